@@ -1,0 +1,91 @@
+#include "addon-data.h"
+#include "backend.h"
+#include "convert.h"
+#include "inference-wrap.h"
+#include "model-wrap.h"
+#include "node-api.h"
+
+#include <atomic>
+#include <memory>
+
+namespace verbatim {
+
+namespace {
+
+/// initialize(folder): loads the backends that lie beside the addon.
+Napi::Value initialize(const Napi::CallbackInfo& info) {
+  load_backends(info[0].As<Napi::String>().Utf8Value());
+  return info.Env().Undefined();
+}
+
+/// loadModel(options, onProgress, onLog, onDone) -> cancel(). `onDone(error, model)` is called once.
+Napi::Value load_model(const Napi::CallbackInfo& info) {
+  auto options = to_load_options(info[0].As<Napi::Object>());
+  auto& data = AddonData::of(info.Env());
+  const uint64_t progress_id = data.keep(info[1].As<Napi::Function>());
+  const uint64_t log_id = info[2].IsFunction() ? data.keep(info[2].As<Napi::Function>()) : 0;
+  const uint64_t done_id = data.keep(info[3].As<Napi::Function>());
+  const auto mailbox = data.shared_mailbox();
+  const auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  data.track(cancelled);
+  data.mailbox().begin_operation();
+
+  if (log_id != 0)
+    options.on_log = [mailbox, log_id](LogLevel level, const std::string& line) {
+      mailbox->post([log_id, level, line](AddonData& addon) {
+        addon.call(log_id, {Napi::String::New(addon.env(), log_level_name(level)),
+                            Napi::String::New(addon.env(), line)});
+      });
+    };
+
+  data.run_in_background([options = std::move(options), mailbox, cancelled, progress_id, log_id, done_id] {
+    std::shared_ptr<Model> model;
+    std::shared_ptr<Error> error;
+    try {
+      model = Model::load(
+          options,
+          [&](double fraction) {
+            mailbox->post([progress_id, fraction](AddonData& addon) {
+              addon.call(progress_id, {Napi::Number::New(addon.env(), fraction)});
+            });
+          },
+          *cancelled);
+    } catch (...) {
+      error = std::make_shared<Error>(current_error());
+    }
+    mailbox->post([model = std::move(model), error, progress_id, log_id, done_id](AddonData& addon) {
+      addon.mailbox().end_operation();
+      if (error)
+        addon.call(done_id, {to_js(addon.env(), *error), addon.env().Null()});
+      else
+        addon.call(done_id, {addon.env().Null(), ModelWrap::create(addon.env(), model, log_id)});
+      addon.forget(progress_id);
+      addon.forget(done_id);
+      if (error) addon.forget(log_id);
+    });
+  });
+  return Napi::Function::New(info.Env(), [cancelled](const Napi::CallbackInfo&) { *cancelled = true; });
+}
+
+Napi::Object define_addon(Napi::Env env, Napi::Object exports) {
+  auto* data = new AddonData(env); // owned by the environment
+  env.SetInstanceData(data);
+  env.AddCleanupHook([](AddonData* addon) { addon->shutdown(); }, data);
+  data->model_class = Napi::Persistent(ModelWrap::define(env));
+  data->inference_class = Napi::Persistent(InferenceWrap::define(env));
+  exports.Set("version", VERBATIM_VERSION);
+  exports.Set("llamaCppVersion", LLAMA_CPP_VERSION);
+  exports.Set("initialize", Napi::Function::New(env, initialize));
+  exports.Set("loadModel", Napi::Function::New(env, load_model));
+  return exports;
+}
+
+} // namespace
+
+} // namespace verbatim
+
+static Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
+  return verbatim::define_addon(env, exports);
+}
+
+NODE_API_MODULE(verbatim_llama, initialize_module)

@@ -1,0 +1,231 @@
+#include "convert.h"
+
+#include <cstring>
+
+namespace verbatim {
+
+namespace {
+
+std::string text_or_empty(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+double number(const Napi::Object& object, const char* key) {
+  return object.Get(key).As<Napi::Number>().DoubleValue();
+}
+
+uint32_t unsigned_number(const Napi::Object& object, const char* key) {
+  return object.Get(key).As<Napi::Number>().Uint32Value();
+}
+
+bool boolean(const Napi::Object& object, const char* key) {
+  return object.Get(key).As<Napi::Boolean>().Value();
+}
+
+ggml_type kv_cache_type(const std::string& name) {
+  static constexpr std::pair<const char*, ggml_type> types[] = {
+      {"f32", GGML_TYPE_F32},   {"f16", GGML_TYPE_F16},   {"bf16", GGML_TYPE_BF16},
+      {"q8_0", GGML_TYPE_Q8_0}, {"q5_1", GGML_TYPE_Q5_1}, {"q5_0", GGML_TYPE_Q5_0},
+      {"q4_1", GGML_TYPE_Q4_1}, {"q4_0", GGML_TYPE_Q4_0}, {"iq4_nl", GGML_TYPE_IQ4_NL},
+  };
+  for (const auto& [known, type] : types)
+    if (name == known) return type;
+  throw Error(ErrorCode::InvalidOption, "unknown kvCacheType " + name, {{"path", "kvCacheType"}});
+}
+
+Napi::Object to_js(Napi::Env env, const LikelyToken& token) {
+  auto object = Napi::Object::New(env);
+  object.Set("tokenId", Napi::Number::New(env, token.token));
+  object.Set("text", token.text);
+  object.Set("logprob", Napi::Number::New(env, token.logprob));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Logprobs& logprobs) {
+  auto object = to_js(env, logprobs.chosen);
+  auto top = Napi::Array::New(env, logprobs.top.size());
+  for (uint32_t i = 0; i < logprobs.top.size(); ++i)
+    top.Set(i, to_js(env, logprobs.top[i]));
+  object.Set("top", top);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<Logprobs>& logprobs) {
+  auto array = Napi::Array::New(env, logprobs.size());
+  for (uint32_t i = 0; i < logprobs.size(); ++i)
+    array.Set(i, to_js(env, logprobs[i]));
+  return array;
+}
+
+} // namespace
+
+LoadOptions to_load_options(const Napi::Object& options) {
+  LoadOptions result;
+  result.path = text_or_empty(options, "path");
+  result.context_size = unsigned_number(options, "contextSize");
+  result.cache_size = unsigned_number(options, "cacheSize");
+  result.max_sequences = unsigned_number(options, "maxSequences");
+  result.gpu_layers = options.Get("gpuLayers").As<Napi::Number>().Int32Value();
+  result.threads = options.Get("threads").As<Napi::Number>().Int32Value();
+  result.flash_attention =
+      static_cast<llama_flash_attn_type>(options.Get("flashAttention").As<Napi::Number>().Int32Value());
+  result.kv_cache_type = kv_cache_type(text_or_empty(options, "kvCacheType"));
+  const Napi::Value chat_template = options.Get("chatTemplate");
+  if (chat_template.IsString()) result.chat_template = chat_template.As<Napi::String>().Utf8Value();
+  const auto special_tokens = options.Get("specialTokens").As<Napi::Object>();
+  const auto names = special_tokens.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const auto name = names.Get(i).As<Napi::String>();
+    const Napi::Value text = special_tokens.Get(name);
+    result.special_tokens.emplace_back(name.Utf8Value(),
+                                       text.IsString() ? std::optional(text.As<Napi::String>().Utf8Value())
+                                                       : std::nullopt);
+  }
+  return result;
+}
+
+RenderInput to_render_input(const Napi::Object& request) {
+  RenderInput input;
+  input.messages = text_or_empty(request, "messages");
+  input.tools = text_or_empty(request, "tools");
+  input.documents = text_or_empty(request, "documents");
+  input.template_variables = text_or_empty(request, "templateVariables");
+  input.add_generation_prompt = boolean(request, "addGenerationPrompt");
+  input.now_ms = static_cast<int64_t>(number(request, "now"));
+  return input;
+}
+
+GenerateOptions to_generate_options(const Napi::Object& request) {
+  GenerateOptions options;
+  options.max_tokens = unsigned_number(request, "maxTokens");
+  options.ignore_end_of_sequence = boolean(request, "ignoreEndOfSequence");
+  const auto stop = request.Get("stop").As<Napi::Array>();
+  for (uint32_t i = 0; i < stop.Length(); ++i)
+    options.stop.push_back(stop.Get(i).As<Napi::String>().Utf8Value());
+  auto& sampling = options.sampling;
+  sampling.temperature = number(request, "temperature");
+  sampling.top_p = number(request, "topP");
+  sampling.min_p = number(request, "minP");
+  sampling.top_k = request.Get("topK").As<Napi::Number>().Int32Value();
+  sampling.repetition_penalty = number(request, "repetitionPenalty");
+  sampling.presence_penalty = number(request, "presencePenalty");
+  sampling.frequency_penalty = number(request, "frequencyPenalty");
+  sampling.seed = static_cast<uint64_t>(number(request, "seed"));
+  sampling.logprobs = request.Get("logprobs").As<Napi::Number>().Int32Value();
+  return options;
+}
+
+Napi::Value to_js(Napi::Env env, const Error& error) {
+  auto object = Napi::Error::New(env, error.what()).Value();
+  auto fields = Napi::Object::New(env);
+  for (const auto& [name, value] : error.fields()) {
+    if (const auto* integer = std::get_if<int64_t>(&value))
+      fields.Set(name, Napi::Number::New(env, static_cast<double>(*integer)));
+    else if (const auto* real = std::get_if<double>(&value))
+      fields.Set(name, Napi::Number::New(env, *real));
+    else
+      fields.Set(name, Napi::String::New(env, std::get<std::string>(value)));
+  }
+  object.Set("code", Napi::String::New(env, error_code_name(error.code())));
+  object.Set("fields", fields);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
+  auto object = Napi::Object::New(env);
+  const auto set_number = [&](const char* key, double value) {
+    object.Set(key, Napi::Number::New(env, value));
+  };
+  object.Set("path", info.path);
+  object.Set("name", info.name ? Napi::Value(Napi::String::New(env, *info.name)) : env.Null());
+  object.Set("description", info.description);
+  object.Set("architecture", info.architecture);
+  set_number("parameterCount", static_cast<double>(info.parameters));
+  set_number("sizeBytes", static_cast<double>(info.size_bytes));
+  set_number("vocabularySize", info.vocabulary_size);
+  set_number("layerCount", info.layers);
+  set_number("embeddingLength", info.embedding_length);
+  set_number("trainedContextSize", info.trained_context_size);
+  set_number("contextSize", info.context_size);
+  set_number("cacheSize", info.cache_size);
+  set_number("maxSequences", info.max_sequences);
+  set_number("batchSize", info.batch_size);
+  set_number("threads", info.threads);
+  object.Set("chatTemplate",
+             info.chat_template ? Napi::Value(Napi::String::New(env, *info.chat_template)) : env.Null());
+  auto special_tokens = Napi::Object::New(env);
+  for (const auto& [name, text] : info.special_tokens)
+    special_tokens.Set(name, text);
+  object.Set("specialTokens", special_tokens);
+  auto devices = Napi::Array::New(env, info.devices.size());
+  for (uint32_t i = 0; i < info.devices.size(); ++i)
+    devices.Set(i, info.devices[i]);
+  object.Set("devices", devices);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const std::string& text) {
+  return Napi::String::New(env, text);
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens) {
+  const size_t bytes = tokens.size() * sizeof(Token);
+  auto buffer = Napi::ArrayBuffer::New(env, bytes);
+  if (bytes > 0) std::memcpy(buffer.Data(), tokens.data(), bytes);
+  return Napi::Int32Array::New(env, tokens.size(), buffer, 0);
+}
+
+Napi::Value to_js(Napi::Env env, const Prompt& prompt) {
+  auto object = Napi::Object::New(env);
+  object.Set("text", prompt.text);
+  object.Set("tokenIds", to_js(env, prompt.tokens));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Inference::Slice& slice) {
+  auto object = Napi::Object::New(env);
+  object.Set("text", slice.text);
+  object.Set("tokenIds", to_js(env, slice.tokens));
+  if (!slice.logprobs.empty()) object.Set("logprobs", to_js(env, slice.logprobs));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome) {
+  auto object = Napi::Object::New(env);
+  object.Set("text", outcome.text);
+  object.Set("tokenIds", to_js(env, outcome.tokens));
+  if (!outcome.logprobs.empty()) object.Set("logprobs", to_js(env, outcome.logprobs));
+  object.Set("finishReason",
+             outcome.finish_reason
+                 ? Napi::Value(Napi::String::New(env, finish_reason_name(*outcome.finish_reason)))
+                 : env.Null());
+  object.Set("error", outcome.error ? to_js(env, *outcome.error) : env.Null());
+  auto usage = Napi::Object::New(env);
+  usage.Set("promptTokens", outcome.usage.prompt_tokens);
+  usage.Set("cachedTokens", outcome.usage.cached_tokens);
+  usage.Set("completionTokens", outcome.usage.completion_tokens);
+  object.Set("usage", usage);
+  auto timings = Napi::Object::New(env);
+  timings.Set("queueMs", outcome.timings.queue_ms);
+  timings.Set("prefillMs", outcome.timings.prefill_ms);
+  timings.Set("firstTokenMs", outcome.timings.first_token_ms);
+  timings.Set("perTokenMs", outcome.timings.per_token_ms);
+  timings.Set("totalMs", outcome.timings.total_ms);
+  object.Set("timings", timings);
+  return object;
+}
+
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::OutOfMemory, "not enough memory");
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::Internal, error.what());
+  }
+}
+
+} // namespace verbatim

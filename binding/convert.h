@@ -1,0 +1,35 @@
+#pragma once
+
+#include "error.h"
+#include "inference.h"
+#include "model.h"
+#include "node-api.h"
+#include "sequence.h"
+
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+// JavaScript values to engine values. lib/ has validated them; a wrong type is a bug there and throws.
+
+LoadOptions to_load_options(const Napi::Object& options);
+RenderInput to_render_input(const Napi::Object& request);
+GenerateOptions to_generate_options(const Napi::Object& request);
+
+// Engine values to JavaScript values.
+
+/// A JavaScript Error with `code` and `fields`, which lib/errors.ts turns into the public class.
+Napi::Value to_js(Napi::Env env, const Error& error);
+Napi::Value to_js(Napi::Env env, const ModelInfo& info);
+Napi::Value to_js(Napi::Env env, const Prompt& prompt);
+Napi::Value to_js(Napi::Env env, const std::string& text);
+/// An Int32Array.
+Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
+Napi::Value to_js(Napi::Env env, const Inference::Slice& slice);
+Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome);
+
+/// The exception in flight as an Error.
+Error current_error();
+
+} // namespace verbatim

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "inference.h"
+#include "model.h"
+#include "node-api.h"
+
+#include <memory>
+
+namespace verbatim {
+
+/// JavaScript's handle on one run: take(), cancel(), finished(), outcome().
+class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  static Napi::Object create(Napi::Env env, std::shared_ptr<Model> model,
+                             std::shared_ptr<Inference> inference, uint64_t callback_id);
+
+  explicit InferenceWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<InferenceWrap>(info) {}
+
+ private:
+  Napi::Value take(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value finished(const Napi::CallbackInfo& info);
+  Napi::Value outcome(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<Model> model_;
+  std::shared_ptr<Inference> inference_;
+  uint64_t callback_id_ = 0; ///< 0 once the outcome was fetched
+};
+
+} // namespace verbatim

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "model.h"
+#include "node-api.h"
+
+#include <functional>
+#include <memory>
+
+namespace verbatim {
+
+/// JavaScript's handle on a loaded model. Its methods start work and return at once.
+class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  static Napi::Object create(Napi::Env env, std::shared_ptr<Model> model, uint64_t log_callback_id);
+
+  explicit ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info) {}
+  ~ModelWrap() override;
+
+ private:
+  Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value render(const Napi::CallbackInfo& info);
+  Napi::Value tokenize(const Napi::CallbackInfo& info);
+  Napi::Value detokenize(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+
+  /// A promise of what `work` returns; it runs on the model's pool.
+  template <typename Result> Napi::Value promise(Napi::Env env, std::function<Result(const Model&)> work);
+
+  std::shared_ptr<Model> model_;
+  uint64_t log_callback_id_ = 0;
+};
+
+} // namespace verbatim

@@ -1,0 +1,18 @@
+# The CUDA backend is a plugin beside the addon. 'auto' builds it where a toolkit with cuBLAS is found.
+if(VERBATIM_CUDA STREQUAL "off")
+  set(GGML_CUDA OFF CACHE BOOL "" FORCE)
+elseif(VERBATIM_CUDA STREQUAL "on" OR VERBATIM_CUDA STREQUAL "auto")
+  find_package(CUDAToolkit QUIET)
+  if(CUDAToolkit_FOUND AND TARGET CUDA::cublas)
+    message(STATUS "CUDA ${CUDAToolkit_VERSION} with cuBLAS found: building the CUDA backend")
+    set(GGML_CUDA ON CACHE BOOL "" FORCE)
+    set(GGML_CUDA_NCCL OFF CACHE BOOL "" FORCE)
+  elseif(VERBATIM_CUDA STREQUAL "on")
+    message(FATAL_ERROR "VERBATIM_CUDA=on needs the CUDA toolkit with the cuBLAS development files "
+                        "(NVIDIA's packages cuda-toolkit or cuda-nvcc and libcublas-dev).")
+  else()
+    set(GGML_CUDA OFF CACHE BOOL "" FORCE)
+  endif()
+else()
+  message(FATAL_ERROR "VERBATIM_CUDA must be auto, on or off, not '${VERBATIM_CUDA}'")
+endif()

@@ -1,0 +1,42 @@
+# llama.cpp, built untouched: shared libraries with loadable backends, under names of our own.
+set(BUILD_SHARED_LIBS ON)
+set(GGML_BACKEND_DL ON CACHE BOOL "" FORCE)
+set(LLAMA_BUILD_IS_DEV OFF CACHE BOOL "" FORCE)
+foreach(part COMMON TESTS TOOLS EXAMPLES SERVER APP)
+  set(LLAMA_BUILD_${part} OFF CACHE BOOL "" FORCE)
+endforeach()
+set(LLAMA_OPENSSL OFF CACHE BOOL "" FORCE)
+set(LLAMA_SUBPROCESS OFF CACHE BOOL "" FORCE)
+set(LLAMA_ALL_WARNINGS OFF CACHE BOOL "" FORCE)
+
+add_subdirectory("${LLAMA_CPP_DIR}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
+
+# glibc binds a second library of the same SONAME to the first one loaded, RTLD_LOCAL or not. Package
+# and version in the name keep another llama.cpp binding in the process apart from ours. The backends
+# are opened by path and keep ggml's names, which ggml's own search expects.
+set(VERBATIM_LIBRARIES llama ggml ggml-base)
+foreach(library IN LISTS VERBATIM_LIBRARIES)
+  set_target_properties(${library} PROPERTIES
+    OUTPUT_NAME "verbatim-llama-${VERBATIM_VERSION}-${library}"
+    LIBRARY_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}"
+    RUNTIME_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}")
+endforeach()
+foreach(backend IN LISTS GGML_AVAILABLE_BACKENDS)
+  set_target_properties(${backend} PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}"
+    RUNTIME_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}")
+endforeach()
+
+# llama.cpp's Jinja engine alone; the rest of its common library is not needed.
+add_library(llama-jinja STATIC EXCLUDE_FROM_ALL
+  "${LLAMA_CPP_DIR}/common/jinja/lexer.cpp"
+  "${LLAMA_CPP_DIR}/common/jinja/parser.cpp"
+  "${LLAMA_CPP_DIR}/common/jinja/runtime.cpp"
+  "${LLAMA_CPP_DIR}/common/jinja/string.cpp"
+  "${LLAMA_CPP_DIR}/common/jinja/value.cpp"
+  "${LLAMA_CPP_DIR}/common/json.cpp"
+  "${LLAMA_CPP_DIR}/common/unicode.cpp")
+target_include_directories(llama-jinja SYSTEM PUBLIC "${LLAMA_CPP_DIR}/common"
+  PRIVATE "${LLAMA_CPP_DIR}/vendor")
+target_compile_features(llama-jinja PUBLIC cxx_std_17)
+target_link_libraries(llama-jinja PUBLIC ggml-base)

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ggml-backend.h>
+
+#include <memory>
+#include <string>
+
+namespace verbatim {
+
+/// Loads the backends (CPU, CUDA, …) that lie in the folder of the addon, and from nowhere else: ggml's
+/// own search would also look into the current directory. Once per process; later calls do nothing.
+void load_backends(const std::string& folder);
+
+/// CPU worker threads of one context. Without it ggml starts and ends its threads at every decode.
+class ThreadPool {
+ public:
+  explicit ThreadPool(int thread_count);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  ggml_threadpool_t get() const { return pool_; }
+
+ private:
+  ggml_threadpool_t pool_ = nullptr;
+};
+
+} // namespace verbatim

@@ -1,0 +1,111 @@
+#include "context.h"
+
+#include "error.h"
+
+namespace verbatim {
+
+Context::Context(llama_model* model, const ContextOptions& options, std::function<bool()> should_abort,
+                 const LogSink* log_sink)
+    : model_(model), options_(options), should_abort_(std::move(should_abort)), log_sink_(log_sink),
+      thread_pool_(options.threads) {
+  create();
+}
+
+Context::~Context() {
+  const LogScope log_scope(log_sink_);
+  context_.reset();
+}
+
+void Context::create() {
+  auto params = llama_context_default_params();
+  params.n_ctx = options_.cells;
+  params.n_batch = options_.batch_tokens;
+  params.n_ubatch = options_.batch_tokens;
+  params.n_seq_max = options_.sequences;
+  params.n_outputs_max = options_.sequences; // one row of logits per sequence, never per token
+  params.n_threads = options_.threads;
+  params.n_threads_batch = options_.threads;
+  params.flash_attn_type = options_.flash_attention;
+  params.type_k = options_.kv_cache_type;
+  params.type_v = options_.kv_cache_type;
+  params.kv_unified = true;
+  params.abort_callback = [](void* self) { return static_cast<Context*>(self)->should_abort_(); };
+  params.abort_callback_data = this;
+
+  // The reason is only ever in the log.
+  std::string last_error;
+  const LogSink sink = [&](LogLevel level, const std::string& line) {
+    if (level == LogLevel::Error) last_error = line;
+    if (log_sink_ && *log_sink_) (*log_sink_)(level, line);
+  };
+  try {
+    const LogScope log_scope(&sink);
+    context_.reset(llama_init_from_model(model_, params));
+  } catch (const std::exception& error) {
+    last_error = error.what();
+  }
+  if (!context_)
+    throw Error(ErrorCode::OutOfMemory,
+                "llama.cpp could not create a context with " + std::to_string(options_.cells) +
+                    " cells: " + (last_error.empty() ? "no reason given" : last_error) +
+                    ". If memory is the reason, use a smaller cacheSize, contextSize or kvCacheType");
+  if (thread_pool_.get()) llama_attach_threadpool(context_.get(), thread_pool_.get(), thread_pool_.get());
+}
+
+bool Context::rebuild() {
+  context_.reset();
+  try {
+    create();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+DecodeStatus Context::decode(std::span<const BatchToken> batch) {
+  const size_t size = batch.size();
+  tokens_.resize(size);
+  positions_.resize(size);
+  sequence_counts_.assign(size, 1);
+  sequence_ids_.resize(size);
+  sequence_id_pointers_.resize(size);
+  wants_logits_.resize(size);
+  for (size_t i = 0; i < size; ++i) {
+    tokens_[i] = batch[i].token;
+    positions_[i] = batch[i].position;
+    sequence_ids_[i] = batch[i].sequence;
+    sequence_id_pointers_[i] = &sequence_ids_[i];
+    wants_logits_[i] = batch[i].wants_logits ? 1 : 0;
+  }
+  try {
+    const int32_t code = llama_decode(context_.get(), {static_cast<int32_t>(size), tokens_.data(), nullptr,
+                                                       positions_.data(), sequence_counts_.data(),
+                                                       sequence_id_pointers_.data(), wants_logits_.data()});
+    switch (code) {
+    case 0:
+      llama_synchronize(context_.get());
+      return DecodeStatus::Ok;
+    case 1:
+      return DecodeStatus::NoSlot;
+    case 2:
+      return DecodeStatus::Aborted;
+    case -2:
+      return DecodeStatus::OutOfMemory;
+    default:
+      return DecodeStatus::Failed;
+    }
+  } catch (const std::exception&) {
+    // llama_decode is a C function that lets C++ exceptions through; the context is unusable then.
+    return DecodeStatus::Broken;
+  }
+}
+
+const float* Context::logits(size_t batch_index) {
+  return llama_get_logits_ith(context_.get(), static_cast<int32_t>(batch_index));
+}
+
+void Context::clear(int32_t sequence) {
+  llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1);
+}
+
+} // namespace verbatim

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "backend.h"
+#include "decoder.h"
+#include "log.h"
+
+#include <llama.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace verbatim {
+
+struct ContextOptions {
+  uint32_t cells = 0;        ///< of the KV cache, shared by all sequences
+  uint32_t sequences = 1;    ///< most sequence ids
+  uint32_t batch_tokens = 0; ///< most tokens of one decode
+  int32_t threads = 1;
+  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  ggml_type kv_cache_type = GGML_TYPE_F16;
+};
+
+/// A llama_context with one KV cache that all sequences share. Used by one thread at a time.
+class Context : public Decoder {
+ public:
+  /// `should_abort` is asked while a batch is computed (by the CPU backend only).
+  /// Throws Error OutOfMemory, or InvalidOption for what this model cannot do.
+  Context(llama_model* model, const ContextOptions& options, std::function<bool()> should_abort,
+          const LogSink* log_sink);
+  ~Context() override;
+
+  DecodeStatus decode(std::span<const BatchToken> batch) override;
+  const float* logits(size_t batch_index) override;
+  void clear(int32_t sequence) override;
+  bool rebuild() override;
+
+  uint32_t cells() const { return llama_n_ctx(context_.get()); }
+
+ private:
+  struct Free {
+    void operator()(llama_context* context) const { llama_free(context); }
+  };
+  void create();
+
+  llama_model* const model_;
+  const ContextOptions options_;
+  const std::function<bool()> should_abort_;
+  const LogSink* const log_sink_;
+  ThreadPool thread_pool_; ///< outlives the context that uses it
+  std::unique_ptr<llama_context, Free> context_;
+
+  // The arrays of a llama_batch, reused.
+  std::vector<llama_token> tokens_;
+  std::vector<llama_pos> positions_;
+  std::vector<int32_t> sequence_counts_;
+  std::vector<llama_seq_id> sequence_ids_;
+  std::vector<llama_seq_id*> sequence_id_pointers_;
+  std::vector<int8_t> wants_logits_;
+};
+
+} // namespace verbatim

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "tokenizer.h"
+
+#include <functional>
+#include <span>
+
+namespace verbatim {
+
+struct BatchToken {
+  Token token;
+  int32_t position;
+  int32_t sequence; ///< id in the KV cache
+  bool wants_logits;
+};
+
+enum class DecodeStatus {
+  Ok,
+  NoSlot,      ///< no room in the KV cache; nothing was changed
+  Aborted,     ///< the interrupt said so; the sequences of the batch are in an unknown state
+  OutOfMemory, ///< the sequences of the batch are in an unknown state
+  Failed,      ///< the sequences of the batch are in an unknown state
+  Broken,      ///< nothing works any more until rebuild()
+};
+
+/// What the engine needs of a llama_context. An interface so that the engine's handling of every status
+/// can be tested.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+
+  virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
+  /// Logits of the batch's token at this index; valid until the next decode().
+  virtual const float* logits(size_t batch_index) = 0;
+  /// Frees the KV cells of a sequence.
+  virtual void clear(int32_t sequence) = 0;
+  /// Starts over with empty memory. False when that is not possible.
+  virtual bool rebuild() = 0;
+};
+
+} // namespace verbatim

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace verbatim {
+
+/// Every way the engine refuses or fails. The names cross to TypeScript as they are (error_code_name).
+enum class ErrorCode {
+  InvalidOption,
+  InvalidMessages,
+  ModelNotFound,
+  ModelInvalid,
+  ModelTruncated,
+  ModelUnsupported,
+  OutOfMemory,
+  NoChatTemplate,
+  TemplateSyntax,
+  TemplateRender,
+  TemplateLimit,
+  TokenizeFailed,
+  ContextOverflow,
+  DecodeFailed,
+  Cancelled,
+  Disposed,
+  Internal,
+};
+
+/// "INVALID_OPTION", "MODEL_NOT_FOUND", …: the `code` of the error in TypeScript.
+const char* error_code_name(ErrorCode code);
+
+/// A typed failure: what happened (message), which kind (code), and facts a program can act on (fields).
+class Error : public std::runtime_error {
+ public:
+  using Value = std::variant<int64_t, double, std::string>;
+  using Fields = std::vector<std::pair<std::string, Value>>;
+
+  Error(ErrorCode code, const std::string& message, Fields fields = {})
+      : std::runtime_error(message), code_(code), fields_(std::move(fields)) {}
+
+  ErrorCode code() const { return code_; }
+  const Fields& fields() const { return fields_; }
+
+ private:
+  ErrorCode code_;
+  Fields fields_;
+};
+
+} // namespace verbatim

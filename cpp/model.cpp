@@ -1,0 +1,270 @@
+#include "model.h"
+
+#include "gguf-check.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+namespace verbatim {
+
+namespace {
+
+constexpr uint32_t default_context_limit = 8192;
+// One decode computes at most this many tokens: large enough to keep the processor busy, small enough
+// that running streams are not held up for long by somebody else's prompt.
+constexpr uint32_t batch_tokens = 512;
+constexpr size_t pool_threads = 2;
+
+std::optional<std::string> metadata(const llama_model* model, const std::string& key) {
+  const int32_t length = llama_model_meta_val_str(model, key.c_str(), nullptr, 0);
+  if (length < 0) return std::nullopt;
+  std::string value(static_cast<size_t>(length) + 1, '\0');
+  llama_model_meta_val_str(model, key.c_str(), value.data(), value.size());
+  value.resize(static_cast<size_t>(length));
+  return value;
+}
+
+/// Turns the reason that llama.cpp only logs into a kind of error.
+ErrorCode classify(const std::string& log) {
+  const auto says = [&](const char* text) { return log.find(text) != std::string::npos; };
+  if (says("failed to allocate") || says("unable to allocate") || says("out of memory"))
+    return ErrorCode::OutOfMemory;
+  if (says("unknown model architecture") || says("unsupported model architecture"))
+    return ErrorCode::ModelUnsupported;
+  if (says("not within the file bounds") || says("corrupted or incomplete")) return ErrorCode::ModelTruncated;
+  return ErrorCode::ModelInvalid;
+}
+
+} // namespace
+
+std::shared_ptr<Model> Model::load(LoadOptions options, const Progress& progress,
+                                   const std::atomic<bool>& cancelled) {
+  std::shared_ptr<Model> model(new Model);
+  model->options_ = std::move(options);
+  model->load_weights(progress, cancelled);
+  model->read_metadata();
+  if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
+  model->create_engine();
+  progress(1);
+  return model;
+}
+
+Model::~Model() {
+  shutdown();
+}
+
+void Model::load_weights(const Progress& progress, const std::atomic<bool>& cancelled) {
+  check_gguf(options_.path);
+
+  struct Watch {
+    const Progress& progress;
+    const std::atomic<bool>& cancelled;
+  } watch{progress, cancelled};
+  auto params = llama_model_default_params();
+  params.n_gpu_layers = options_.gpu_layers;
+  params.load_mode = LLAMA_LOAD_MODE_MMAP;
+  params.progress_callback = [](float fraction, void* data) {
+    const auto& watch = *static_cast<const Watch*>(data);
+    // 1 is reported when the context exists too.
+    watch.progress(std::min(0.99, static_cast<double>(fraction)));
+    return !watch.cancelled.load(std::memory_order_relaxed);
+  };
+  params.progress_callback_user_data = &watch;
+
+  std::string errors;
+  const LogSink sink = [&](LogLevel level, const std::string& line) {
+    if (level == LogLevel::Error) errors += (errors.empty() ? "" : "; ") + line;
+    if (options_.on_log) options_.on_log(level, line);
+  };
+  try {
+    const LogScope log_scope(&sink);
+    weights_.reset(llama_model_load_from_file(options_.path.c_str(), params));
+  } catch (const std::exception& error) {
+    errors += error.what();
+  }
+  if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
+  if (!weights_)
+    throw Error(classify(errors), "llama.cpp could not load " + options_.path + ": " + errors,
+                {{"path", options_.path}});
+  if (!llama_model_has_decoder(weights_.get()) || llama_model_has_encoder(weights_.get()))
+    throw Error(ErrorCode::ModelUnsupported,
+                options_.path + " is not a decoder-only language model; it cannot answer messages",
+                {{"path", options_.path}});
+}
+
+void Model::read_metadata() {
+  const llama_model* weights = weights_.get();
+  const llama_vocab* vocab = llama_model_get_vocab(weights);
+  tokenizer_ = std::make_unique<Tokenizer>(vocab);
+
+  char description[256] = "";
+  llama_model_desc(weights, description, sizeof description);
+  info_.path = options_.path;
+  info_.description = description;
+  info_.name = metadata(weights, "general.name");
+  info_.architecture = metadata(weights, "general.architecture").value_or("");
+  info_.parameters = llama_model_n_params(weights);
+  info_.size_bytes = llama_model_size(weights);
+  info_.vocabulary_size = static_cast<uint32_t>(tokenizer_->size());
+  info_.layers = static_cast<uint32_t>(llama_model_n_layer(weights));
+  info_.embedding_length = static_cast<uint32_t>(llama_model_n_embd(weights));
+  info_.trained_context_size = static_cast<uint32_t>(llama_model_n_ctx_train(weights));
+
+  // As transformers passes them: a special token exists for the template when the model names it.
+  static constexpr std::pair<const char*, const char*> special_token_keys[] = {
+      {"bos_token", "tokenizer.ggml.bos_token_id"},     {"eos_token", "tokenizer.ggml.eos_token_id"},
+      {"unk_token", "tokenizer.ggml.unknown_token_id"}, {"sep_token", "tokenizer.ggml.seperator_token_id"},
+      {"pad_token", "tokenizer.ggml.padding_token_id"}, {"cls_token", "tokenizer.ggml.cls_token_id"},
+      {"mask_token", "tokenizer.ggml.mask_token_id"},
+  };
+  for (const auto& [name, key] : special_token_keys) {
+    const auto replacement =
+        std::ranges::find_if(options_.special_tokens, [&](const auto& token) { return token.first == name; });
+    if (replacement != options_.special_tokens.end()) {
+      if (replacement->second) info_.special_tokens.emplace_back(name, *replacement->second);
+      continue;
+    }
+    const auto id = metadata(weights, key);
+    if (!id) continue;
+    const long token = std::strtol(id->c_str(), nullptr, 10);
+    if (token >= 0 && token < tokenizer_->size())
+      info_.special_tokens.emplace_back(name, llama_vocab_get_text(vocab, static_cast<Token>(token)));
+  }
+
+  info_.chat_template = options_.chat_template;
+  if (!info_.chat_template)
+    if (const char* own = llama_model_chat_template(weights, nullptr)) info_.chat_template = own;
+  if (!info_.chat_template) return;
+  try {
+    chat_template_ = std::make_unique<ChatTemplate>(*info_.chat_template, info_.special_tokens);
+  } catch (const Error& error) {
+    if (options_.chat_template) throw;
+    template_error_ = error; // matters only to those who render
+  }
+}
+
+void Model::create_engine() {
+  const auto check = [](bool condition, const char* option, const std::string& message) {
+    if (!condition) throw Error(ErrorCode::InvalidOption, message, {{"path", option}});
+  };
+  const uint32_t trained = info_.trained_context_size;
+  const uint32_t context_size =
+      options_.context_size ? options_.context_size : std::min(trained, default_context_limit);
+  check(context_size <= trained, "contextSize",
+        "contextSize " + std::to_string(context_size) + " exceeds the " + std::to_string(trained) +
+            " tokens this model was trained for");
+  const uint32_t cache_size = options_.cache_size ? options_.cache_size : context_size;
+  check(cache_size >= context_size, "cacheSize",
+        "cacheSize " + std::to_string(cache_size) + " is smaller than contextSize " +
+            std::to_string(context_size) + ": a single request of full length would not fit");
+
+  const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
+  info_.threads = options_.threads ? options_.threads : static_cast<int32_t>(std::min(cores, 16u));
+  info_.context_size = context_size;
+  info_.max_sequences = options_.max_sequences;
+  info_.batch_size = std::max(batch_tokens, options_.max_sequences);
+
+  ContextOptions context;
+  context.cells = cache_size;
+  context.sequences = options_.max_sequences;
+  context.batch_tokens = info_.batch_size;
+  context.threads = info_.threads;
+  context.flash_attention = options_.flash_attention;
+  context.kv_cache_type = options_.kv_cache_type;
+  context_ = std::make_unique<Context>(
+      weights_.get(), context, [this] { return engine_->should_abort(); }, &options_.on_log);
+  info_.cache_size = context_->cells(); // llama.cpp rounds up
+
+  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    const auto device = ggml_backend_dev_get(i);
+    if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_CPU && options_.gpu_layers == 0) continue;
+    info_.devices.emplace_back(ggml_backend_dev_description(device));
+  }
+
+  const SchedulerLimits limits{static_cast<int32_t>(options_.max_sequences), info_.cache_size};
+  engine_ = std::make_unique<Engine>(*context_, Engine::Options{limits, info_.batch_size}, &options_.on_log);
+  pool_ = std::make_unique<WorkerPool>(pool_threads);
+}
+
+Prompt Model::prepare(const RenderInput& input) const {
+  if (!chat_template_) {
+    if (template_error_) throw *template_error_;
+    throw Error(ErrorCode::NoChatTemplate,
+                "this model has no chat template, and none is guessed; pass one as loadModel(path, { "
+                "chatTemplate })");
+  }
+  Prompt prompt;
+  prompt.text = chat_template_->render(input);
+  prompt.tokens = tokenizer_->tokenize(prompt.text, Tokenizer::ControlTokens::Parse);
+  return prompt;
+}
+
+std::shared_ptr<Inference> Model::generate(RenderInput input, GenerateOptions options,
+                                           Inference::Listener listener) {
+  auto inference = std::make_shared<Inference>(std::move(listener));
+  post([this, inference, input = std::move(input), options = std::move(options)] {
+    try {
+      start(inference, input, options);
+    } catch (const Error& error) {
+      inference->fail(error);
+    } catch (const std::bad_alloc&) {
+      inference->fail(Error(ErrorCode::OutOfMemory, "no memory to prepare this request"));
+    } catch (const std::exception& error) {
+      inference->fail(Error(ErrorCode::Internal, error.what()));
+    }
+  });
+  return inference;
+}
+
+void Model::start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
+                  const GenerateOptions& options) {
+  require_alive();
+  if (inference->cancelled()) return;
+  auto prompt = prepare(input);
+  const size_t tokens = prompt.tokens.size();
+  if (tokens == 0)
+    throw Error(ErrorCode::TemplateRender, "the chat template rendered these messages to an empty prompt");
+  if (tokens > info_.context_size)
+    throw Error(ErrorCode::ContextOverflow,
+                "the prompt has " + std::to_string(tokens) + " tokens, " +
+                    std::to_string(tokens - info_.context_size) + " more than contextSize " +
+                    std::to_string(info_.context_size) +
+                    "; shorten the messages or load the model with a larger contextSize",
+                {{"prompt_tokens", static_cast<int64_t>(tokens)},
+                 {"context_size", static_cast<int64_t>(info_.context_size)},
+                 {"overflow_by", static_cast<int64_t>(tokens - info_.context_size)}});
+  if (tokens == info_.context_size) { // fits, and leaves room for nothing
+    inference->begin(static_cast<uint32_t>(tokens));
+    inference->finish(FinishReason::Context);
+    return;
+  }
+  engine_->submit(std::make_unique<Sequence>(inference, std::move(prompt.tokens), options, *tokenizer_,
+                                             info_.context_size));
+}
+
+void Model::cancel(Inference& inference) {
+  inference.cancel();
+  if (!disposed_) engine_->wake();
+}
+
+void Model::post(std::function<void()> task) {
+  auto shared = std::make_shared<std::function<void()>>(std::move(task));
+  if (!pool_->post([shared] { (*shared)(); })) (*shared)();
+}
+
+void Model::require_alive() const {
+  if (disposed_) throw Error(ErrorCode::Disposed, "the model was disposed");
+}
+
+void Model::shutdown() {
+  std::call_once(shutdown_once_, [this] {
+    disposed_ = true;
+    if (pool_) pool_->stop(); // queued requests fail with Disposed
+    if (engine_) engine_->stop();
+    context_.reset();
+    weights_.reset();
+  });
+}
+
+} // namespace verbatim

@@ -1,0 +1,112 @@
+#pragma once
+
+#include "chat-template.h"
+#include "context.h"
+#include "engine.h"
+#include "log.h"
+#include "tokenizer.h"
+#include "worker-pool.h"
+
+#include <llama.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+struct LoadOptions {
+  std::string path;
+  uint32_t context_size = 0;  ///< most tokens of one request; 0: the trained length, at most 8192
+  uint32_t cache_size = 0;    ///< KV cells shared by all requests; 0: context_size
+  uint32_t max_sequences = 8; ///< requests running at once
+  int32_t gpu_layers = -1;    ///< negative: all
+  int32_t threads = 0;        ///< 0: one per core
+  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  ggml_type kv_cache_type = GGML_TYPE_F16;
+  std::optional<std::string> chat_template; ///< instead of the model's own
+  /// Replaces (or, without a value, removes) special tokens as the template sees them.
+  std::vector<std::pair<std::string, std::optional<std::string>>> special_tokens;
+  LogSink on_log;
+};
+
+struct ModelInfo {
+  std::string path, description, architecture;
+  std::optional<std::string> name;
+  uint64_t parameters = 0, size_bytes = 0;
+  uint32_t vocabulary_size = 0, layers = 0, embedding_length = 0, trained_context_size = 0;
+  uint32_t context_size = 0, cache_size = 0, max_sequences = 0, batch_size = 0;
+  int32_t threads = 0;
+  std::optional<std::string> chat_template;
+  SpecialTokens special_tokens;
+  std::vector<std::string> devices;
+};
+
+/// The exact text and tokens the model is given.
+struct Prompt {
+  std::string text;
+  std::vector<Token> tokens;
+};
+
+/// A loaded model: weights, context, engine thread, and the pool that renders and tokenizes.
+class Model {
+ public:
+  /// Called with 0 … 1 while loading.
+  using Progress = std::function<void(double fraction)>;
+
+  /// Blocks until the model is ready. Throws Error; Cancelled when `cancelled` becomes true meanwhile.
+  static std::shared_ptr<Model> load(LoadOptions options, const Progress& progress,
+                                     const std::atomic<bool>& cancelled);
+  ~Model();
+
+  const ModelInfo& info() const { return info_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  Engine::Load load_state() const { return engine_->load(); }
+
+  /// Renders and tokenizes. Throws Error. Thread-safe.
+  Prompt prepare(const RenderInput& input) const;
+
+  /// Starts a run. Never throws: what goes wrong ends the inference.
+  std::shared_ptr<Inference> generate(RenderInput input, GenerateOptions options,
+                                      Inference::Listener listener);
+  void cancel(Inference& inference);
+
+  /// Runs a task on the pool. After shutdown() it runs at once, on the caller's thread.
+  void post(std::function<void()> task);
+  /// Throws Error Disposed after shutdown().
+  void require_alive() const;
+
+  /// Cancels every run, waits for the threads, frees all memory. Idempotent, blocking; from any thread
+  /// but the model's own.
+  void shutdown();
+
+ private:
+  Model() = default;
+  void load_weights(const Progress& progress, const std::atomic<bool>& cancelled);
+  void read_metadata();
+  void create_engine();
+  void start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
+             const GenerateOptions& options);
+
+  struct Free {
+    void operator()(llama_model* model) const { llama_model_free(model); }
+  };
+
+  LoadOptions options_;
+  ModelInfo info_;
+  std::unique_ptr<llama_model, Free> weights_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<ChatTemplate> chat_template_;
+  std::optional<Error> template_error_; ///< the model's own template does not parse
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<WorkerPool> pool_;
+  std::atomic<bool> disposed_ = false;
+  std::once_flag shutdown_once_;
+};
+
+} // namespace verbatim

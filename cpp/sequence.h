@@ -1,0 +1,66 @@
+#pragma once
+
+#include "inference.h"
+#include "sampler.h"
+#include "text-stream.h"
+#include "tokenizer.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+/// How one request is to be continued. The defaults of the public API live in TypeScript.
+struct GenerateOptions {
+  SamplerOptions sampling;
+  uint32_t max_tokens = 512;
+  std::vector<std::string> stop;
+  bool ignore_end_of_sequence = false;
+};
+
+/// One request as the engine sees it: its tokens, how many of them are in the KV cache, and the state of
+/// its sampler and text. Used by the engine thread only.
+class Sequence {
+ public:
+  /// `context_size`: the most tokens this request may occupy, prompt included.
+  Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prompt, const GenerateOptions& options,
+           const Tokenizer& tokenizer, size_t context_size);
+
+  const std::vector<Token>& tokens() const { return tokens_; } ///< the prompt and what was generated
+  size_t prompt_size() const { return prompt_size_; }
+  size_t pending() const { return tokens_.size() - computed; } ///< tokens still to be decoded
+  /// Only the newest token is to be decoded: one step of generation rather than prefill.
+  bool decoding() const { return computed >= prompt_size_ && pending() == 1; }
+  /// The most tokens it may still add.
+  size_t headroom() const { return token_limit_ - tokens_.size(); }
+
+  /// Samples the next token from the logits of the last one, and emits it. False when that was the end:
+  /// the inference is finished then.
+  bool advance(const float* logits);
+
+  Inference& inference() { return *inference_; }
+
+  // The scheduler's part.
+  size_t computed = 0; ///< tokens()[0, computed) are in the KV cache
+  int32_t id = -1;     ///< the sequence id in the KV cache while running, else -1
+  uint64_t arrival = 0;
+
+ private:
+  LikelyToken likely(Token token, float logprob) const;
+  void finish(FinishReason reason);
+
+  std::shared_ptr<Inference> inference_;
+  const Tokenizer& tokenizer_;
+  const bool ignore_end_of_sequence_;
+  const bool wants_logprobs_;
+  const size_t max_tokens_;
+  const size_t prompt_size_;
+  const size_t token_limit_;
+  std::vector<Token> tokens_;
+  Sampler sampler_;
+  TextStream text_stream_;
+  std::string piece_, visible_; // reused from token to token
+};
+
+} // namespace verbatim

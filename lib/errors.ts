@@ -1,0 +1,496 @@
+import type { PartialInferenceResult } from './types.js'
+
+/**
+ * Every value of `error.code`. Codes are stable across versions; messages are not.
+ *
+ * | code | class |
+ * | --- | --- |
+ * | `INVALID_OPTION` | {@link InvalidOptionError} |
+ * | `UNSUPPORTED_OPTION` | {@link UnsupportedOptionError} |
+ * | `INVALID_MESSAGES` | {@link InvalidMessagesError} |
+ * | `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_TRUNCATED`, `MODEL_UNSUPPORTED` | {@link ModelLoadError} |
+ * | `OUT_OF_MEMORY` | {@link OutOfMemoryError} |
+ * | `NO_CHAT_TEMPLATE` | {@link NoChatTemplateError} |
+ * | `TEMPLATE_SYNTAX`, `TEMPLATE_RENDER` | {@link TemplateError} |
+ * | `TEMPLATE_LIMIT` | {@link TemplateLimitError} |
+ * | `TOKENIZE_FAILED` | {@link TokenizeError} |
+ * | `CONTEXT_OVERFLOW` | {@link ContextOverflowError} |
+ * | `CANCELLED` | {@link CancelledError} |
+ * | `DISPOSED` | {@link DisposedError} |
+ * | `INFERENCE_CONSUMED` | {@link InferenceConsumedError} |
+ * | `DECODE_FAILED` | {@link DecodeError} |
+ * | `ADDON_LOAD` | {@link AddonLoadError} |
+ * | `INTERNAL` | {@link InternalError} |
+ */
+export type ErrorCode =
+  | 'INVALID_OPTION'
+  | 'UNSUPPORTED_OPTION'
+  | 'INVALID_MESSAGES'
+  | ModelLoadErrorCode
+  | 'OUT_OF_MEMORY'
+  | 'NO_CHAT_TEMPLATE'
+  | TemplateErrorCode
+  | 'TEMPLATE_LIMIT'
+  | 'TOKENIZE_FAILED'
+  | 'CONTEXT_OVERFLOW'
+  | 'CANCELLED'
+  | 'DISPOSED'
+  | 'INFERENCE_CONSUMED'
+  | 'DECODE_FAILED'
+  | 'ADDON_LOAD'
+  | 'INTERNAL'
+
+/** The codes of {@link ModelLoadError}. */
+export type ModelLoadErrorCode = 'MODEL_NOT_FOUND' | 'MODEL_INVALID' | 'MODEL_TRUNCATED' | 'MODEL_UNSUPPORTED'
+
+/** The codes of {@link TemplateError}. */
+export type TemplateErrorCode = 'TEMPLATE_SYNTAX' | 'TEMPLATE_RENDER'
+
+/** Facts about a failure that have no property of their own, by camelCase name. */
+export type ErrorDetails = Readonly<Record<string, string | number>>
+
+/** The last argument of every error constructor. */
+export interface VerbatimErrorOptions {
+  /** What led to this error; becomes `error.cause`. */
+  readonly cause?: unknown
+  /** Becomes `error.details`. Default: none. */
+  readonly details?: ErrorDetails
+}
+
+/**
+ * The base of every error this package throws. Branch on `code` (or `instanceof` a subclass), never on the
+ * message: it says what happened and what to do next, for a person.
+ */
+export class VerbatimError extends Error {
+  /** What kind of failure this is. */
+  readonly code: ErrorCode
+  /** Further facts, where there are any that have no property of their own. */
+  declare readonly details?: ErrorDetails
+
+  constructor(code: ErrorCode, message: string, options: VerbatimErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    if (options.details) this.details = Object.freeze({ ...options.details })
+  }
+}
+
+/** An argument or option has the wrong type, is out of its range, or is not known. Nothing was started. */
+export class InvalidOptionError extends VerbatimError {
+  declare readonly code: 'INVALID_OPTION'
+  /** The offending option, such as `maxTokens` or `tools[0].function["weird key"]`. */
+  readonly path: string
+
+  constructor(message: string, fields: { readonly path: string }, options?: VerbatimErrorOptions) {
+    super('INVALID_OPTION', message, options)
+    this.path = fields.path
+  }
+}
+
+/** The option has a meaning reserved for it, but this version does not build it yet. Nothing was started. */
+export class UnsupportedOptionError extends VerbatimError {
+  declare readonly code: 'UNSUPPORTED_OPTION'
+  /** The offending option. */
+  readonly path: string
+
+  constructor(fields: { readonly path: string; readonly message?: string }, options?: VerbatimErrorOptions) {
+    super(
+      'UNSUPPORTED_OPTION',
+      fields.message ??
+        `The option ${fields.path} is not built in this version. Remove it, or update the package.`,
+      options,
+    )
+    this.path = fields.path
+  }
+}
+
+/** The messages cannot be passed to a chat template unchanged. Nothing was started. */
+export class InvalidMessagesError extends VerbatimError {
+  declare readonly code: 'INVALID_MESSAGES'
+  /** The offending value, such as `messages[2].content`. */
+  readonly path: string
+
+  constructor(message: string, fields: { readonly path: string }, options?: VerbatimErrorOptions) {
+    super('INVALID_MESSAGES', message, options)
+    this.path = fields.path
+  }
+}
+
+/** What is known of a model file that could not be loaded. */
+export interface ModelLoadErrorFields {
+  /** The model file. */
+  readonly path: string
+  /** The architecture the file names. */
+  readonly architecture?: string | undefined
+  /** How long the file says it is, in bytes. */
+  readonly expectedBytes?: number | undefined
+  /** How long the file is, in bytes. */
+  readonly fileBytes?: number | undefined
+}
+
+/**
+ * A model file could not be loaded: `MODEL_NOT_FOUND` (no readable file there), `MODEL_INVALID` (not a model, or
+ * damaged), `MODEL_TRUNCATED` (shorter than its header says) or `MODEL_UNSUPPORTED` (a kind of model the engine
+ * cannot run).
+ */
+export class ModelLoadError extends VerbatimError {
+  declare readonly code: ModelLoadErrorCode
+  /** The model file. */
+  readonly path: string
+  /** The architecture the file names, where it was read. */
+  readonly architecture: string | undefined
+  /** How long the file says it is, in bytes, where it was read. */
+  readonly expectedBytes: number | undefined
+  /** How long the file is, in bytes, where it was read. */
+  readonly fileBytes: number | undefined
+
+  constructor(
+    code: ModelLoadErrorCode,
+    message: string,
+    fields: ModelLoadErrorFields,
+    options?: VerbatimErrorOptions,
+  ) {
+    super(code, message, options)
+    this.path = fields.path
+    this.architecture = fields.architecture
+    this.expectedBytes = fields.expectedBytes
+    this.fileBytes = fields.fileBytes
+  }
+}
+
+/** There is not enough memory (of the machine or of the GPU) for the model, its cache or this request. */
+export class OutOfMemoryError extends VerbatimError {
+  declare readonly code: 'OUT_OF_MEMORY'
+  /** How many bytes were asked for, where that is known. */
+  readonly neededBytes: number | undefined
+
+  constructor(
+    message: string,
+    fields: { readonly neededBytes?: number | undefined } = {},
+    options?: VerbatimErrorOptions,
+  ) {
+    super('OUT_OF_MEMORY', message, options)
+    this.neededBytes = fields.neededBytes
+  }
+}
+
+/** The model carries no chat template, and `loadModel` was given none. */
+export class NoChatTemplateError extends VerbatimError {
+  declare readonly code: 'NO_CHAT_TEMPLATE'
+
+  constructor(
+    message = 'The model file carries no chat template. Pass one to loadModel as chatTemplate.',
+    options?: VerbatimErrorOptions,
+  ) {
+    super('NO_CHAT_TEMPLATE', message, options)
+  }
+}
+
+/** Where in a chat template something failed. */
+export interface TemplateErrorFields {
+  /** Line in the template, from 1. */
+  readonly line?: number | undefined
+  /** Column in that line, from 1. */
+  readonly column?: number | undefined
+  /** The template text there. */
+  readonly snippet?: string | undefined
+}
+
+/**
+ * The chat template cannot be parsed (`TEMPLATE_SYNTAX`), or it failed for these messages (`TEMPLATE_RENDER`): it
+ * raised an exception of its own, or used a value in a way that does not work.
+ */
+export class TemplateError extends VerbatimError {
+  declare readonly code: TemplateErrorCode
+  /** Line in the template, from 1, where known. */
+  readonly line: number | undefined
+  /** Column in that line, from 1, where known. */
+  readonly column: number | undefined
+  /** The template text there, where known. */
+  readonly snippet: string | undefined
+
+  constructor(
+    code: TemplateErrorCode,
+    message: string,
+    fields: TemplateErrorFields = {},
+    options?: VerbatimErrorOptions,
+  ) {
+    super(code, message, options)
+    this.line = fields.line
+    this.column = fields.column
+    this.snippet = fields.snippet
+  }
+}
+
+/** Rendering the chat template was stopped because it went past a limit on its work or its output. */
+export class TemplateLimitError extends VerbatimError {
+  declare readonly code: 'TEMPLATE_LIMIT'
+  /** The limit that was reached, as the engine names or counts it. */
+  readonly limit: string | number | undefined
+
+  constructor(
+    message: string,
+    fields: { readonly limit?: string | number | undefined } = {},
+    options?: VerbatimErrorOptions,
+  ) {
+    super('TEMPLATE_LIMIT', message, options)
+    this.limit = fields.limit
+  }
+}
+
+/** The text could not be turned into tokens of this model (or token ids into text). */
+export class TokenizeError extends VerbatimError {
+  declare readonly code: 'TOKENIZE_FAILED'
+
+  constructor(message: string, options?: VerbatimErrorOptions) {
+    super('TOKENIZE_FAILED', message, options)
+  }
+}
+
+/** The counts of {@link ContextOverflowError}. */
+export interface ContextOverflowErrorFields {
+  /** Length of the rendered prompt, in tokens. */
+  readonly promptTokens: number
+  /** How many tokens the context holds. */
+  readonly contextSize: number
+  /** How many tokens too many there are. Default: `promptTokens - contextSize`. */
+  readonly overflowBy?: number | undefined
+}
+
+/** The rendered prompt does not fit the context. Nothing is ever cut off to make it fit. */
+export class ContextOverflowError extends VerbatimError {
+  declare readonly code: 'CONTEXT_OVERFLOW'
+  /** Length of the rendered prompt, in tokens. */
+  readonly promptTokens: number
+  /** How many tokens the context holds. */
+  readonly contextSize: number
+  /** By how many tokens the messages must become shorter. */
+  readonly overflowBy: number
+
+  constructor(message: string, fields: ContextOverflowErrorFields, options?: VerbatimErrorOptions) {
+    super('CONTEXT_OVERFLOW', message, options)
+    this.promptTokens = fields.promptTokens
+    this.contextSize = fields.contextSize
+    this.overflowBy = fields.overflowBy ?? fields.promptTokens - fields.contextSize
+  }
+}
+
+/** The call was cancelled through its `signal`; `cause` is the signal's `reason`. */
+export class CancelledError extends VerbatimError {
+  declare readonly code: 'CANCELLED'
+  /** What had been generated by then; undefined when nothing had been started, and for `loadModel`. */
+  readonly partial: PartialInferenceResult | undefined
+
+  constructor(
+    fields: { readonly partial?: PartialInferenceResult | undefined; readonly message?: string } = {},
+    options?: VerbatimErrorOptions,
+  ) {
+    super(
+      'CANCELLED',
+      fields.message ??
+        'The call was cancelled through its signal. What was generated by then is in error.partial.',
+      options,
+    )
+    this.partial = fields.partial
+  }
+}
+
+/** The model was disposed before or during the call. */
+export class DisposedError extends VerbatimError {
+  declare readonly code: 'DISPOSED'
+
+  constructor(
+    message = 'The model has been disposed. Load it again with loadModel to go on using it.',
+    options?: VerbatimErrorOptions,
+  ) {
+    super('DISPOSED', message, options)
+  }
+}
+
+/** The deltas of an inference were asked for twice; they are delivered once and not kept. */
+export class InferenceConsumedError extends VerbatimError {
+  declare readonly code: 'INFERENCE_CONSUMED'
+
+  constructor(
+    message = 'The deltas of this inference have already been consumed. Iterate it once, and await it for the whole result.',
+    options?: VerbatimErrorOptions,
+  ) {
+    super('INFERENCE_CONSUMED', message, options)
+  }
+}
+
+/** The engine failed while evaluating tokens. */
+export class DecodeError extends VerbatimError {
+  declare readonly code: 'DECODE_FAILED'
+
+  constructor(message: string, options?: VerbatimErrorOptions) {
+    super('DECODE_FAILED', message, options)
+  }
+}
+
+/** One place where the native addon was looked for. */
+export interface AddonLoadAttempt {
+  /** The file that was tried. */
+  readonly path: string
+  /** Why it could not be used. */
+  readonly reason: string
+}
+
+/** The native addon could not be loaded on this machine. */
+export class AddonLoadError extends VerbatimError {
+  declare readonly code: 'ADDON_LOAD'
+  /** Every file that was tried, in order, and why it could not be used. */
+  readonly tried: readonly AddonLoadAttempt[]
+
+  constructor(tried: readonly AddonLoadAttempt[], options?: VerbatimErrorOptions) {
+    const list = tried.map(({ path, reason }) => `\n  ${path}: ${reason}`).join('')
+    super(
+      'ADDON_LOAD',
+      `The native addon could not be loaded on ${process.platform}-${process.arch}. Reinstall the package, or build it from source. ` +
+        (list === '' ? 'There was no file to try.' : `Tried:${list}`),
+      options,
+    )
+    this.tried = Object.freeze(tried.map(({ path, reason }) => Object.freeze({ path, reason })))
+  }
+}
+
+/** A defect of this package, not of the call. */
+export class InternalError extends VerbatimError {
+  declare readonly code: 'INTERNAL'
+
+  constructor(message: string, options?: VerbatimErrorOptions) {
+    super('INTERNAL', message, options)
+  }
+}
+
+// On the prototypes, so that stacks start with the name and util.inspect does not list it as a field; and not from
+// Class.name, which bundlers change.
+const classes = {
+  VerbatimError,
+  InvalidOptionError,
+  UnsupportedOptionError,
+  InvalidMessagesError,
+  ModelLoadError,
+  OutOfMemoryError,
+  NoChatTemplateError,
+  TemplateError,
+  TemplateLimitError,
+  TokenizeError,
+  ContextOverflowError,
+  CancelledError,
+  DisposedError,
+  InferenceConsumedError,
+  DecodeError,
+  AddonLoadError,
+  InternalError,
+}
+for (const [name, errorClass] of Object.entries(classes)) {
+  Object.defineProperty(errorClass.prototype, 'name', { value: name, writable: true, configurable: true })
+}
+
+/** A failure as the native side reports it: `fields` are in snake_case, such as `prompt_tokens`. */
+export interface NativeError {
+  readonly code: string
+  readonly message: string
+  readonly fields: Readonly<Record<string, string | number>>
+}
+
+/** Takes typed fields out of a native error; what nobody takes becomes `details`. */
+class NativeFields {
+  readonly #rest: Map<string, string | number>
+
+  constructor(fields: NativeError['fields']) {
+    this.#rest = new Map(Object.entries(fields))
+  }
+
+  any(name: string): string | number | undefined {
+    const value = this.#rest.get(name)
+    this.#rest.delete(name)
+    return value
+  }
+
+  number(name: string): number | undefined {
+    return typeof this.#rest.get(name) === 'number' ? (this.any(name) as number) : undefined
+  }
+
+  text(name: string): string | undefined {
+    return typeof this.#rest.get(name) === 'string' ? (this.any(name) as string) : undefined
+  }
+
+  rest(): VerbatimErrorOptions {
+    if (this.#rest.size === 0) return {}
+    const camelCase = (name: string) =>
+      name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+    return { details: Object.fromEntries([...this.#rest].map(([name, value]) => [camelCase(name), value])) }
+  }
+}
+
+/**
+ * Turns a failure reported by the native side into the class of its code. A code this version does not know
+ * becomes an {@link InternalError} that names it. Fields without a property of their own go to `details`.
+ *
+ * A `CANCELLED` failure becomes a {@link CancelledError} without `partial`: only the caller holds what had been
+ * generated, and makes its own when there is something.
+ */
+export function fromNative(error: NativeError): VerbatimError {
+  const { code, message } = error
+  const fields = new NativeFields(error.fields)
+  switch (code) {
+    case 'INVALID_OPTION':
+      return new InvalidOptionError(message, { path: fields.text('path') ?? '' }, fields.rest())
+    case 'UNSUPPORTED_OPTION':
+      return new UnsupportedOptionError({ path: fields.text('path') ?? '', message }, fields.rest())
+    case 'INVALID_MESSAGES':
+      return new InvalidMessagesError(message, { path: fields.text('path') ?? 'messages' }, fields.rest())
+    case 'MODEL_NOT_FOUND':
+    case 'MODEL_INVALID':
+    case 'MODEL_TRUNCATED':
+    case 'MODEL_UNSUPPORTED': {
+      const known = {
+        path: fields.text('path') ?? '',
+        architecture: fields.text('architecture'),
+        expectedBytes: fields.number('expected_bytes'),
+        fileBytes: fields.number('file_bytes'),
+      }
+      return new ModelLoadError(code, message, known, fields.rest())
+    }
+    case 'OUT_OF_MEMORY':
+      return new OutOfMemoryError(message, { neededBytes: fields.number('needed_bytes') }, fields.rest())
+    case 'NO_CHAT_TEMPLATE':
+      return new NoChatTemplateError(message, fields.rest())
+    case 'TEMPLATE_SYNTAX':
+    case 'TEMPLATE_RENDER': {
+      const known = {
+        line: fields.number('line'),
+        column: fields.number('column'),
+        snippet: fields.text('snippet'),
+      }
+      return new TemplateError(code, message, known, fields.rest())
+    }
+    case 'TEMPLATE_LIMIT':
+      return new TemplateLimitError(message, { limit: fields.any('limit') }, fields.rest())
+    case 'TOKENIZE_FAILED':
+      return new TokenizeError(message, fields.rest())
+    case 'CONTEXT_OVERFLOW': {
+      // NaN rather than a made-up count, should the native side ever leave one out.
+      const known = {
+        promptTokens: fields.number('prompt_tokens') ?? Number.NaN,
+        contextSize: fields.number('context_size') ?? Number.NaN,
+        overflowBy: fields.number('overflow_by'),
+      }
+      return new ContextOverflowError(message, known, fields.rest())
+    }
+    case 'DECODE_FAILED':
+      return new DecodeError(message, fields.rest())
+    case 'CANCELLED':
+      return new CancelledError({ message }, fields.rest())
+    case 'DISPOSED':
+      return new DisposedError(message, fields.rest())
+    case 'INTERNAL':
+      return new InternalError(message, fields.rest())
+    default:
+      return new InternalError(
+        `The native addon reported the unknown error ${JSON.stringify(code)}: ${message}. Reinstall the package, so that the addon and its JavaScript are of one version.`,
+        fields.rest(),
+      )
+  }
+}

@@ -1,0 +1,10 @@
+/**
+ * llama.cpp inside Node.js. The model sees exactly the messages you pass, formatted by its own chat template, and
+ * nothing else.
+ *
+ * @packageDocumentation
+ */
+export * from './errors.js'
+export { Inference } from './inference.js'
+export { generateInference, loadModel, Model } from './model.js'
+export type * from './types.js'

@@ -1,0 +1,181 @@
+import { CancelledError, fromNative, InferenceConsumedError } from './errors.js'
+import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
+import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
+
+/** Starts a run; `onNews` as in NativeModel.generate. Throws when the call is refused. */
+export type StartInference = (onNews: () => void) => {
+  readonly native: NativeInference
+  readonly seed: number
+  readonly signal: AbortSignal | null
+}
+
+/**
+ * One generation, which began when it was asked for. Await it for the whole result, iterate it for the pieces as
+ * they come, or both, in any order; it is the same run.
+ *
+ * ```ts
+ * const run = generateInference(messages, { model })
+ * for await (const delta of run) process.stdout.write(delta.text)
+ * const { finishReason, usage } = await run
+ * ```
+ *
+ * The pieces can be iterated once. Text that is not read yet coalesces into one piece, so a slow reader costs
+ * nothing. Leaving the loop early (`break`, `return`, an exception) cancels the run and frees its memory; the result
+ * then rejects with {@link CancelledError}, which holds what there was. Errors reach whoever awaits or iterates, and
+ * are no unhandled rejections when nobody does.
+ */
+export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<Delta> {
+  /** The result as a plain promise. */
+  readonly result: Promise<InferenceResult>
+  /** The pieces, as an object that is not thenable: an `async` function may return it without waiting for the end. */
+  readonly stream: AsyncIterable<Delta>
+
+  #native: NativeInference | undefined
+  #seed = 0
+  #ended: 'no' | 'well' | 'in error' = 'no'
+  #error: unknown
+  #lastSlice: NativeSlice | null = null
+  #consumed = false
+  #cancelled = false
+  #wake: (() => void) | undefined
+  #resolve!: (result: InferenceResult) => void
+  #reject!: (error: unknown) => void
+  #signal: AbortSignal | null = null
+  readonly #onAbort = () => this.#native?.cancel()
+
+  /** @internal */
+  constructor(start: StartInference) {
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.result.catch(() => {}) // nobody need listen
+    this.stream = { [Symbol.asyncIterator]: () => this.#iterate() }
+    try {
+      const { native, seed, signal } = start(() => this.#onNews())
+      this.#native = native
+      this.#seed = seed
+      this.#signal = signal
+      signal?.addEventListener('abort', this.#onAbort, { once: true })
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
+  then<A = InferenceResult, B = never>(
+    onFulfilled?: ((result: InferenceResult) => A | PromiseLike<A>) | null,
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.result.then(onFulfilled, onRejected)
+  }
+
+  catch<B = never>(
+    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<InferenceResult | B> {
+    return this.result.catch(onRejected)
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<InferenceResult> {
+    return this.result.finally(onFinally)
+  }
+
+  /** Cancels the run: the result rejects with {@link CancelledError}. Does nothing once it has ended. */
+  cancel(): void {
+    if (this.#ended !== 'no') return
+    this.#cancelled = true
+    this.#native?.cancel()
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Delta, undefined> {
+    return this.#iterate()
+  }
+
+  #iterate(): AsyncIterator<Delta, undefined> {
+    if (this.#consumed) return { next: () => Promise.reject(new InferenceConsumedError()) }
+    this.#consumed = true
+    let turn: Promise<unknown> = Promise.resolve()
+    let left = false
+    const next = (): Promise<IteratorResult<Delta, undefined>> => {
+      const step = turn.then(() => (left ? done : this.#nextDelta()))
+      turn = step.catch(() => {
+        left = true // an error is reported once; after it the iteration is over
+      })
+      return step
+    }
+    const leave = async (): Promise<IteratorResult<Delta, undefined>> => {
+      left = true
+      this.cancel()
+      await this.result.catch(() => {}) // its memory is free when the loop has been left
+      return done
+    }
+    return { next, return: leave }
+  }
+
+  async #nextDelta(): Promise<IteratorResult<Delta, undefined>> {
+    for (;;) {
+      if (this.#lastSlice) {
+        const slice = this.#lastSlice
+        this.#lastSlice = null
+        return { value: toDelta(slice), done: false }
+      }
+      if (this.#ended === 'in error') throw this.#error
+      if (this.#ended === 'well') return done
+      const slice = this.#native?.take()
+      if (slice) return { value: toDelta(slice), done: false }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  #onNews(): void {
+    if (this.#native?.finished()) this.#finish(this.#native)
+    this.#wake?.()
+    this.#wake = undefined
+  }
+
+  #finish(native: NativeInference): void {
+    this.#native = undefined
+    this.#lastSlice = native.take()
+    const outcome = native.outcome()
+    if (outcome.finishReason === null) {
+      this.#end(this.#errorOf(outcome))
+    } else {
+      this.#signal?.removeEventListener('abort', this.#onAbort)
+      this.#ended = 'well'
+      this.#resolve(
+        Object.freeze({ ...partialResult(outcome, this.#seed), finishReason: outcome.finishReason }),
+      )
+    }
+  }
+
+  #end(error: unknown): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#ended = 'in error'
+    this.#error = error
+    this.#reject(error)
+  }
+
+  #errorOf(outcome: NativeOutcome): unknown {
+    const error = fromNative(
+      outcome.error ?? { code: 'INTERNAL', message: 'The run ended without a reason.', fields: {} },
+    )
+    if (!(error instanceof CancelledError)) return error
+    if (this.#signal?.aborted && !this.#cancelled) return this.#signal.reason
+    return new CancelledError({ partial: Object.freeze(partialResult(outcome, this.#seed)) })
+  }
+}
+
+const done = Object.freeze({ value: undefined, done: true as const })
+
+function toDelta(slice: NativeSlice): Delta {
+  const { text, tokenIds, logprobs } = slice
+  return logprobs
+    ? { text, tokenIds: Array.from(tokenIds), logprobs }
+    : { text, tokenIds: Array.from(tokenIds) }
+}
+
+function partialResult(outcome: NativeOutcome, seed: number): PartialInferenceResult {
+  return { ...toDelta(outcome), usage: outcome.usage, timings: outcome.timings, seed }
+}

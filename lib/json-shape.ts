@@ -1,0 +1,124 @@
+import { InvalidMessagesError, InvalidOptionError, VerbatimError } from './errors.js'
+
+/**
+ * Makes the error for the value at `path`. `reason` reads on from the path: `is undefined, which …`. `cause` is
+ * there when the caller's own code threw (an accessor or a proxy), or when JSON text did not parse.
+ */
+export type JsonFailure = (path: string, reason: string, cause?: unknown) => VerbatimError
+
+/** What {@link toJsonText} and {@link readJsonText} require of the root value. */
+export interface JsonShape {
+  /** Makes the errors. Default: an `InvalidOptionError`. */
+  readonly fail?: JsonFailure
+  /** What the root must be. Default: any value. */
+  readonly root?: 'any' | 'array' | 'object'
+  /** Whether a root array may be empty. Default: true. */
+  readonly allowEmpty?: boolean
+  /** What the elements of a root array must be. Default: any value. */
+  readonly elements?: 'any' | 'object'
+  /** A member that each element of a root array must have, as a string. Only with `elements: 'object'`. */
+  readonly elementMember?: string
+  /** Members a root object must not have, and why: the reason reads on from the path. */
+  readonly refusedMembers?: ReadonlyMap<string, string>
+}
+
+/** `message[0].content`, `function["weird key"]`: one more step of a path. */
+export function pathStep(key: string | number | symbol): string {
+  if (typeof key === 'number') return `[${key}]`
+  if (typeof key === 'symbol') return `[${String(key)}]`
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
+}
+
+/** What a value is, for error messages, without showing what is in it: `null`, `a string`, `an array`. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  try {
+    if (Array.isArray(value)) return 'an array'
+    const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
+    return tag === 'Object' ? 'an object' : `an object of type ${tag}`
+  } catch {
+    return 'an object' // a revoked proxy, or an accessor that throws
+  }
+}
+
+/** A refused value, by its path. The cause is what the caller's own code threw, if it did. */
+export function invalidOption(path: string, reason: string, cause?: unknown): VerbatimError {
+  return new InvalidOptionError(sentence(path, reason), { path }, cause === undefined ? {} : { cause })
+}
+
+/** The same, for the messages. */
+export function invalidMessages(path: string, reason: string, cause?: unknown): VerbatimError {
+  return new InvalidMessagesError(sentence(path, reason), { path }, cause === undefined ? {} : { cause })
+}
+
+/** Runs what reads the caller's objects: what their accessors or proxies throw becomes the cause of a refusal. */
+export function reading<T>(
+  path: string | (() => string),
+  read: () => T,
+  fail: JsonFailure = invalidOption,
+): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof VerbatimError) throw error
+    const message = error instanceof Error ? error.message : String(error)
+    throw fail(typeof path === 'string' ? path : path(), `could not be read: ${message}`, error)
+  }
+}
+
+/** A path can be as long as the nesting is deep; error.path has all of it. */
+function sentence(path: string, reason: string): string {
+  return `${path.length > 200 ? `${path.slice(0, 120)}…${path.slice(-60)}` : path} ${reason}`
+}
+
+/** The shape of parsed JSON text. toJsonText checks while writing, since it reads everything only once. */
+export function checkShape(value: unknown, rootPath: string, shape: JsonShape, fail: JsonFailure): void {
+  const isArray = Array.isArray(value)
+  if (wrongRoot(shape, value, isArray)) {
+    throw fail(rootPath, `must be JSON text of ${wanted(shape)}, not of ${kindOf(value)}.`)
+  }
+  if (isArray) {
+    if (value.length === 0 && shape.allowEmpty === false) throw fail(rootPath, EMPTY)
+    if (shape.elements !== 'object') return
+    for (const [index, element] of (value as unknown[]).entries()) {
+      const path = rootPath + pathStep(index)
+      if (notAnObject(element)) throw fail(path, `must be an object, not ${kindOf(element)}.`)
+      const { elementMember } = shape
+      if (elementMember === undefined) continue
+      const member = Object.hasOwn(element, elementMember)
+        ? (element as Record<string, unknown>)[elementMember]
+        : undefined
+      if (typeof member !== 'string') throw fail(path + pathStep(elementMember), notAString(member))
+    }
+  } else if (shape.refusedMembers && typeof value === 'object' && value !== null) {
+    for (const [name, reason] of shape.refusedMembers) {
+      if (Object.hasOwn(value, name)) throw fail(rootPath + pathStep(name), reason)
+    }
+  }
+}
+
+export const EMPTY = 'must not be empty.'
+
+/** What the root must be, in words. */
+export function wanted({ root = 'any' }: JsonShape): string {
+  if (root === 'any') return 'a value'
+  return root === 'array' ? 'an array' : 'an object'
+}
+
+export function wrongRoot({ root = 'any' }: JsonShape, value: unknown, isArray: boolean): boolean {
+  if (root === 'any') return false
+  return root === 'array' ? !isArray : isArray || typeof value !== 'object' || value === null
+}
+
+function notAnObject(
+  value: unknown,
+): value is null | string | number | boolean | bigint | symbol | undefined {
+  return typeof value !== 'object' || value === null || Array.isArray(value)
+}
+
+export function notAString(member: unknown): string {
+  return member === undefined
+    ? 'is missing: it must be a string.'
+    : `must be a string, not ${kindOf(member)}.`
+}

@@ -1,0 +1,321 @@
+/// <reference lib="es2024.string" />
+import { types } from 'node:util'
+import type { VerbatimError } from './errors.js'
+import {
+  checkShape,
+  EMPTY,
+  invalidOption,
+  type JsonFailure,
+  type JsonShape,
+  kindOf,
+  notAString,
+  pathStep,
+  reading,
+  wanted,
+  wrongRoot,
+} from './json-shape.js'
+
+export type { JsonFailure, JsonShape } from './json-shape.js'
+
+/** How deep arrays and objects may be nested, the root counted. */
+export const MAX_JSON_DEPTH = 512
+
+/**
+ * Writes a value as JSON text, exactly as `JSON.stringify(value)` does, except that
+ *
+ * - what `JSON.stringify` would drop or replace is refused by path: `undefined`, `NaN`, infinities, `-0`,
+ *   functions, symbols as values or (enumerable) keys, holes and extra properties of arrays, objects with a
+ *   `toJSON` method (such as `Date` and `Buffer`), boxed primitives, `Map`, `Set`, `RegExp`, `Error`, `Promise`,
+ *   `ArrayBuffer`, typed arrays and other built-in objects whose content is not in enumerable members;
+ * - strings and keys with a lone surrogate, cycles, and nesting deeper than {@link MAX_JSON_DEPTH} are refused;
+ * - a `bigint` is written as an integer with all its digits.
+ *
+ * Instances of classes are written like plain objects: their own enumerable members. Every property, accessors
+ * included, is read exactly once, nothing is written to, and objects of other realms and proxies work.
+ *
+ * @param rootPath what the value is called in error paths, such as `messages`: `messages[2].content`
+ * @throws what `shape.fail` makes (default: `InvalidOptionError`)
+ */
+export function toJsonText(value: unknown, rootPath: string, shape: JsonShape = {}): string {
+  const copier = new JsonCopier(rootPath, shape)
+  const copy = reading(
+    () => copier.pathTo(copier.readDepth),
+    () => copier.copy(value, 0),
+    shape.fail,
+  )
+  return copier.sawBigInt || isPolluted() ? plainText(copy) : JSON.stringify(copy)
+}
+
+/**
+ * Checks that a string is JSON text of the wanted shape, and returns it as it is. Whoever uses the text parses it
+ * again: what `JSON.parse` rounds, reorders or merges is not lost.
+ *
+ * @throws what `shape.fail` makes (default: `InvalidOptionError`)
+ */
+export function readJsonText(text: string, rootPath: string, shape: JsonShape = {}): string {
+  const fail = shape.fail ?? invalidOption
+  if (!text.isWellFormed())
+    throw fail(rootPath, 'is JSON text with a lone surrogate, which is not valid Unicode.')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw fail(
+      rootPath,
+      `is a string, but not JSON text (${(error as Error).message}): pass ${wanted(shape)}, or its JSON text.`,
+      error,
+    )
+  }
+  checkShape(value, rootPath, shape, fail)
+  return text
+}
+
+/**
+ * Checks that `text` is a string of well-formed UTF-16 and JSON text of an array or an object, and returns it
+ * unchanged.
+ *
+ * @throws what `fail` makes (default: `InvalidOptionError`)
+ */
+export function acceptJsonText(
+  text: unknown,
+  rootPath: string,
+  root: 'array' | 'object',
+  fail: JsonFailure = invalidOption,
+): string {
+  if (typeof text !== 'string') throw fail(rootPath, `must be JSON text, not ${kindOf(text)}.`)
+  return readJsonText(text, rootPath, { root, fail })
+}
+
+/** Why an object of a built-in type would not come out as what it is, or undefined where it would. */
+function builtInReason(value: object): string | undefined {
+  if (types.isBoxedPrimitive(value)) return 'is a boxed primitive: pass the primitive value itself.'
+  if (
+    types.isMap(value) ||
+    types.isSet(value) ||
+    types.isWeakMap(value) ||
+    types.isWeakSet(value) ||
+    types.isRegExp(value) ||
+    types.isDate(value) ||
+    types.isNativeError(value) ||
+    types.isPromise(value) ||
+    types.isAnyArrayBuffer(value) ||
+    types.isArrayBufferView(value)
+  ) {
+    return `is ${kindOf(value)}, which JSON cannot carry: convert it to a plain object, an array or a string.`
+  }
+  return undefined
+}
+
+/** Whether someone gave all objects a toJSON, which JSON.stringify would call on our copy. */
+const isPolluted = () => 'toJSON' in Object.prototype || 'toJSON' in Array.prototype
+
+/** JSON.stringify for a copy, with bigints. */
+function plainText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) {
+    return typeof value === 'string' ? JSON.stringify(value) : String(value)
+  }
+  if (Array.isArray(value)) return `[${value.map(plainText).join(',')}]`
+  const members = Object.entries(value).map(
+    ([name, member]) => `${JSON.stringify(name)}:${plainText(member)}`,
+  )
+  return `{${members.join(',')}}`
+}
+
+/**
+ * Checks a value and copies it into plain arrays and objects. Copying and one JSON.stringify of the copy is faster
+ * than writing piece by piece.
+ */
+class JsonCopier {
+  sawBigInt = false
+  /** How many of #keys lead to what is being read: where an accessor or a proxy throws. */
+  readDepth = 0
+  readonly #rootPath: string
+  readonly #shape: JsonShape
+  /** The containers being copied, the root first, and the key each is at. */
+  readonly #parents: object[] = []
+  readonly #keys: (string | number | symbol)[] = []
+
+  constructor(rootPath: string, shape: JsonShape) {
+    this.#rootPath = rootPath
+    this.#shape = shape
+  }
+
+  /** `depth` is how many of #keys lead to the value. */
+  refuse(depth: number, reason: string): VerbatimError {
+    return (this.#shape.fail ?? invalidOption)(this.pathTo(depth), reason)
+  }
+
+  pathTo(depth: number): string {
+    return this.#rootPath + this.#keys.slice(0, depth).map(pathStep).join('')
+  }
+
+  copy(value: unknown, depth: number): unknown {
+    if (typeof value === 'object' && value !== null) return this.#object(value, depth)
+    this.#checkScalar(value, depth)
+    switch (typeof value) {
+      case 'string':
+        if (value.isWellFormed()) return value
+        throw this.refuse(
+          depth,
+          'contains a lone surrogate, which is not valid Unicode: toWellFormed() replaces it.',
+        )
+      case 'object': // null
+      case 'boolean':
+        return value
+      case 'number':
+        if (Object.is(value, -0))
+          throw this.refuse(depth, 'is -0, which JSON.stringify replaces with 0: pass 0.')
+        if (Number.isFinite(value)) return value
+        throw this.refuse(depth, `is ${value}, which JSON cannot carry: pass a finite number or null.`)
+      case 'bigint':
+        this.sawBigInt = true
+        return value
+      case 'undefined':
+        throw this.refuse(depth, 'is undefined, which JSON cannot carry: remove it, or pass null.')
+      default:
+        throw this.refuse(depth, `is ${kindOf(value)}, which JSON cannot carry: remove it.`)
+    }
+  }
+
+  /** Refuses a value that is neither array nor object where the shape wants one. */
+  #checkScalar(value: unknown, depth: number): void {
+    if (depth === 0) this.#checkRoot(value, false)
+    else if (depth === 1) this.#checkElement(value, false)
+  }
+
+  #checkRoot(value: unknown, isArray: boolean): void {
+    if (!wrongRoot(this.#shape, value, isArray)) return
+    throw this.refuse(0, `must be ${wanted(this.#shape)} (or its JSON text), not ${kindOf(value)}.`)
+  }
+
+  #checkElement(value: unknown, isObject: boolean): void {
+    if (this.#shape.elements !== 'object' || isObject || !Array.isArray(this.#parents[0])) return
+    throw this.refuse(1, `must be an object, not ${kindOf(value)}.`)
+  }
+
+  #object(value: object, depth: number): object {
+    this.readDepth = depth
+    const isArray = Array.isArray(value)
+    if (depth === 0) this.#checkRoot(value, isArray)
+    else if (depth === 1) this.#checkElement(value, !isArray)
+    if (depth >= MAX_JSON_DEPTH) throw this.refuse(depth, `is nested deeper than ${MAX_JSON_DEPTH} levels.`)
+    for (let i = 0; i < depth; i++) {
+      if (this.#parents[i] === value)
+        throw this.refuse(depth, `refers back to ${this.pathTo(i)}: JSON cannot carry a cycle.`)
+    }
+    // JSON.stringify looks here first, on the prototypes too.
+    const toJson = (value as { toJSON?: unknown }).toJSON
+    if (typeof toJson === 'function') {
+      throw this.refuse(
+        depth,
+        `is ${kindOf(value)} with a toJSON method, which would replace it: pass the value it stands for.`,
+      )
+    }
+    this.#parents[depth] = value
+    const copy = isArray
+      ? this.#array(value as readonly unknown[], depth)
+      : this.#members(value, depth, toJson)
+    this.readDepth = depth
+    return copy
+  }
+
+  #array(value: readonly unknown[], depth: number): unknown[] {
+    this.#refuseSymbols(value, depth)
+    const length = value.length
+    if (depth === 0 && length === 0 && this.#shape.allowEmpty === false) throw this.refuse(0, EMPTY)
+    const copy: unknown[] = []
+    for (let i = 0; i < length; i++) {
+      this.#keys[depth] = i
+      this.readDepth = depth + 1
+      const element = value[i]
+      if (element === undefined && !Object.hasOwn(value, i)) {
+        throw this.refuse(
+          depth + 1,
+          'is a hole in the array, which JSON cannot carry: fill it, or pass null.',
+        )
+      }
+      copy.push(this.copy(element, depth + 1))
+    }
+    // After the elements, of which there are no holes: so all other enumerable keys come last.
+    this.readDepth = depth
+    const names = Object.keys(value)
+    if (names.length > length) {
+      this.#keys[depth] = names[length] as string
+      throw this.refuse(depth + 1, 'is an extra property of an array, which JSON would drop: remove it.')
+    }
+    return copy
+  }
+
+  #members(value: object, depth: number, toJson: unknown): object {
+    this.#refuseSymbols(value, depth)
+    const names = Object.keys(value)
+    this.#refuseBuiltIn(value, depth, names.length === 0)
+    const { elementMember, refusedMembers } = this.#shape
+    const required =
+      depth === 1 && elementMember !== undefined && Array.isArray(this.#parents[0])
+        ? elementMember
+        : undefined
+    let found = false
+    const copy: Record<string, unknown> = {}
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      this.#keys[depth] = name
+      this.readDepth = depth + 1
+      if (!name.isWellFormed()) {
+        throw this.refuse(depth + 1, 'has a lone surrogate in its name, which is not valid Unicode.')
+      }
+      if (depth === 0 && refusedMembers !== undefined) {
+        const reason = refusedMembers.get(name)
+        if (reason !== undefined) throw this.refuse(1, reason)
+      }
+      // toJSON has been read already, and an accessor is read once only.
+      const member = name === 'toJSON' ? toJson : (value as Record<string, unknown>)[name]
+      if (name === required) {
+        if (typeof member !== 'string') throw this.refuse(depth + 1, notAString(member))
+        found = true
+      }
+      const memberCopy = this.copy(member, depth + 1)
+      // Assigning to __proto__ would set the prototype, and to a name of a frozen Object.prototype would throw.
+      if (name in Object.prototype) {
+        Object.defineProperty(copy, name, {
+          value: memberCopy,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        })
+      } else {
+        copy[name] = memberCopy
+      }
+    }
+    if (required !== undefined && !found) {
+      this.#keys[depth] = required
+      throw this.refuse(depth + 1, notAString(undefined))
+    }
+    return copy
+  }
+
+  #refuseSymbols(value: object, depth: number): void {
+    const symbols = Object.getOwnPropertySymbols(value)
+    if (symbols.length === 0) return
+    for (const symbol of symbols) {
+      if (!Object.prototype.propertyIsEnumerable.call(value, symbol)) continue
+      this.#keys[depth] = symbol
+      throw this.refuse(depth + 1, 'is a property named by a symbol, which JSON would drop: remove it.')
+    }
+  }
+
+  #refuseBuiltIn(value: object, depth: number, isEmpty: boolean): void {
+    const prototype = Object.getPrototypeOf(value)
+    const tag = Object.prototype.toString.call(value)
+    if (tag === '[object Object]' && (prototype === null || prototype === Object.prototype)) return
+    const reason = builtInReason(value)
+    if (reason !== undefined) throw this.refuse(depth, reason)
+    // Such as URLSearchParams, an iterator or a proxied Map: something is in there, and JSON would write {}.
+    if (isEmpty && tag !== '[object Object]') {
+      throw this.refuse(
+        depth,
+        `is ${kindOf(value)} without enumerable members, of which JSON would write {}: convert it.`,
+      )
+    }
+  }
+}

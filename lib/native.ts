@@ -1,0 +1,96 @@
+// What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
+import type { NativeError } from './errors.js'
+import type { ChosenTokenLogprob, FinishReason, ModelInfo, ModelLoad, Timings, Usage } from './types.js'
+
+export interface NativeAddon {
+  readonly version: string
+  readonly llamaCppVersion: string
+  /** Loads the compute backends that lie in this folder. */
+  initialize(folder: string): void
+  /** Starts loading; returns what cancels it. `onDone` is called once. */
+  loadModel(
+    options: NativeLoadOptions,
+    onProgress: (fraction: number) => void,
+    onLog: ((level: 'debug' | 'info' | 'warn' | 'error', line: string) => void) | null,
+    onDone: (error: NativeError | null, model: NativeModel) => void,
+  ): () => void
+}
+
+export interface NativeLoadOptions {
+  readonly path: string
+  /** 0: chosen by the engine. */
+  readonly contextSize: number
+  /** 0: chosen by the engine. */
+  readonly cacheSize: number
+  readonly maxSequences: number
+  /** Negative: all. */
+  readonly gpuLayers: number
+  /** 0: chosen by the engine. */
+  readonly threads: number
+  /** -1: chosen by the engine. */
+  readonly flashAttention: -1 | 0 | 1
+  readonly kvCacheType: string
+  readonly chatTemplate: string | null
+  readonly specialTokens: Readonly<Record<string, string | null>>
+}
+
+export interface NativeRenderRequest {
+  /** JSON texts; null: absent. */
+  readonly messages: string
+  readonly tools: string | null
+  readonly documents: string | null
+  readonly templateVariables: string | null
+  readonly addGenerationPrompt: boolean
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+export interface NativeGenerateRequest extends NativeRenderRequest {
+  readonly maxTokens: number
+  readonly temperature: number
+  readonly topP: number
+  readonly topK: number
+  readonly minP: number
+  readonly repetitionPenalty: number
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
+  readonly seed: number
+  readonly stop: readonly string[]
+  /** -1: none. */
+  readonly logprobs: number
+  readonly ignoreEndOfSequence: boolean
+}
+
+export interface NativeModel {
+  info(): ModelInfo
+  load(): ModelLoad
+  /** `onNews`: see {@link NativeInference.take}; its last call is when the run has finished. */
+  generate(request: NativeGenerateRequest, onNews: () => void): NativeInference
+  render(request: NativeRenderRequest): Promise<{ readonly text: string; readonly tokenIds: Int32Array }>
+  tokenize(text: string, parseControlTokens: boolean): Promise<Int32Array>
+  detokenize(tokenIds: Int32Array, withControlTokens: boolean): Promise<string>
+  dispose(): Promise<void>
+}
+
+export interface NativeInference {
+  /** What is new since the last call. Null when nothing is: `onNews` is called once when that changes. */
+  take(): NativeSlice | null
+  cancel(): void
+  finished(): boolean
+  /** Everything. To be called once, when the run has finished. */
+  outcome(): NativeOutcome
+}
+
+export interface NativeSlice {
+  readonly text: string
+  readonly tokenIds: Int32Array
+  readonly logprobs?: readonly ChosenTokenLogprob[]
+}
+
+export interface NativeOutcome extends NativeSlice {
+  /** Null when the run failed or was cancelled. */
+  readonly finishReason: FinishReason | null
+  readonly error: NativeError | null
+  readonly usage: Usage
+  readonly timings: Timings
+}

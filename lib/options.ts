@@ -1,0 +1,360 @@
+import { randomBytes } from 'node:crypto'
+import { types } from 'node:util'
+import { invalidMessages, invalidOption, reading } from './json-shape.js'
+import { type JsonShape, readJsonText, toJsonText } from './json-text.js'
+import { checkWellFormed, MAX_INT32, OptionBag, wrongValue } from './option-bag.js'
+import type {
+  GenerateOptions,
+  KvCacheType,
+  LoadModelOptions,
+  LogEntry,
+  RenderOptions,
+  SpecialTokenName,
+  TokenizeOptions,
+} from './types.js'
+
+/** Render options, checked and copied. */
+export interface CheckedRenderOptions {
+  /** JSON text of an array of objects, or null when absent. */
+  readonly toolsJson: string | null
+  /** JSON text of an array, or null when absent. */
+  readonly documentsJson: string | null
+  /** JSON text of an object, or null when absent. */
+  readonly templateVariablesJson: string | null
+  readonly addGenerationPrompt: boolean
+  /** Milliseconds since 1970-01-01T00:00Z. */
+  readonly nowMs: number
+}
+
+/** Generate options, checked and copied. */
+export interface CheckedGenerateOptions extends CheckedRenderOptions {
+  /** What was given as the model: any object; whether it is a model is for the caller to check. */
+  readonly model: object
+  readonly maxTokens: number
+  readonly temperature: number
+  readonly topP: number
+  readonly topK: number
+  readonly minP: number
+  readonly repetitionPenalty: number
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
+  /** As given, or drawn anew: an integer from 0 to 2^53 - 1. */
+  readonly seed: number
+  readonly stop: readonly string[]
+  readonly signal: AbortSignal | null
+  /** Null when log probabilities are not asked for. */
+  readonly logprobs: number | null
+  readonly ignoreEndOfSequence: boolean
+}
+
+/** Load options, checked and copied. Null where the engine chooses. */
+export interface CheckedLoadOptions {
+  readonly contextSize: number | null
+  readonly cacheSize: number | null
+  readonly maxSequences: number
+  readonly gpuLayers: number | 'auto'
+  readonly threads: number | null
+  readonly flashAttention: boolean | 'auto'
+  readonly kvCacheType: KvCacheType
+  readonly chatTemplate: string | null
+  /** Only the tokens that were given; null stands for "no such token". */
+  readonly specialTokens: Readonly<Partial<Record<SpecialTokenName, string | null>>>
+  readonly signal: AbortSignal | null
+  readonly onProgress: ((fraction: number) => void) | null
+  readonly onLog: ((entry: LogEntry) => void) | null
+}
+
+/** Every name of an interface, and the compiler sees to it that none is missing or made up. */
+function namesOf<T>(names: Record<keyof T, true>): readonly string[] {
+  return Object.keys(names)
+}
+
+const RENDER_NAMES = {
+  tools: true,
+  documents: true,
+  templateVariables: true,
+  addGenerationPrompt: true,
+  now: true,
+} as const
+const RENDER_OPTIONS = namesOf<RenderOptions>(RENDER_NAMES)
+const GENERATE_OPTIONS = namesOf<GenerateOptions>({
+  ...RENDER_NAMES,
+  model: true,
+  maxTokens: true,
+  temperature: true,
+  topP: true,
+  topK: true,
+  minP: true,
+  repetitionPenalty: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  seed: true,
+  stop: true,
+  signal: true,
+  logprobs: true,
+  ignoreEndOfSequence: true,
+})
+const LOAD_OPTIONS = namesOf<LoadModelOptions>({
+  contextSize: true,
+  cacheSize: true,
+  maxSequences: true,
+  gpuLayers: true,
+  threads: true,
+  flashAttention: true,
+  kvCacheType: true,
+  chatTemplate: true,
+  specialTokens: true,
+  signal: true,
+  onProgress: true,
+  onLog: true,
+})
+const TOKENIZE_OPTIONS = namesOf<TokenizeOptions>({ controlTokens: true })
+const SPECIAL_TOKENS = namesOf<Record<SpecialTokenName, unknown>>({
+  bos_token: true,
+  eos_token: true,
+  unk_token: true,
+  sep_token: true,
+  pad_token: true,
+  cls_token: true,
+  mask_token: true,
+})
+const KV_CACHE_TYPES: readonly KvCacheType[] = [
+  'f32',
+  'f16',
+  'bf16',
+  'q8_0',
+  'q5_1',
+  'q5_0',
+  'q4_1',
+  'q4_0',
+  'iq4_nl',
+]
+
+const MAX_STOP_TEXTS = 16
+
+/** An option given to the wrong function is better sent on than called unknown. */
+function otherFunction(own: readonly string[]): (name: string) => string | undefined {
+  return (name) => {
+    if (own !== LOAD_OPTIONS && LOAD_OPTIONS.includes(name)) return 'It is an option of loadModel.'
+    if (own !== GENERATE_OPTIONS && GENERATE_OPTIONS.includes(name))
+      return 'It is an option of generateInference.'
+    return undefined
+  }
+}
+
+function bag(options: unknown, names: readonly string[]): OptionBag {
+  return new OptionBag(options, 'options', names, '', otherFunction(names))
+}
+
+/**
+ * Checks the messages and copies them as JSON text: an array of at least one object with a string `role`, or JSON
+ * text of one.
+ *
+ * @throws InvalidMessagesError naming the path of what cannot be passed on unchanged
+ */
+export function readMessages(messages: unknown): string {
+  return readJson(messages, 'messages', {
+    root: 'array',
+    allowEmpty: false,
+    elements: 'object',
+    elementMember: 'role',
+    fail: invalidMessages,
+  })
+}
+
+/**
+ * Checks and copies the options of `renderPrompt`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readRenderOptions(options: unknown): CheckedRenderOptions {
+  return Object.freeze(renderOptions(bag(options, RENDER_OPTIONS)))
+}
+
+/**
+ * Checks and copies the options of `generateInference`, and draws the seed when none is given.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readGenerateOptions(options: unknown): CheckedGenerateOptions {
+  const given = bag(options, GENERATE_OPTIONS)
+  const model = given.get('model')
+  if (typeof model !== 'object' || model === null) throw given.error('model', 'a model from loadModel')
+  return Object.freeze({
+    model,
+    maxTokens: given.number('maxTokens', 512, { integer: true, min: 1, max: MAX_INT32 }),
+    temperature: given.number('temperature', 0.7, { min: 0, max: 100 }),
+    topP: given.number('topP', 0.9, { above: 0, max: 1 }),
+    topK: given.number('topK', 0, { integer: true, min: 0, max: MAX_INT32 }),
+    minP: given.number('minP', 0, { min: 0, max: 1 }),
+    repetitionPenalty: given.number('repetitionPenalty', 1, { above: 0, max: 100 }),
+    presencePenalty: given.number('presencePenalty', 0, { min: -100, max: 100 }),
+    frequencyPenalty: given.number('frequencyPenalty', 0, { min: -100, max: 100 }),
+    seed:
+      given.number('seed', undefined, { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER }) ?? drawSeed(),
+    stop: stopTexts(given),
+    signal: given.signal('signal'),
+    logprobs: given.number('logprobs', null, { integer: true, min: 0, max: 20 }),
+    ignoreEndOfSequence: given.boolean('ignoreEndOfSequence', false),
+    ...renderOptions(given),
+  })
+}
+
+/**
+ * Checks and copies the options of `loadModel`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readLoadOptions(options: unknown): CheckedLoadOptions {
+  const given = bag(options, LOAD_OPTIONS)
+  return Object.freeze({
+    contextSize: given.number('contextSize', null, { integer: true, min: 16, max: MAX_INT32 }),
+    cacheSize: given.number('cacheSize', null, { integer: true, min: 16, max: MAX_INT32 }),
+    maxSequences: given.number('maxSequences', 8, { integer: true, min: 1, max: 256 }),
+    gpuLayers: given.numberOr('gpuLayers', 'auto', { integer: true, min: 0, max: MAX_INT32 }),
+    threads: given.number('threads', null, { integer: true, min: 1, max: 512 }),
+    flashAttention: given.oneOf<boolean | 'auto'>('flashAttention', 'auto', ['auto', true, false]),
+    kvCacheType: given.oneOf('kvCacheType', 'f16', KV_CACHE_TYPES),
+    chatTemplate: given.text('chatTemplate'),
+    specialTokens: specialTokens(given),
+    signal: given.signal('signal'),
+    onProgress: given.callback<(fraction: number) => void>('onProgress'),
+    onLog: given.callback<(entry: LogEntry) => void>('onLog'),
+  })
+}
+
+/**
+ * Checks the path given to `loadModel`: a string that is not empty and has no NUL character.
+ *
+ * @throws InvalidOptionError
+ */
+export function readModelPath(path: unknown): string {
+  if (typeof path !== 'string' || path === '') throw wrongValue('path', 'the path of a model file', path)
+  if (path.includes('\0')) throw invalidOption('path', 'contains a NUL character, which no file name can.')
+  checkWellFormed(path, 'path')
+  return path
+}
+
+/**
+ * Checks and copies the options of `tokenize`.
+ *
+ * @throws InvalidOptionError
+ */
+export function readTokenizeOptions(options: unknown): { readonly controlTokens: 'text' | 'parse' } {
+  const given = bag(options, TOKENIZE_OPTIONS)
+  return Object.freeze({ controlTokens: given.oneOf('controlTokens', 'text', ['text', 'parse']) })
+}
+
+/**
+ * Checks the text given to `tokenize`: a string, which may be empty, without lone surrogates.
+ *
+ * @throws InvalidOptionError
+ */
+export function readText(text: unknown): string {
+  if (typeof text !== 'string') throw wrongValue('text', 'a string', text)
+  checkWellFormed(text, 'text')
+  return text
+}
+
+/**
+ * Checks and copies the token ids given to `detokenize`: an array (or typed array) of integers from 0. Whether the
+ * model has such tokens is for the engine to say.
+ *
+ * @throws InvalidOptionError
+ */
+export function readTokenIds(tokenIds: unknown): Int32Array {
+  if (!Array.isArray(tokenIds) && !types.isTypedArray(tokenIds)) {
+    throw wrongValue('tokenIds', 'an array of integers', tokenIds)
+  }
+  return reading('tokenIds', () => copyTokenIds(tokenIds as ArrayLike<unknown>))
+}
+
+function copyTokenIds(tokenIds: ArrayLike<unknown>): Int32Array {
+  const { length } = tokenIds
+  const copy = new Int32Array(length)
+  for (let i = 0; i < length; i++) {
+    const id = tokenIds[i]
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > MAX_INT32) {
+      throw wrongValue(`tokenIds[${i}]`, `an integer from 0 to ${MAX_INT32}`, id)
+    }
+    copy[i] = id
+  }
+  return copy
+}
+
+function readJson(value: unknown, path: string, shape: JsonShape): string {
+  return typeof value === 'string' ? readJsonText(value, path, shape) : toJsonText(value, path, shape)
+}
+
+function optionalJson(given: OptionBag, name: string, shape: JsonShape): string | null {
+  const value = given.get(name)
+  return value === undefined ? null : readJson(value, name, shape)
+}
+
+const HAS_OWN_OPTION = new Map([
+  ['messages', 'is not a template variable to set: the messages are an argument of their own.'],
+  ['tools', 'is not a template variable to set: use the option tools.'],
+  ['documents', 'is not a template variable to set: use the option documents.'],
+  ['add_generation_prompt', 'is not a template variable to set: use the option addGenerationPrompt.'],
+])
+
+function renderOptions(given: OptionBag): CheckedRenderOptions {
+  return {
+    toolsJson: optionalJson(given, 'tools', { root: 'array', elements: 'object' }),
+    documentsJson: optionalJson(given, 'documents', { root: 'array' }),
+    templateVariablesJson: optionalJson(given, 'templateVariables', {
+      root: 'object',
+      refusedMembers: HAS_OWN_OPTION,
+    }),
+    addGenerationPrompt: given.boolean('addGenerationPrompt', true),
+    nowMs: nowMs(given),
+  }
+}
+
+/** The internal slot is read: Dates of other realms work, and methods the caller put on one are not called. */
+function nowMs(given: OptionBag): number {
+  const now = given.get('now')
+  if (now === undefined) return Date.now()
+  const time = types.isDate(now) ? Date.prototype.getTime.call(now) : Number.NaN
+  if (Number.isNaN(time)) throw given.error('now', 'a valid Date')
+  return time
+}
+
+function drawSeed(): number {
+  return Number(randomBytes(8).readBigUInt64LE() >> 11n) // 53 bits
+}
+
+function stopTexts(given: OptionBag): readonly string[] {
+  const stop = given.get('stop')
+  if (stop === undefined) return Object.freeze([])
+  if (typeof stop === 'string') return Object.freeze([stopText(stop, 'stop')])
+  return reading('stop', () => stopList(given, stop))
+}
+
+function stopList(given: OptionBag, stop: unknown): readonly string[] {
+  if (!Array.isArray(stop)) throw given.error('stop', 'a string or an array of strings')
+  const { length } = stop
+  if (length > MAX_STOP_TEXTS) {
+    throw invalidOption('stop', `must hold at most ${MAX_STOP_TEXTS} strings, not ${length}.`)
+  }
+  return Object.freeze(Array.from({ length }, (_, i) => stopText(stop[i], `stop[${i}]`)))
+}
+
+function stopText(value: unknown, path: string): string {
+  if (typeof value !== 'string' || value === '') throw wrongValue(path, 'a string that is not empty', value)
+  checkWellFormed(value, path)
+  return value
+}
+
+function specialTokens(given: OptionBag): CheckedLoadOptions['specialTokens'] {
+  const tokens = new OptionBag(given.get('specialTokens'), 'specialTokens', SPECIAL_TOKENS, 'specialTokens.')
+  const read: Partial<Record<string, string | null>> = {}
+  for (const name of SPECIAL_TOKENS) {
+    const value = tokens.get(name)
+    if (value === undefined) continue
+    if (value !== null && typeof value !== 'string') throw tokens.error(name, 'a string or null')
+    if (value !== null) checkWellFormed(value, `specialTokens.${name}`)
+    read[name] = value
+  }
+  return Object.freeze(read)
+}

@@ -1,0 +1,304 @@
+import type { Model } from './model.js'
+
+/**
+ * A value JSON can carry. Numbers mean what `JSON.stringify` writes for them; a `bigint` is written as an integer
+ * with all its digits. What JSON would drop or replace (`undefined`, `NaN`, infinities, `-0`, functions, symbols,
+ * `Date`, `Map`, array holes, lone surrogates, …) is refused by path when the call is made.
+ */
+export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
+
+/** An object JSON can carry: see {@link JsonValue}. */
+export interface JsonObject {
+  readonly [key: string]: JsonValue
+}
+
+/** One part of a message's content; which types there are is up to the model's chat template. */
+export interface ContentPart {
+  /** What kind of part this is, such as `'text'`. */
+  readonly type: string
+  // biome-ignore lint/suspicious/noExplicitAny: as in Message
+  readonly [key: string]: any
+}
+
+/**
+ * One message: any JSON object whose `role` is a string. Every member reaches the chat template as it is; whether
+ * the template uses it is the template's business. Nothing is added, dropped, merged or reordered.
+ *
+ * A member that is present but `undefined` compiles and is then refused: JSON would silently drop it.
+ */
+export interface Message {
+  /** Whose message it is, such as `'system'`, `'user'`, `'assistant'` or `'tool'`. */
+  readonly role: string
+  /** The text, or its parts. */
+  readonly content?: string | null | readonly ContentPart[]
+  /** Whatever else the template knows, such as `name`, `tool_calls`, `tool_call_id` or `reasoning_content`. */
+  // biome-ignore lint/suspicious/noExplicitAny: with JsonValue here, a caller's interface types (which have no index signature) could not be passed; the check at run time is strict
+  readonly [key: string]: any
+}
+
+/**
+ * The messages of a request: at least one, or the same as JSON text. JSON text is parsed without loss, so it keeps
+ * what JavaScript values cannot hold: numbers beyond double precision, `1.0` apart from `1`, and the written order
+ * of integer-like keys.
+ */
+export type Messages = readonly Message[] | string
+
+/** A tool's description: any JSON object, most often `{ type: 'function', function: { name, description, parameters } }`. */
+export interface Tool {
+  // biome-ignore lint/suspicious/noExplicitAny: as in Message
+  readonly [key: string]: any
+}
+
+/** What `model.renderPrompt` takes, besides the messages. */
+export interface RenderOptions {
+  /** The tools offered to the model, as an array or its JSON text. Default: none, and the template sees none. */
+  readonly tools?: readonly Tool[] | string | undefined
+  /** Documents for retrieval templates, as an array of JSON values or its JSON text. Default: none. */
+  readonly documents?: readonly JsonValue[] | readonly Tool[] | string | undefined
+  /**
+   * Further variables for the chat template, such as `{ enable_thinking: false }`, as an object or its JSON text.
+   * `messages`, `tools`, `documents` and `add_generation_prompt` are refused: they are given on their own.
+   * Default: none.
+   */
+  readonly templateVariables?: { readonly [key: string]: JsonValue } | string | undefined
+  /** Whether the prompt ends with the start of the assistant's message. Default: true. */
+  readonly addGenerationPrompt?: boolean | undefined
+  /** The time that templates with a date see. Default: the time of the call. */
+  readonly now?: Date | undefined
+}
+
+/** What `model.generateInference` takes, besides the messages. */
+export interface ModelGenerateOptions extends RenderOptions {
+  /** How many tokens to generate at most: an integer from 1 to 2147483647. Default: 512. */
+  readonly maxTokens?: number | undefined
+  /** From 0 (always the most likely token) to 100. Default: 0.7. */
+  readonly temperature?: number | undefined
+  /** Keep the most likely tokens that together have this probability: above 0, at most 1 (off). Default: 0.9. */
+  readonly topP?: number | undefined
+  /** Keep this many of the most likely tokens: an integer from 0 (off) to 2147483647. Default: 0. */
+  readonly topK?: number | undefined
+  /** Drop tokens less likely than this share of the most likely one: 0 (off) to 1. Default: 0. */
+  readonly minP?: number | undefined
+  /** Divides the scores of tokens that occurred before: above 0, at most 100; 1 is off. Default: 1. */
+  readonly repetitionPenalty?: number | undefined
+  /** Taken from the score of every token that occurred before: -100 to 100. Default: 0 (off). */
+  readonly presencePenalty?: number | undefined
+  /** Taken from the score of a token for each time it occurred before: -100 to 100. Default: 0 (off). */
+  readonly frequencyPenalty?: number | undefined
+  /** Fixes the random choices: an integer from 0 to 2^53 - 1. Default: drawn anew, and returned with the result. */
+  readonly seed?: number | undefined
+  /** Texts that end the generation: one, or up to 16, none of them empty. They are not part of the result. Default: none. */
+  readonly stop?: string | readonly string[] | undefined
+  /** Cancels the request: it rejects with the signal's reason. Default: none. */
+  readonly signal?: AbortSignal | undefined
+  /**
+   * Report the log probability of each chosen token and of this many most likely ones: an integer from 0 to 20.
+   * Default: log probabilities are not reported.
+   */
+  readonly logprobs?: number | undefined
+  /** Generate on when the model ends its message, up to `maxTokens`. Default: false. */
+  readonly ignoreEndOfSequence?: boolean | undefined
+}
+
+/** What `generateInference` takes, besides the messages. */
+export interface GenerateOptions extends ModelGenerateOptions {
+  /** The model, from `loadModel`. */
+  readonly model: Model
+}
+
+/** How the key-value cache is stored. The quantized types need less memory and are less exact. */
+export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
+
+/** The special tokens that chat templates can use, by the names they have there. */
+export type SpecialTokenName =
+  | 'bos_token'
+  | 'eos_token'
+  | 'unk_token'
+  | 'sep_token'
+  | 'pad_token'
+  | 'cls_token'
+  | 'mask_token'
+
+/** How much of the model has been loaded, from 0 to 1. */
+export type LoadProgress = number
+
+/** One line of the engine's log. */
+export interface LogEntry {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** The line, without its line end. */
+  readonly message: string
+}
+
+/** What `loadModel` takes, besides the path. */
+export interface LoadModelOptions {
+  /** The most tokens one request can hold, prompt and output together: an integer from 16. Default: the length the model was trained for, at most 8192. */
+  readonly contextSize?: number | undefined
+  /** Cells of the key-value cache that all requests share, one a token: an integer from 16. Default: `contextSize`. */
+  readonly cacheSize?: number | undefined
+  /** How many requests are evaluated together at most; more wait in line. An integer from 1 to 256. Default: 8. */
+  readonly maxSequences?: number | undefined
+  /** How many layers are put on the GPU: an integer from 0, or `'auto'` for as many as fit. Default: `'auto'`. */
+  readonly gpuLayers?: number | 'auto' | undefined
+  /** CPU threads for evaluation: an integer from 1 to 512. Default: chosen by the engine. */
+  readonly threads?: number | undefined
+  /** Whether flash attention is used; `'auto'` where the model and the device allow it. Default: `'auto'`. */
+  readonly flashAttention?: boolean | 'auto' | undefined
+  /** How the key-value cache is stored. Default: `'f16'`. */
+  readonly kvCacheType?: KvCacheType | undefined
+  /** The chat template (Jinja) to use in place of the one in the model file. Not empty. Default: the file's. */
+  readonly chatTemplate?: string | undefined
+  /** What the template sees as special tokens, in place of the model file's; `null` for none. Default: the file's. */
+  readonly specialTokens?: { readonly [name in SpecialTokenName]?: string | null | undefined } | undefined
+  /** Cancels the loading: it rejects with the signal's reason. Default: none. */
+  readonly signal?: AbortSignal | undefined
+  /**
+   * Called with the part that is loaded, from 0 to 1. What it throws cancels the loading, which rejects with it.
+   * Default: not called.
+   */
+  readonly onProgress?: ((fraction: LoadProgress) => void) | undefined
+  /**
+   * Called with each line the engine logs. What it throws becomes an uncaught exception, as in an event listener.
+   * Default: not called, and the engine logs nowhere else.
+   */
+  readonly onLog?: ((entry: LogEntry) => void) | undefined
+}
+
+/** What `model.tokenize` takes, besides the text. */
+export interface TokenizeOptions {
+  /**
+   * What the spelling of a control token, such as `<|im_end|>`, means in the text: `'text'` (those characters) or
+   * `'parse'` (the control token). Default: `'text'`.
+   */
+  readonly controlTokens?: 'text' | 'parse' | undefined
+}
+
+/** A prompt as the model sees it. */
+export interface RenderedPrompt {
+  /** What the chat template wrote. */
+  readonly text: string
+  /** The tokens the model is given for it. */
+  readonly tokenIds: readonly number[]
+}
+
+/**
+ * Why the generation ended: the model ended its message (`'stop'`), `maxTokens` were generated (`'length'`), one of
+ * the `stop` texts was generated (`'stop-string'`), or the context is full (`'context'`).
+ */
+export type FinishReason = 'stop' | 'length' | 'stop-string' | 'context'
+
+/** Counts of tokens. */
+export interface Usage {
+  /** Length of the prompt, with the cached part. */
+  readonly promptTokens: number
+  /** How much of the prompt was taken from the cache and not evaluated again. */
+  readonly cachedTokens: number
+  /** How many tokens were generated. */
+  readonly completionTokens: number
+}
+
+/** Durations in milliseconds. */
+export interface Timings {
+  /** From the call until the request was taken up. */
+  readonly queueMs: number
+  /** Evaluating the prompt. */
+  readonly prefillMs: number
+  /** From the call until the first token was there; 0 when there was none. */
+  readonly firstTokenMs: number
+  /** Mean time between generated tokens; 0 when there were fewer than two. */
+  readonly perTokenMs: number
+  /** From the call until the end. */
+  readonly totalMs: number
+}
+
+/** A token and the natural logarithm of its probability. */
+export interface TokenLogprob {
+  readonly tokenId: number
+  /** The token's text; bytes that are not valid UTF-8 on their own appear as U+FFFD. */
+  readonly text: string
+  readonly logprob: number
+}
+
+/** The log probability of a chosen token, with those of the most likely ones. */
+export interface ChosenTokenLogprob extends TokenLogprob {
+  /** As many as `logprobs` asked for, the most likely first. */
+  readonly top: readonly TokenLogprob[]
+}
+
+/** A piece of the output. The pieces joined are the whole. */
+export interface Delta {
+  /** Further text; empty while a character or a possible stop text is incomplete. */
+  readonly text: string
+  /** The tokens generated since the last delta. */
+  readonly tokenIds: readonly number[]
+  /** One for each of `tokenIds`; only when `logprobs` was given. */
+  readonly logprobs?: readonly ChosenTokenLogprob[]
+}
+
+/** The result of an inference that was cancelled: what there is so far. */
+export interface PartialInferenceResult {
+  /** The generated text. */
+  readonly text: string
+  /** The generated tokens. */
+  readonly tokenIds: readonly number[]
+  readonly usage: Usage
+  readonly timings: Timings
+  /** The seed that was used: pass it again to repeat the random choices. */
+  readonly seed: number
+  /** One for each of `tokenIds`; only when `logprobs` was given. */
+  readonly logprobs?: readonly ChosenTokenLogprob[]
+}
+
+/** The result of an inference. */
+export interface InferenceResult extends PartialInferenceResult {
+  readonly finishReason: FinishReason
+}
+
+/** What is known of a loaded model. */
+export interface ModelInfo {
+  /** The file it was loaded from. */
+  readonly path: string
+  /** The name the file gives, or null. */
+  readonly name: string | null
+  /** Family, size and weight type, such as `'qwen2 7B Q4_K - Medium'`. */
+  readonly description: string
+  /** The architecture, such as `'qwen2'`. */
+  readonly architecture: string
+  /** Number of weights. */
+  readonly parameterCount: number
+  /** Size of the weights in bytes. */
+  readonly sizeBytes: number
+  /** Number of layers. */
+  readonly layerCount: number
+  /** Width of a token's representation. */
+  readonly embeddingLength: number
+  /** Number of tokens in the vocabulary. */
+  readonly vocabularySize: number
+  /** The context length the model was trained for, in tokens. */
+  readonly trainedContextSize: number
+  /** The most tokens one request can hold, prompt and output together. */
+  readonly contextSize: number
+  /** Cells of the key-value cache that all requests share, one a token. */
+  readonly cacheSize: number
+  /** How many requests are evaluated together at most. */
+  readonly maxSequences: number
+  /** The most tokens evaluated in one step. */
+  readonly batchSize: number
+  /** CPU threads used for evaluation. */
+  readonly threads: number
+  /** The chat template in use, or null. */
+  readonly chatTemplate: string | null
+  /** The special tokens the chat template sees, by their names there. */
+  readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
+  /** The devices used for evaluation. */
+  readonly devices: readonly string[]
+}
+
+/** How busy a model is. */
+export interface ModelLoad {
+  /** Requests that wait for their turn. */
+  readonly waiting: number
+  /** Requests that are evaluated. */
+  readonly running: number
+  /** Cells of the key-value cache in use. */
+  readonly usedCells: number
+}

@@ -1,0 +1,51 @@
+// Runs the native tests under the sanitizers: AddressSanitizer + UndefinedBehaviorSanitizer on cpp/, then
+// ThreadSanitizer on cpp/ and llama.cpp (which is built a second time for it: minutes).
+//
+//   node scripts/test-native.mjs [address] [thread] [-- name of a test ...]
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { findTool, repositoryRoot, requireTools, run, SetupFailure, say } from './setup/tools.mjs'
+
+const separator = process.argv.indexOf('--')
+const chosen = process.argv.slice(2, separator < 0 ? undefined : separator)
+const tests = separator < 0 ? [] : process.argv.slice(separator + 1)
+
+process.chdir(repositoryRoot)
+try {
+  requireTools()
+  for (const sanitizer of ['address', 'thread']) {
+    if (chosen.length > 0 && !chosen.includes(sanitizer)) continue
+    testUnder(sanitizer)
+  }
+} catch (error) {
+  if (!(error instanceof SetupFailure)) throw error
+  say(error.message)
+  process.exitCode = 1
+}
+
+function testUnder(sanitizer) {
+  const build = `build-${sanitizer}`
+  const source = process.env.LLAMA_CPP_DIR
+    ? resolve(process.env.LLAMA_CPP_DIR)
+    : join(repositoryRoot, 'llama.cpp')
+  const generator = findTool('ninja') ? ['-G', 'Ninja'] : []
+  say(`building for the ${sanitizer} sanitizer`)
+  if (!existsSync(join(build, 'CMakeCache.txt')))
+    run(
+      'cmake',
+      [
+        ...['-S', '.', '-B', build, ...generator, '-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DVERBATIM_CUDA=off'],
+        ...[`-DVERBATIM_SANITIZE=${sanitizer}`, '-DVERBATIM_BUILD_ADDON=OFF', `-DLLAMA_CPP_DIR=${source}`],
+      ],
+      'CMake could not configure',
+    )
+  run('cmake', ['--build', build, '--parallel', '2', '--target', 'verbatim-native-tests'], 'the build failed')
+  say(`native tests under the ${sanitizer} sanitizer`)
+  process.env.TSAN_OPTIONS ??= `suppressions=${join(repositoryRoot, 'test/native/tsan.supp')} halt_on_error=1`
+  process.env.ASAN_OPTIONS ??= 'detect_leaks=1'
+  run(
+    join(repositoryRoot, build, 'RelWithDebInfo/verbatim-native-tests'),
+    tests,
+    `tests failed under ${sanitizer}`,
+  )
+}

@@ -1,0 +1,614 @@
+import { runInNewContext } from 'node:vm'
+import fc from 'fast-check'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { InvalidMessagesError, InvalidOptionError, type VerbatimError } from '../lib/errors.js'
+import type { Model } from '../lib/model.js'
+import {
+  readGenerateOptions,
+  readLoadOptions,
+  readMessages,
+  readModelPath,
+  readRenderOptions,
+  readText,
+  readTokenIds,
+  readTokenizeOptions,
+} from '../lib/options.js'
+import type { GenerateOptions, InferenceResult, LoadModelOptions, Messages, Tool } from '../lib/types.js'
+
+const model = {} as Model
+
+function refusal(run: () => unknown): VerbatimError & { path: string } {
+  try {
+    run()
+  } catch (error) {
+    expect([InvalidOptionError, InvalidMessagesError]).toContain((error as Error).constructor)
+    return error as InvalidOptionError
+  }
+  throw new Error('was not refused')
+}
+
+const generate = (options: object) => readGenerateOptions({ model, ...options })
+
+describe('defaults', () => {
+  test('of generateInference', () => {
+    const before = Date.now()
+    const { seed, nowMs, ...rest } = generate({})
+    expect(rest).toEqual({
+      model,
+      maxTokens: 512,
+      temperature: 0.7,
+      topP: 0.9,
+      topK: 0,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      stop: [],
+      signal: null,
+      logprobs: null,
+      ignoreEndOfSequence: false,
+      toolsJson: null,
+      documentsJson: null,
+      templateVariablesJson: null,
+      addGenerationPrompt: true,
+    })
+    expect(rest.model).toBe(model)
+    expect(nowMs).toBeGreaterThanOrEqual(before)
+    expect(nowMs).toBeLessThanOrEqual(Date.now())
+    expect(Number.isSafeInteger(seed)).toBe(true)
+  })
+
+  test('of renderPrompt', () => {
+    for (const options of [undefined, {}]) {
+      expect(readRenderOptions(options)).toEqual({
+        toolsJson: null,
+        documentsJson: null,
+        templateVariablesJson: null,
+        addGenerationPrompt: true,
+        nowMs: expect.any(Number),
+      })
+    }
+  })
+
+  test('of loadModel', () => {
+    for (const options of [undefined, {}]) {
+      expect(readLoadOptions(options)).toEqual({
+        contextSize: null,
+        cacheSize: null,
+        maxSequences: 8,
+        gpuLayers: 'auto',
+        threads: null,
+        flashAttention: 'auto',
+        kvCacheType: 'f16',
+        chatTemplate: null,
+        specialTokens: {},
+        signal: null,
+        onProgress: null,
+        onLog: null,
+      })
+    }
+  })
+
+  test('undefined is as good as absent, for every option', () => {
+    const read = (options: GenerateOptions) => ({ ...readGenerateOptions(options), seed: 0, nowMs: 0 })
+    const names = [...Object.keys(read({ model })), 'tools', 'documents', 'templateVariables', 'now'].filter(
+      (name) => !name.endsWith('Json') && name !== 'nowMs' && name !== 'model',
+    )
+    const absent = Object.fromEntries(names.map((name) => [name, undefined]))
+    expect(read({ ...absent, model })).toEqual(read({ model }))
+    const loadNames = Object.keys(readLoadOptions({}))
+    expect(readLoadOptions(Object.fromEntries(loadNames.map((name) => [name, undefined])))).toEqual(
+      readLoadOptions({}),
+    )
+    expect(readLoadOptions({ specialTokens: { bos_token: undefined } }).specialTokens).toEqual({})
+  })
+
+  test('seeds are drawn from all 53 bits', () => {
+    const seeds = Array.from({ length: 200 }, () => generate({}).seed)
+    expect(new Set(seeds).size).toBe(200)
+    expect(Math.max(...seeds)).toBeGreaterThan(2 ** 52)
+    expect(seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0)).toBe(true)
+  })
+})
+
+describe('numbers', () => {
+  const I32 = 2 ** 31 - 1
+  const numbers: [string, 'generate' | 'load', number[], number[]][] = [
+    ['maxTokens', 'generate', [1, 512, I32], [0, -1, 1.5, I32 + 1]],
+    ['temperature', 'generate', [0, 0.1, 100], [-0.1, 100.1]],
+    ['topP', 'generate', [0.001, 1], [0, -1, 1.001, 1e-60]],
+    ['topK', 'generate', [0, 40, I32], [-1, 0.5, I32 + 1]],
+    ['minP', 'generate', [0, 0.5, 1], [-0.1, 1.1]],
+    ['repetitionPenalty', 'generate', [0.1, 1, 100], [0, -1, 100.1, 1e-60]],
+    ['presencePenalty', 'generate', [-100, 0, 100], [-100.1, 100.1]],
+    ['frequencyPenalty', 'generate', [-100, 0, 100], [-100.1, 100.1]],
+    ['seed', 'generate', [0, 1, Number.MAX_SAFE_INTEGER], [-1, 0.5, 2 ** 53]],
+    ['logprobs', 'generate', [0, 20], [-1, 21, 1.5]],
+    ['contextSize', 'load', [16, 8192, I32], [15, 0, -1, 16.5, I32 + 1]],
+    ['cacheSize', 'load', [16, I32], [15, 16.5, I32 + 1]],
+    ['maxSequences', 'load', [1, 256], [0, 257, 1.5]],
+    ['gpuLayers', 'load', [0, 99], [-1, 1.5, I32 + 1]],
+    ['threads', 'load', [1, 512], [0, 513, 1.5]],
+  ]
+  describe.each(numbers)('%s', (name, kind, good, bad) => {
+    const read = (value: unknown): Record<string, unknown> =>
+      kind === 'generate' ? { ...generate({ [name]: value }) } : { ...readLoadOptions({ [name]: value }) }
+
+    test.each(good)('takes %s', (value) => expect(read(value)[name]).toBe(value))
+
+    test.each([...bad, Number.NaN, Number.POSITIVE_INFINITY, '5', 5n, true, null, [5], { valueOf: () => 5 }])(
+      'refuses %s',
+      (value) => {
+        const error = refusal(() => read(value))
+        expect(error).toMatchObject({ code: 'INVALID_OPTION', path: name })
+        expect(error.message).toMatch(
+          new RegExp(`^${name} must be .*(from .+ to|above .+ at most) .+, not .+\\.$`),
+        )
+      },
+    )
+  })
+
+  test('messages give the range and the value', () => {
+    expect(refusal(() => generate({ topP: 2 })).message).toBe(
+      'topP must be a number above 0 and at most 1, not 2.',
+    )
+    expect(refusal(() => generate({ maxTokens: '9' })).message).toBe(
+      'maxTokens must be an integer from 1 to 2147483647, not the string "9".',
+    )
+    expect(refusal(() => readLoadOptions({ gpuLayers: 'all' })).message).toBe(
+      `gpuLayers must be 'auto' or an integer from 0 to 2147483647, not the string "all".`,
+    )
+  })
+
+  test('-0 becomes 0', () => {
+    expect(Object.is(generate({ temperature: -0 }).temperature, 0)).toBe(true)
+    expect(Object.is(generate({ seed: -0 }).seed, 0)).toBe(true)
+  })
+})
+
+describe('other options', () => {
+  test('model must be an object', () => {
+    for (const options of [undefined, {}, { model: undefined }, { model: null }, { model: 'path' }]) {
+      expect(refusal(() => readGenerateOptions(options))).toMatchObject({ path: 'model' })
+    }
+  })
+
+  test.each(['addGenerationPrompt', 'ignoreEndOfSequence'] as const)('%s', (name) => {
+    expect(generate({ [name]: true })[name]).toBe(true)
+    expect(generate({ [name]: false })[name]).toBe(false)
+    for (const value of [0, 'true', null]) expect(refusal(() => generate({ [name]: value })).path).toBe(name)
+  })
+
+  test('stop', () => {
+    expect(generate({ stop: 'x' }).stop).toEqual(['x'])
+    expect(generate({ stop: [] }).stop).toEqual([])
+    const many = Array.from({ length: 16 }, (_, i) => `stop ${i}`)
+    expect(generate({ stop: many }).stop).toEqual(many)
+    expect(generate({ stop: runInNewContext('["a", "b"]') }).stop).toEqual(['a', 'b'])
+    const refusals: [unknown, string][] = [
+      ['', 'stop'],
+      [5, 'stop'],
+      [null, 'stop'],
+      [new Set(['x']), 'stop'],
+      [[...many, 'x'], 'stop'],
+      [['x', ''], 'stop[1]'],
+      [['x', 5], 'stop[1]'],
+      [[undefined], 'stop[0]'],
+      [new Array(2), 'stop[0]'],
+      ['\ud800', 'stop'],
+      [['a', '\ud800'], 'stop[1]'],
+    ]
+    for (const [stop, path] of refusals) expect(refusal(() => generate({ stop })).path).toBe(path)
+  })
+
+  test('signal', () => {
+    const { signal } = new AbortController()
+    expect(generate({ signal }).signal).toBe(signal)
+    expect(readLoadOptions({ signal: AbortSignal.abort() }).signal?.aborted).toBe(true)
+    const lookalike = { aborted: false, addEventListener() {} }
+    expect(generate({ signal: lookalike }).signal).toBe(lookalike)
+    for (const value of [
+      null,
+      {},
+      new AbortController(),
+      { aborted: 1, addEventListener() {} },
+      { aborted: true },
+      () => 1,
+    ]) {
+      expect(refusal(() => generate({ signal: value })).path).toBe('signal')
+    }
+  })
+
+  test('now', () => {
+    expect(generate({ now: new Date(5) }).nowMs).toBe(5)
+    expect(generate({ now: new Date(-5) }).nowMs).toBe(-5)
+    expect(generate({ now: runInNewContext('new Date(7)') }).nowMs).toBe(7)
+    const lying = Object.assign(new Date(9), { getTime: () => 0, valueOf: () => 0 })
+    expect(generate({ now: lying }).nowMs).toBe(9)
+    for (const now of [new Date(Number.NaN), 5, '2024-01-01', null, {}, Object.create(Date.prototype)]) {
+      expect(refusal(() => generate({ now })).path).toBe('now')
+    }
+  })
+
+  test('flashAttention, kvCacheType and gpuLayers', () => {
+    expect(readLoadOptions({ flashAttention: true }).flashAttention).toBe(true)
+    expect(readLoadOptions({ flashAttention: false }).flashAttention).toBe(false)
+    expect(readLoadOptions({ kvCacheType: 'q8_0' }).kvCacheType).toBe('q8_0')
+    expect(readLoadOptions({ gpuLayers: 'auto' }).gpuLayers).toBe('auto')
+    expect(refusal(() => readLoadOptions({ flashAttention: 'on' })).path).toBe('flashAttention')
+    expect(refusal(() => readLoadOptions({ kvCacheType: 'Q8_0' })).message).toContain(`'q8_0'`)
+    expect(refusal(() => readLoadOptions({ kvCacheType: 'toString' })).path).toBe('kvCacheType')
+  })
+
+  test('chatTemplate', () => {
+    expect(readLoadOptions({ chatTemplate: '{{ x }}' }).chatTemplate).toBe('{{ x }}')
+    for (const value of ['', null, 5, '\udc00']) {
+      expect(refusal(() => readLoadOptions({ chatTemplate: value })).path).toBe('chatTemplate')
+    }
+  })
+
+  test('specialTokens', () => {
+    const given = { bos_token: '<s>', eos_token: null, pad_token: '' }
+    const read = readLoadOptions({ specialTokens: given }).specialTokens
+    expect(read).toEqual(given)
+    expect(read).not.toBe(given)
+    expect(refusal(() => readLoadOptions({ specialTokens: { bos_tokn: 'x' } }))).toMatchObject({
+      path: 'specialTokens.bos_tokn',
+      message: expect.stringContaining('Did you mean specialTokens.bos_token?'),
+    })
+    expect(refusal(() => readLoadOptions({ specialTokens: { bos_token: 1 } })).path).toBe(
+      'specialTokens.bos_token',
+    )
+    expect(refusal(() => readLoadOptions({ specialTokens: { bos_token: '\ud800' } })).path).toBe(
+      'specialTokens.bos_token',
+    )
+    for (const value of [null, 'x', []]) {
+      expect(refusal(() => readLoadOptions({ specialTokens: value })).path).toBe('specialTokens')
+    }
+  })
+
+  test('onProgress and onLog', () => {
+    const callback = () => {}
+    expect(readLoadOptions({ onProgress: callback, onLog: callback })).toMatchObject({
+      onProgress: callback,
+      onLog: callback,
+    })
+    expect(refusal(() => readLoadOptions({ onProgress: {} })).path).toBe('onProgress')
+    expect(refusal(() => readLoadOptions({ onLog: null })).path).toBe('onLog')
+  })
+
+  test('the arguments of loadModel, tokenize and detokenize', () => {
+    expect(readModelPath('/models/ü.gguf')).toBe('/models/ü.gguf')
+    for (const path of ['', 5, null, undefined, 'a\0b', '\ud800', new URL('file:///x')]) {
+      expect(refusal(() => readModelPath(path)).path).toBe('path')
+    }
+    expect(readText('')).toBe('')
+    for (const text of [5, undefined, '\ud800']) expect(refusal(() => readText(text)).path).toBe('text')
+    expect(readTokenizeOptions(undefined)).toEqual({ controlTokens: 'text' })
+    expect(readTokenizeOptions({ controlTokens: 'parse' })).toEqual({ controlTokens: 'parse' })
+    expect(refusal(() => readTokenizeOptions({ controlTokens: true })).path).toBe('controlTokens')
+    expect(readTokenIds([0, 5, 2 ** 31 - 1])).toEqual(Int32Array.of(0, 5, 2 ** 31 - 1))
+    expect(readTokenIds(Int32Array.of(1, 2))).toEqual(Int32Array.of(1, 2))
+    expect(readTokenIds([])).toEqual(new Int32Array())
+    expect(refusal(() => readTokenIds('12')).path).toBe('tokenIds')
+    for (const id of [-1, 1.5, 2 ** 31, '1', 1n, undefined]) {
+      expect(refusal(() => readTokenIds([1, id])).path).toBe('tokenIds[1]')
+    }
+  })
+})
+
+describe('names', () => {
+  test.each([
+    ['max_tokens', 'maxTokens'],
+    ['maxtokens', 'maxTokens'],
+    ['max-tokens', 'maxTokens'],
+    ['maxTokesn', 'maxTokens'],
+    ['maxToken', 'maxTokens'],
+    ['max_new_tokens', 'maxTokens'],
+    ['temprature', 'temperature'],
+    ['Temperature', 'temperature'],
+    ['top_p', 'topP'],
+    ['top_k', 'topK'],
+    ['repeat_penalty', 'repetitionPenalty'],
+    ['stop_sequences', 'stop'],
+    ['abortSignal', 'signal'],
+    ['chat_template_kwargs', 'templateVariables'],
+    ['add_generation_prompt', 'addGenerationPrompt'],
+  ])('%s: did you mean %s?', (given, meant) => {
+    expect(refusal(() => generate({ [given]: 1 }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      path: given,
+      message: expect.stringContaining(`Did you mean ${meant}?`),
+    })
+  })
+
+  test('of loadModel', () => {
+    expect(refusal(() => readLoadOptions({ n_ctx: 1 })).message).toContain('Did you mean contextSize?')
+    expect(refusal(() => readLoadOptions({ n_gpu_layers: 1 })).message).toContain('Did you mean gpuLayers?')
+  })
+
+  test('far-off names get the list, those of other functions are sent on', () => {
+    expect(refusal(() => generate({ mirostat: 2 })).message).toContain(
+      'Known are addGenerationPrompt, documents,',
+    )
+    expect(refusal(() => generate({ contextSize: 2048 })).message).toContain('option of loadModel')
+    expect(refusal(() => readRenderOptions({ temperature: 1 })).message).toContain(
+      'option of generateInference',
+    )
+    expect(refusal(() => readLoadOptions({ temperature: 1 })).message).toContain(
+      'option of generateInference',
+    )
+    expect(refusal(() => generate({ ['x'.repeat(100_000)]: 1 })).code).toBe('INVALID_OPTION')
+  })
+
+  test('unknown names are refused even when undefined, also those that Object.prototype has', () => {
+    expect(refusal(() => generate({ max_tokens: undefined })).path).toBe('max_tokens')
+    expect(refusal(() => generate({ toString: 1 })).path).toBe('toString')
+    expect(refusal(() => generate(JSON.parse('{"__proto__": 1}'))).path).toBeDefined()
+    expect(refusal(() => readLoadOptions(JSON.parse('{"__proto__": 1}'))).path).toBe('__proto__')
+    expect(refusal(() => generate({ [Symbol('s')]: 1 })).path).toBe('options[Symbol(s)]')
+  })
+})
+
+describe('the options object', () => {
+  test('must be an object', () => {
+    for (const read of [readGenerateOptions, readRenderOptions, readLoadOptions, readTokenizeOptions]) {
+      for (const options of [null, 5, 'x', [], () => 1]) {
+        expect(refusal(() => read(options))).toMatchObject({ code: 'INVALID_OPTION', path: 'options' })
+      }
+    }
+  })
+
+  test('is read once per property, never written to, and may be a proxy of another realm', () => {
+    const reads: string[] = []
+    const forbidden = () => {
+      throw new Error('written to')
+    }
+    const target = runInNewContext('({ maxTokens: 5, stop: ["a"], templateVariables: { x: 1 } })') as object
+    const options = new Proxy(Object.assign(target, { model }), {
+      get(from, key) {
+        reads.push(String(key))
+        return Reflect.get(from, key)
+      },
+      set: forbidden,
+      defineProperty: forbidden,
+      deleteProperty: forbidden,
+    })
+    expect(readGenerateOptions(options)).toMatchObject({
+      maxTokens: 5,
+      stop: ['a'],
+      templateVariablesJson: '{"x":1}',
+    })
+    expect(reads.sort()).toEqual(['maxTokens', 'model', 'stop', 'templateVariables'])
+  })
+
+  test('is copied: later changes do not matter, and the copy cannot be changed', () => {
+    const options = { model, stop: ['a'], tools: [{ name: 'x' }], now: new Date(5) }
+    const read = readGenerateOptions(options)
+    options.stop.push('b')
+    options.tools[0] = { name: 'y' }
+    options.now.setTime(6)
+    expect(read).toMatchObject({ stop: ['a'], toolsJson: '[{"name":"x"}]', nowMs: 5 })
+    expect(Object.isFrozen(read)).toBe(true)
+    expect(Object.isFrozen(read.stop)).toBe(true)
+    expect(Object.isFrozen(readLoadOptions({}))).toBe(true)
+    expect(Object.isFrozen(readLoadOptions({}).specialTokens)).toBe(true)
+    expect(Object.isFrozen(readRenderOptions({}))).toBe(true)
+  })
+
+  test('may inherit options, but not from Object.prototype', () => {
+    expect(readGenerateOptions(Object.create({ model, maxTokens: 7 })).maxTokens).toBe(7)
+    class Settings {
+      model = model
+      get temperature() {
+        return 0.25
+      }
+    }
+    expect(readGenerateOptions(new Settings()).temperature).toBe(0.25)
+    Object.defineProperty(Object.prototype, 'maxTokens', { value: 1, configurable: true })
+    try {
+      expect(generate({}).maxTokens).toBe(512)
+    } finally {
+      delete (Object.prototype as { maxTokens?: number }).maxTokens
+    }
+  })
+
+  test('whose accessors throw is refused, with the cause', () => {
+    const cause = new Error('boom')
+    const throwing = (name: string) =>
+      Object.defineProperty({ model }, name, {
+        enumerable: true,
+        get() {
+          throw cause
+        },
+      })
+    expect(refusal(() => readGenerateOptions(throwing('topP')))).toMatchObject({ path: 'topP', cause })
+    expect(
+      refusal(() =>
+        readGenerateOptions({
+          model,
+          stop: new Proxy(['a'], {
+            get: () => {
+              throw cause
+            },
+          }),
+        }),
+      ),
+    ).toMatchObject({ path: 'stop', cause })
+    expect(refusal(() => readGenerateOptions({ model, signal: throwing('aborted') }))).toMatchObject({
+      path: 'signal',
+      cause,
+    })
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(refusal(() => readGenerateOptions(proxy)).path).toBe('options')
+    expect(
+      refusal(() =>
+        readTokenIds(
+          new Proxy([1], {
+            get: () => {
+              throw cause
+            },
+          }),
+        ),
+      ),
+    ).toMatchObject({ path: 'tokenIds', cause })
+  })
+
+  test('property: whatever is given, it is read or refused by a typed error', () => {
+    const names = [
+      'maxTokens',
+      'topP',
+      'stop',
+      'tools',
+      'documents',
+      'templateVariables',
+      'now',
+      'signal',
+      'seed',
+    ]
+    const options = fc.dictionary(
+      fc.constantFrom(...names),
+      fc.anything({ withDate: true, withMap: true, withBigInt: true, withNullPrototype: true }),
+    )
+    fc.assert(
+      fc.property(options, (given) => {
+        try {
+          expect(Object.isFrozen(generate(given))).toBe(true)
+        } catch (error) {
+          expect(error).toBeInstanceOf(InvalidOptionError)
+          expect(names.some((name) => (error as InvalidOptionError).path.startsWith(name))).toBe(true)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('JSON options', () => {
+  test('are copied as text, or taken as text', () => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: { type: 'object' } } }]
+    const read = readRenderOptions({
+      tools,
+      documents: ' ["x", {"title": "t"}]',
+      templateVariables: { enable_thinking: false },
+    })
+    expect(read.toolsJson).toBe(JSON.stringify(tools))
+    expect(read.documentsJson).toBe(' ["x", {"title": "t"}]')
+    expect(read.templateVariablesJson).toBe('{"enable_thinking":false}')
+    expect(readRenderOptions({ tools: [], documents: [], templateVariables: {} })).toMatchObject({
+      toolsJson: '[]',
+      documentsJson: '[]',
+      templateVariablesJson: '{}',
+    })
+  })
+
+  test.each<[object, string]>([
+    [{ tools: {} }, 'tools'],
+    [{ tools: null }, 'tools'],
+    [{ tools: ['x'] }, 'tools[0]'],
+    [{ tools: '["x"]' }, 'tools[0]'],
+    [{ tools: '{}' }, 'tools'],
+    [{ tools: 'search' }, 'tools'],
+    [{ tools: [{ function: { 'weird key': undefined } }] }, 'tools[0].function["weird key"]'],
+    [{ documents: {} }, 'documents'],
+    [{ documents: [new Date()] }, 'documents[0]'],
+    [{ templateVariables: [] }, 'templateVariables'],
+    [{ templateVariables: '[]' }, 'templateVariables'],
+    [{ templateVariables: null }, 'templateVariables'],
+    [{ templateVariables: { f() {} } }, 'templateVariables.f'],
+    [{ templateVariables: { messages: [] } }, 'templateVariables.messages'],
+    [{ templateVariables: { tools: [] } }, 'templateVariables.tools'],
+    [{ templateVariables: '{"documents": []}' }, 'templateVariables.documents'],
+    [{ templateVariables: { add_generation_prompt: true } }, 'templateVariables.add_generation_prompt'],
+  ])('%j is refused at %s', (options, path) => {
+    expect(refusal(() => readRenderOptions(options))).toMatchObject({ code: 'INVALID_OPTION', path })
+    expect(refusal(() => generate(options))).toMatchObject({ code: 'INVALID_OPTION', path })
+  })
+})
+
+describe('messages', () => {
+  test('pass unchanged, as values or as text', () => {
+    const messages = [
+      { role: 'system', content: '' },
+      { role: 'user', content: ' spaces \n kept ', name: 'ä' },
+      {
+        content: null,
+        role: 'assistant',
+        tool_calls: [{ id: '1', function: { name: 'f', arguments: { a: 1.5 } } }],
+      },
+      { role: 'tool', content: [{ type: 'text', text: 'x' }], tool_call_id: '1' },
+      { role: '' },
+    ]
+    expect(readMessages(messages)).toBe(JSON.stringify(messages))
+    expect(readMessages(Object.freeze(messages))).toBe(JSON.stringify(messages))
+    expect(readMessages(' [{"role":"user","n":1.0}]')).toBe(' [{"role":"user","n":1.0}]')
+  })
+
+  test.each<[unknown, string]>([
+    [undefined, 'messages'],
+    [null, 'messages'],
+    [{}, 'messages'],
+    [{ role: 'user', content: 'x' }, 'messages'],
+    [5, 'messages'],
+    [() => [], 'messages'],
+    [[], 'messages'],
+    ['[]', 'messages'],
+    ['Hello', 'messages'],
+    ['', 'messages'],
+    ['"Hello"', 'messages'],
+    [['Hello'], 'messages[0]'],
+    ['[5]', 'messages[0]'],
+    [[{ role: 'user' }, null], 'messages[1]'],
+    [[{ content: 'x' }], 'messages[0].role'],
+    ['[{"content": "x"}]', 'messages[0].role'],
+    [[{ role: undefined }], 'messages[0].role'],
+    [[{ role: 5 }], 'messages[0].role'],
+    [[{ role: 'user', content: undefined }], 'messages[0].content'],
+    [
+      [{ role: 'user' }, { role: 'x', content: [{ type: 'text', text: Number.NaN }] }],
+      'messages[1].content[0].text',
+    ],
+    [[new Map([['role', 'user']])], 'messages[0]'],
+    [[{ role: 'user\ud800' }], 'messages[0].role'],
+  ])('%j is refused at %s', (messages, path) => {
+    const error = refusal(() => readMessages(messages))
+    expect(error).toBeInstanceOf(InvalidMessagesError)
+    expect(error).toMatchObject({ code: 'INVALID_MESSAGES', path, message: expect.stringContaining(path) })
+  })
+
+  test('that throw when read are refused, with the cause', () => {
+    const cause = new Error('boom')
+    const message = {
+      role: 'user',
+      get content(): string {
+        throw cause
+      },
+    }
+    expect(refusal(() => readMessages([message]))).toMatchObject({
+      code: 'INVALID_MESSAGES',
+      path: 'messages[0].content',
+      cause,
+    })
+  })
+})
+
+test('the types take what callers have', () => {
+  interface ChatMessage {
+    role: 'user' | 'assistant'
+    content: string
+    created?: number
+  }
+  interface ToolDefinition {
+    type: 'function'
+    function: { name: string }
+  }
+  expectTypeOf<ChatMessage[]>().toExtend<Messages>()
+  expectTypeOf<readonly ToolDefinition[]>().toExtend<readonly Tool[]>()
+  expectTypeOf<{ content: string }[]>().not.toExtend<Messages>()
+  expectTypeOf<{ role: string; content: number }[]>().not.toExtend<Messages>()
+  expectTypeOf<{ model: Model; maxTokens: number | undefined }>().toExtend<GenerateOptions>()
+  expectTypeOf<{ temperature: number }>().not.toExtend<GenerateOptions>()
+  expectTypeOf<LoadModelOptions['gpuLayers']>().toEqualTypeOf<number | 'auto' | undefined>()
+  expectTypeOf<InferenceResult['tokenIds']>().toEqualTypeOf<readonly number[]>()
+})
