@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 
 namespace verbatim {
@@ -24,12 +25,12 @@ void shutdown_all() {
 
 } // namespace
 
-AddonData::AddonData(Napi::Env env) : env_(env), mailbox_(std::make_shared<Mailbox>(env, *this)) {
+void AddonData::shut_down_at_exit() {
   static std::once_flag once;
-  std::call_once(once, [] {
-    live(); // constructed before, hence destroyed after, the handler's run
-    std::atexit(shutdown_all);
-  });
+  std::call_once(once, [] { std::atexit(shutdown_all); });
+}
+
+AddonData::AddonData(Napi::Env env) : env_(env), mailbox_(std::make_shared<Mailbox>(env, *this)) {
   const std::lock_guard lock(live_mutex);
   live().push_back(this);
 }
@@ -86,6 +87,15 @@ void AddonData::call(uint64_t callback_id, const std::vector<napi_value>& argume
 void AddonData::track(const std::shared_ptr<Model>& model) {
   std::erase_if(models_, [](const auto& other) { return other.expired(); });
   models_.push_back(model);
+}
+
+void AddonData::release(std::shared_ptr<Model> model) {
+  if (model.use_count() != 1 || shut_down_) return;
+  try {
+    run_in_background([model = std::move(model)]() mutable { model.reset(); });
+  } catch (const std::exception&) {
+    // No thread to be had: it has been freed here.
+  }
 }
 
 void AddonData::track(const std::shared_ptr<std::atomic<bool>>& load_cancelled) {

@@ -16,12 +16,16 @@ namespace verbatim {
 /// Everything the addon owns in one environment (the main thread, or a worker thread). JavaScript thread
 /// only, except for the mailbox.
 ///
-/// At the end of an environment, and at exit() of the process, shutdown() runs first: it closes the
-/// mailbox, stops every model and joins every thread, so that nothing of ours runs any more when Node
-/// and the C++ runtime take down the rest.
+/// At the end of an environment, and when the process exits, shutdown() runs first: it closes the mailbox,
+/// stops every model and joins every thread, so that nothing of ours runs any more when Node and the C++
+/// runtime take down the rest.
 class AddonData {
  public:
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
+
+  /// To be called when the backends have been loaded: what is constructed later is destroyed earlier. lib/
+  /// calls shutdown() when Node announces the exit; this is for an exit() that comes from native code.
+  static void shut_down_at_exit();
 
   explicit AddonData(Napi::Env env);
   ~AddonData();
@@ -41,6 +45,8 @@ class AddonData {
   void call(uint64_t callback_id, const std::vector<napi_value>& arguments = {});
 
   void track(const std::shared_ptr<Model>& model);
+  /// Lets go of a model. Freeing one takes long, so the last owner leaves that to another thread.
+  void release(std::shared_ptr<Model> model);
   void track(const std::shared_ptr<std::atomic<bool>>& load_cancelled);
 
   void shutdown();

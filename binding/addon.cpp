@@ -15,7 +15,23 @@ namespace {
 /// initialize(folder): loads the backends that lie beside the addon.
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   load_backends(info[0].As<Napi::String>().Utf8Value());
+  AddonData::shut_down_at_exit();
   return info.Env().Undefined();
+}
+
+/// shutdown(): to be called when the process exits. See AddonData.
+Napi::Value shutdown(const Napi::CallbackInfo& info) {
+  AddonData::of(info.Env()).shutdown();
+  return info.Env().Undefined();
+}
+
+/// deliveryStatistics() -> { count, longestMs } since the last call: see Mailbox::Statistics.
+Napi::Value delivery_statistics(const Napi::CallbackInfo& info) {
+  const auto statistics = AddonData::of(info.Env()).mailbox().take_statistics();
+  auto object = Napi::Object::New(info.Env());
+  object.Set("count", Napi::Number::New(info.Env(), static_cast<double>(statistics.count)));
+  object.Set("longestMs", Napi::Number::New(info.Env(), statistics.longest_ms));
+  return object;
 }
 
 /// loadModel(options, onProgress, onLog, onDone) -> cancel(). `onDone(error, model)` is called once.
@@ -76,6 +92,8 @@ Napi::Object define_addon(Napi::Env env, Napi::Object exports) {
   exports.Set("version", VERBATIM_VERSION);
   exports.Set("llamaCppVersion", LLAMA_CPP_VERSION);
   exports.Set("initialize", Napi::Function::New(env, initialize));
+  exports.Set("shutdown", Napi::Function::New(env, shutdown));
+  exports.Set("deliveryStatistics", Napi::Function::New(env, delivery_statistics));
   exports.Set("loadModel", Napi::Function::New(env, load_model));
   return exports;
 }

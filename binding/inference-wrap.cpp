@@ -25,6 +25,10 @@ Napi::Object InferenceWrap::create(Napi::Env env, std::shared_ptr<Model> model,
   return object;
 }
 
+InferenceWrap::~InferenceWrap() {
+  if (model_) AddonData::of(Env()).release(std::move(model_));
+}
+
 Napi::Value InferenceWrap::take(const Napi::CallbackInfo& info) {
   const auto slice = inference_->take();
   return slice.empty() ? info.Env().Null() : to_js(info.Env(), slice);

@@ -16,6 +16,7 @@ class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
                              std::shared_ptr<Inference> inference, uint64_t callback_id);
 
   explicit InferenceWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<InferenceWrap>(info) {}
+  ~InferenceWrap() override;
 
  private:
   Napi::Value take(const Napi::CallbackInfo& info);

@@ -2,11 +2,14 @@
 
 #include "addon-data.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace verbatim {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // The JavaScript thread belongs to the host: after this long the rest waits for the next turn.
 constexpr auto turn = std::chrono::milliseconds(2);
@@ -46,25 +49,38 @@ void Mailbox::close() {
 
 void Mailbox::deliver(Napi::Env env, Napi::Function, Mailbox* mailbox, void*) {
   if (env == nullptr || mailbox == nullptr) return; // the environment is going away
-  const auto end = std::chrono::steady_clock::now() + turn;
+  const auto begin = Clock::now();
+  mailbox->deliver_letters();
+  const std::chrono::duration<double, std::milli> held = Clock::now() - begin;
+  auto& statistics = mailbox->statistics_;
+  ++statistics.count;
+  statistics.longest_ms = std::max(statistics.longest_ms, held.count());
+}
+
+void Mailbox::deliver_letters() {
+  const auto end = Clock::now() + turn;
   {
-    const std::lock_guard lock(mailbox->mutex_);
-    mailbox->signalled_ = false;
+    const std::lock_guard lock(mutex_);
+    signalled_ = false;
   }
   for (;;) {
     Letter letter;
     {
-      const std::lock_guard lock(mailbox->mutex_);
-      if (mailbox->closed_ || mailbox->letters_.empty()) return;
-      if (std::chrono::steady_clock::now() > end) {
-        if (!mailbox->signalled_) mailbox->signalled_ = mailbox->signal_.NonBlockingCall() == napi_ok;
+      const std::lock_guard lock(mutex_);
+      if (closed_ || letters_.empty()) return;
+      if (Clock::now() > end) {
+        if (!signalled_) signalled_ = signal_.NonBlockingCall() == napi_ok;
         return;
       }
-      letter = std::move(mailbox->letters_.front());
-      mailbox->letters_.pop_front();
+      letter = std::move(letters_.front());
+      letters_.pop_front();
     }
-    const Napi::HandleScope scope(env);
-    letter(mailbox->data_);
+    const Napi::HandleScope scope(env_);
+    try {
+      letter(data_);
+    } catch (const Napi::Error&) {
+      return; // nothing works any more in an environment that is being terminated
+    }
   }
 }
 

@@ -2,9 +2,11 @@
 
 #include "node-api.h"
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <utility>
 
 namespace verbatim {
 
@@ -19,6 +21,12 @@ class Mailbox {
  public:
   using Letter = std::function<void(AddonData&)>;
 
+  /// How often, and for how long at most, deliveries held the JavaScript thread.
+  struct Statistics {
+    uint64_t count = 0;
+    double longest_ms = 0;
+  };
+
   Mailbox(Napi::Env env, AddonData& data);
 
   void post(Letter letter);
@@ -27,9 +35,12 @@ class Mailbox {
   void begin_operation();
   void end_operation();
   void close();
+  /// Since the last call.
+  Statistics take_statistics() { return std::exchange(statistics_, {}); }
 
  private:
   static void deliver(Napi::Env env, Napi::Function, Mailbox* mailbox, void*);
+  void deliver_letters();
   using Signal = Napi::TypedThreadSafeFunction<Mailbox, void, deliver>;
 
   AddonData& data_;
@@ -40,6 +51,7 @@ class Mailbox {
   bool closed_ = false;
   Signal signal_;
   size_t operations_ = 0;
+  Statistics statistics_;
 };
 
 } // namespace verbatim

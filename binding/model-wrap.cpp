@@ -56,8 +56,11 @@ Napi::Object ModelWrap::create(Napi::Env env, std::shared_ptr<Model> model, uint
 }
 
 ModelWrap::~ModelWrap() {
-  // Collected without dispose(): nothing runs any more (a run keeps its model alive), so this is quick.
-  if (model_) model_->shutdown();
+  // Perhaps collected without dispose(). Runs own the model too and go on.
+  if (!model_) return;
+  auto& data = AddonData::of(Env());
+  data.forget(log_callback_id_);
+  data.release(std::move(model_));
 }
 
 Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {

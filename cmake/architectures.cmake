@@ -1,110 +1,117 @@
 # Writes gguf-architectures.h: the model architectures of this llama.cpp and which of its graph
 # assertions each one has. llama.cpp has no public call for either, and both change with every release,
 # so they are read from its source. The result is included by cpp/gguf-check-model.cpp only.
-set(architectures_dir "${LLAMA_CPP_DIR}/src")
-set(architectures_header "${CMAKE_BINARY_DIR}/generated/gguf-architectures.h")
-file(GLOB architecture_models CONFIGURE_DEPENDS "${architectures_dir}/models/*.cpp")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-  "${architectures_dir}/llama-arch.cpp" "${architectures_dir}/llama-model.cpp"
-  "${architectures_dir}/models/models.h" ${architecture_models})
+function(verbatim_write_architectures)
+  set(architectures_dir "${LLAMA_CPP_DIR}/src")
+  set(architectures_header "${CMAKE_BINARY_DIR}/generated/gguf-architectures.h")
+  file(GLOB architecture_models CONFIGURE_DEPENDS "${architectures_dir}/models/*.cpp")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+    "${architectures_dir}/llama-arch.cpp" "${architectures_dir}/llama-model.cpp"
+    "${architectures_dir}/models/models.h" ${architecture_models})
 
-# flags_<class>: what models/*.cpp asserts for the class, as C++ enumerators joined by " | ".
-foreach(model IN LISTS architecture_models)
-  file(READ "${model}" source)
-  # CMake lists would be confused by these; none matters below.
-  string(REGEX REPLACE "[][;]" "" source "${source}")
-  set(flags "0")
-  # Files that change head sizes or layer counts after reading them are not judged by the metadata.
-  if(NOT source MATCHES "n_(embd_head_[kv]|rot)_full *= |n_head(_kv)?_arr|n_layer_all *= ")
-    if(source MATCHES "\n *GGML_ASSERT\\(n_embd_head == hparams\\.n_embd_head_[kv]\\(\\)\\)")
-      string(APPEND flags " | kEqualHeads")
+  # flags_<class>: what models/*.cpp asserts for the class, as C++ enumerators joined by " | ".
+  foreach(model IN LISTS architecture_models)
+    file(READ "${model}" source)
+    # CMake lists would be confused by these; none matters below.
+    string(REGEX REPLACE "[][;]" "" source "${source}")
+    set(flags "0")
+    # Files that change head sizes or layer counts after reading them are not judged by the metadata.
+    if(NOT source MATCHES "n_(embd_head_[kv]|rot)_full *= |n_head(_kv)?_arr|n_layer_all *= ")
+      if(source MATCHES "\n *GGML_ASSERT\\(n_embd_head == hparams\\.n_embd_head_[kv]\\(\\)\\)" OR
+         source MATCHES "\n *GGML_ASSERT\\(n_embd_v_gqa == n_embd_k_gqa\\)")
+        string(APPEND flags " | kEqualHeads")
+      endif()
+      if(source MATCHES "\n *GGML_ASSERT\\(n_embd_head == n_rot\\)")
+        string(APPEND flags " | kRopeWholeHead")
+      endif()
+      if(NOT source MATCHES "(n_embd_[kv]_gqa|n_embd_head_[kv]|n_rot)\\(i")
+        string(APPEND flags " | kUniformSizes")
+        if(NOT source MATCHES "(n_head|n_head_kv|n_gqa)\\(i")
+          string(APPEND flags " | kUniformLayers")
+        endif()
+      endif()
     endif()
-    if(source MATCHES "\n *GGML_ASSERT\\(n_embd_head == n_rot\\)")
-      string(APPEND flags " | kRopeWholeHead")
+    if(source MATCHES "LLM_KV_ROPE_DIMENSION_SECTIONS, *hparams\\.rope_sections, *4, *true")
+      string(APPEND flags " | kRopeSections")
     endif()
-    if(NOT source MATCHES "(n_head|n_head_kv|n_embd_[kv]_gqa|n_embd_head_[kv]|n_rot|n_gqa)\\(i")
-      string(APPEND flags " | kUniformLayers")
+    if(source MATCHES "hparams\\.causal_attn *= *false")
+      string(APPEND flags " | kNotCausal")
     endif()
-  endif()
-  if(source MATCHES "LLM_KV_ROPE_DIMENSION_SECTIONS, *hparams\\.rope_sections, *4, *true")
-    string(APPEND flags " | kRopeSections")
-  endif()
-  if(source MATCHES "hparams\\.causal_attn *= *false")
-    string(APPEND flags " | kNotCausal")
-  endif()
-  string(REGEX MATCHALL "llama_model_[a-z0-9_]+::" classes "${source}")
-  list(REMOVE_DUPLICATES classes)
-  foreach(class IN LISTS classes)
-    string(REGEX REPLACE "^llama_model_|::$" "" class "${class}")
-    if(source MATCHES "llama_model_${class}::(load_arch_hparams|build_arch_graph)\\(")
-      set(flags_${class} "${flags}")
-    endif()
-  endforeach()
-endforeach()
-
-# A class may reuse another's graph, or inherit it: it then has that one's assertions too.
-file(STRINGS "${architectures_dir}/models/models.h" lines REGEX "^struct llama_model_|using graph = llama_model_")
-foreach(line IN LISTS lines)
-  set(other "")
-  if(line MATCHES "^struct llama_model_([a-z0-9_]+) : public llama_model_([a-z0-9_]+)")
-    set(class "${CMAKE_MATCH_1}")
-    set(other "${CMAKE_MATCH_2}")
-  elseif(line MATCHES "^struct llama_model_([a-z0-9_]+)")
-    set(class "${CMAKE_MATCH_1}")
-  elseif(line MATCHES "using graph = llama_model_([a-z0-9_]+)::graph")
-    set(other "${CMAKE_MATCH_1}")
-  endif()
-  if(other STREQUAL "base")
-    continue()
-  elseif(other AND NOT DEFINED flags_${class})
-    set(flags_${class} "${flags_${other}}")
-  elseif(other)
-    foreach(flag kEqualHeads kRopeWholeHead)
-      if(flags_${other} MATCHES "${flag}" AND NOT flags_${class} MATCHES "${flag}")
-        string(APPEND flags_${class} " | ${flag}")
+    string(REGEX MATCHALL "llama_model_[a-z0-9_]+::" classes "${source}")
+    list(REMOVE_DUPLICATES classes)
+    foreach(class IN LISTS classes)
+      string(REGEX REPLACE "^llama_model_|::$" "" class "${class}")
+      if(source MATCHES "llama_model_${class}::(load_arch_hparams|build_arch_graph)\\(")
+        set(flags_${class} "${flags}")
       endif()
     endforeach()
-    if(NOT flags_${other} MATCHES "kUniformLayers")
-      string(REPLACE " | kUniformLayers" "" flags_${class} "${flags_${class}}")
+  endforeach()
+
+  # A class may reuse another's graph, or inherit it: it then has that one's assertions too.
+  file(STRINGS "${architectures_dir}/models/models.h" lines REGEX "^struct llama_model_|using graph = llama_model_")
+  foreach(line IN LISTS lines)
+    set(other "")
+    if(line MATCHES "^struct llama_model_([a-z0-9_]+) : public llama_model_([a-z0-9_]+)")
+      set(class "${CMAKE_MATCH_1}")
+      set(other "${CMAKE_MATCH_2}")
+    elseif(line MATCHES "^struct llama_model_([a-z0-9_]+)")
+      set(class "${CMAKE_MATCH_1}")
+    elseif(line MATCHES "using graph = llama_model_([a-z0-9_]+)::graph")
+      set(other "${CMAKE_MATCH_1}")
     endif()
-  endif()
-endforeach()
-
-# class_<LLM_ARCH_X>, from llama_model_mapping().
-file(STRINGS "${architectures_dir}/llama-model.cpp" lines REGEX "case LLM_ARCH_[A-Z0-9_]+:|return new llama_model_")
-set(cases "")
-foreach(line IN LISTS lines)
-  if(line MATCHES "case (LLM_ARCH_[A-Z0-9_]+):")
-    list(APPEND cases "${CMAKE_MATCH_1}")
-  elseif(line MATCHES "return new llama_model_([a-z0-9_]+)")
-    foreach(case IN LISTS cases)
-      set(class_${case} "${CMAKE_MATCH_1}")
-    endforeach()
-    set(cases "")
-  endif()
-endforeach()
-
-file(STRINGS "${architectures_dir}/llama-arch.cpp" lines REGEX "^ *{ LLM_ARCH_[A-Z0-9_]+, *\"[^\"]+\" *}")
-set(entries "")
-set(count 0)
-foreach(line IN LISTS lines)
-  string(REGEX MATCH "{ (LLM_ARCH_[A-Z0-9_]+), *\"([^\"]+)\"" line "${line}")
-  set(class "${class_${CMAKE_MATCH_1}}")
-  set(name "${CMAKE_MATCH_2}")
-  # A name without a class is known to llama.cpp but refused by it.
-  if(class)
-    if(NOT DEFINED flags_${class})
-      message(FATAL_ERROR "No source in llama.cpp/src/models defines llama_model_${class} (${name})")
+    if(other STREQUAL "base")
+      continue()
+    elseif(other AND NOT DEFINED flags_${class})
+      set(flags_${class} "${flags_${other}}")
+    elseif(other)
+      foreach(flag kEqualHeads kRopeWholeHead)
+        if(flags_${other} MATCHES "${flag}" AND NOT flags_${class} MATCHES "${flag}")
+          string(APPEND flags_${class} " | ${flag}")
+        endif()
+      endforeach()
+      foreach(flag kUniformSizes kUniformLayers)
+        if(NOT flags_${other} MATCHES "${flag}")
+          string(REPLACE " | ${flag}" "" flags_${class} "${flags_${class}}")
+        endif()
+      endforeach()
     endif()
-    string(APPEND entries "    {\"${name}\", ${flags_${class}}},\n")
-    math(EXPR count "${count} + 1")
-  endif()
-endforeach()
-if(count LESS 50)
-  message(FATAL_ERROR "Only ${count} architectures found in llama.cpp: cmake/architectures.cmake needs an update")
-endif()
+  endforeach()
 
-set(content "// Generated by cmake/architectures.cmake from llama.cpp's source. Do not edit.
+  # class_<LLM_ARCH_X>, from llama_model_mapping().
+  file(STRINGS "${architectures_dir}/llama-model.cpp" lines REGEX "case LLM_ARCH_[A-Z0-9_]+:|return new llama_model_")
+  set(cases "")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "case (LLM_ARCH_[A-Z0-9_]+):")
+      list(APPEND cases "${CMAKE_MATCH_1}")
+    elseif(line MATCHES "return new llama_model_([a-z0-9_]+)")
+      foreach(case IN LISTS cases)
+        set(class_${case} "${CMAKE_MATCH_1}")
+      endforeach()
+      set(cases "")
+    endif()
+  endforeach()
+
+  file(STRINGS "${architectures_dir}/llama-arch.cpp" lines REGEX "^ *{ LLM_ARCH_[A-Z0-9_]+, *\"[^\"]+\" *}")
+  set(entries "")
+  set(count 0)
+  foreach(line IN LISTS lines)
+    string(REGEX MATCH "{ (LLM_ARCH_[A-Z0-9_]+), *\"([^\"]+)\"" line "${line}")
+    set(class "${class_${CMAKE_MATCH_1}}")
+    set(name "${CMAKE_MATCH_2}")
+    # A name without a class is known to llama.cpp but refused by it.
+    if(class)
+      if(NOT DEFINED flags_${class})
+        message(FATAL_ERROR "No source in llama.cpp/src/models defines llama_model_${class} (${name})")
+      endif()
+      string(APPEND entries "    {\"${name}\", ${flags_${class}}},\n")
+      math(EXPR count "${count} + 1")
+    endif()
+  endforeach()
+  if(count LESS 50)
+    message(FATAL_ERROR "Only ${count} architectures found in llama.cpp: cmake/architectures.cmake needs an update")
+  endif()
+
+  set(content "// Generated by cmake/architectures.cmake from llama.cpp's source. Do not edit.
 #pragma once
 
 #include <string_view>
@@ -121,6 +128,8 @@ enum ArchitectureFlags : unsigned {
   kUniformLayers = 4,
   /// Its attention is not causal: it cannot generate token by token.
   kNotCausal = 8,
+  /// It takes the first layer's head sizes for all.
+  kUniformSizes = 32,
   /// It requires sections for multimodal RoPE.
   kRopeSections = 16,
 };
@@ -135,11 +144,14 @@ ${entries}};
 
 } // namespace verbatim
 ")
-# Only when it changed, so that a new configure does not rebuild anything.
-set(previous "")
-if(EXISTS "${architectures_header}")
-  file(READ "${architectures_header}" previous)
-endif()
-if(NOT previous STREQUAL content)
-  file(WRITE "${architectures_header}" "${content}")
-endif()
+  # Only when it changed, so that a new configure does not rebuild anything.
+  set(previous "")
+  if(EXISTS "${architectures_header}")
+    file(READ "${architectures_header}" previous)
+  endif()
+  if(NOT previous STREQUAL content)
+    file(WRITE "${architectures_header}" "${content}")
+  endif()
+endfunction()
+
+verbatim_write_architectures()

@@ -57,7 +57,7 @@ bool Context::rebuild() {
   try {
     create();
     return true;
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     return false;
   }
 }
@@ -101,7 +101,9 @@ DecodeStatus Context::decode(std::span<const BatchToken> batch) {
 }
 
 const float* Context::logits(size_t batch_index) {
-  return llama_get_logits_ith(context_.get(), static_cast<int32_t>(batch_index));
+  const float* logits = llama_get_logits_ith(context_.get(), static_cast<int32_t>(batch_index));
+  if (!logits) throw Error(ErrorCode::DecodeFailed, "llama.cpp computed no logits for this request");
+  return logits;
 }
 
 void Context::clear(int32_t sequence) {

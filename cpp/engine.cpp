@@ -6,7 +6,10 @@ namespace verbatim {
 
 Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
     : decoder_(decoder), options_(options), log_sink_(log_sink),
-      scheduler_(options.limits, [this](int32_t id) { decoder_.clear(id); }),
+      scheduler_(options.limits,
+                 [this](int32_t id) {
+                   if (!broken_) decoder_.clear(id);
+                 }),
       batch_limit_(options.batch_tokens), thread_([this] { run(); }) {
 }
 
@@ -56,9 +59,14 @@ Engine::Load Engine::load() const {
 void Engine::run() {
   const LogScope log_scope(log_sink_);
   while (!stopping_) {
-    accept_submissions();
-    drop_cancelled();
-    const bool worked = step();
+    bool worked = true;
+    try {
+      accept_submissions();
+      drop_cancelled();
+      worked = step();
+    } catch (const std::exception& error) {
+      start_over(error.what());
+    }
     std::unique_lock lock(mutex_);
     load_ = {scheduler_.waiting(), scheduler_.running(), scheduler_.used_cells()};
     if (!worked) wake_.wait(lock, [this] { return woken_ || stopping_; });
@@ -66,6 +74,8 @@ void Engine::run() {
   }
   accept_submissions();
   fail_all(Error(ErrorCode::Disposed, "the model was disposed while this request was in progress"));
+  const std::lock_guard lock(mutex_);
+  load_ = {};
 }
 
 void Engine::accept_submissions() {
@@ -80,8 +90,10 @@ void Engine::accept_submissions() {
 
 void Engine::drop_cancelled() {
   for (const auto& sequence :
-       scheduler_.remove_if([](Sequence& candidate) { return candidate.inference().cancelled(); }))
+       scheduler_.remove_if([](Sequence& candidate) { return candidate.inference().cancelled(); })) {
+    grow_batches();
     sequence->inference().fail(Error(ErrorCode::Cancelled, "the run was cancelled"));
+  }
 }
 
 bool Engine::step() {
@@ -110,7 +122,6 @@ bool Engine::step() {
     recover(chunks, status);
     return true;
   }
-  batch_limit_ = std::min(options_.batch_tokens, batch_limit_ * 2);
   for (const auto& chunk : chunks)
     chunk.sequence->computed += chunk.count;
   sample(chunks);
@@ -124,7 +135,9 @@ void Engine::sample(const std::vector<Chunk>& chunks) {
     if (!chunk.reaches_end) continue;
     Sequence& sequence = *chunk.sequence;
     try {
-      if (!sequence.advance(decoder_.logits(end - 1))) scheduler_.remove(sequence);
+      if (sequence.advance(decoder_.logits(end - 1))) continue;
+      scheduler_.remove(sequence);
+      grow_batches();
     } catch (const Error& error) {
       fail(sequence, error);
     } catch (const std::exception& error) {
@@ -135,9 +148,7 @@ void Engine::sample(const std::vector<Chunk>& chunks) {
 
 void Engine::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
   if (status == DecodeStatus::Broken) {
-    broken_ = !decoder_.rebuild();
-    fail_all(Error(ErrorCode::DecodeFailed, "llama.cpp failed in the middle of a computation; the requests "
-                                            "of this model that were in progress are lost"));
+    start_over("llama.cpp failed in the middle of a computation");
     return;
   }
   const size_t tokens = batch_.size();
@@ -147,13 +158,15 @@ void Engine::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
       scheduler_.restart(*chunk.sequence);
   if (status == DecodeStatus::Aborted) return;
 
-  // Evict what can be evicted, halve the batch, and in the end fail the one request that cannot go on.
-  if (status != DecodeStatus::Failed && scheduler_.yield_to_oldest() && status == DecodeStatus::NoSlot)
-    return;
+  // Try again with less: fewer sequences, which also finds the one that fails, then smaller batches.
+  // Memory to compute in depends on the batch alone, so it is halved first then. What cannot be computed
+  // alone and token by token fails.
+  if (status != DecodeStatus::OutOfMemory && scheduler_.yield_to_oldest()) return;
   if (tokens > 1) {
     batch_limit_ = tokens / 2;
     return;
   }
+  if (scheduler_.yield_to_oldest()) return;
   batch_limit_ = options_.batch_tokens;
   fail(*chunks.front().sequence,
        status == DecodeStatus::Failed
@@ -162,8 +175,22 @@ void Engine::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
                                            "contextSize, or fewer sequences"));
 }
 
+void Engine::grow_batches() {
+  batch_limit_ = std::min(options_.batch_tokens, batch_limit_ * 2);
+}
+
+void Engine::start_over(const std::string& reason) {
+  in_batch_.clear();
+  broken_ = !decoder_.rebuild();
+  fail_all(Error(ErrorCode::DecodeFailed,
+                 reason + "; the requests of this model that were in progress are lost"));
+}
+
 void Engine::fail(const Sequence& sequence, const Error& error) {
-  if (const auto removed = scheduler_.remove(sequence)) removed->inference().fail(error);
+  if (const auto removed = scheduler_.remove(sequence)) {
+    grow_batches();
+    removed->inference().fail(error);
+  }
 }
 
 void Engine::fail_all(const Error& error) {

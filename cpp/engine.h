@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace verbatim {
@@ -31,7 +32,7 @@ class Engine {
   /// Something was cancelled: look at once.
   void wake();
 
-  /// Cancels everything, waits for the thread. Idempotent; from any thread but the engine's.
+  /// Cancels everything, waits for the thread. Idempotent; from one thread at a time, not the engine's.
   void stop();
 
   /// True when the decode in progress serves nobody any more. Called by llama.cpp while it computes.
@@ -49,6 +50,10 @@ class Engine {
   bool step();
   void sample(const std::vector<Chunk>& chunks);
   void recover(const std::vector<Chunk>& chunks, DecodeStatus status);
+  /// Failures shrink the batches. They grow back only as requests end, not with every success: a batch
+  /// that has to start its sequences over would otherwise fail at the same place for ever.
+  void grow_batches();
+  void start_over(const std::string& reason);
   void fail(const Sequence& sequence, const Error& error);
   void fail_all(const Error& error);
 
@@ -66,7 +71,7 @@ class Engine {
 
   // The engine thread's own.
   Scheduler scheduler_;
-  size_t batch_limit_;
+  size_t batch_limit_; ///< options_.batch_tokens, less after failures
   std::vector<BatchToken> batch_;
   std::vector<Inference*> in_batch_; ///< read by should_abort(), which llama.cpp calls while decoding
   bool broken_ = false;

@@ -18,6 +18,9 @@ constexpr int64_t max_layers = 512;
 constexpr int64_t max_experts = 1024;
 /// llama_model_n_ctx_train() and positions are 32 bit and signed.
 constexpr int64_t max_context = INT32_MAX;
+/// Real heads have up to 576 elements, and rows of the cache up to some 25,000.
+constexpr int64_t max_head = 16384;
+constexpr int64_t max_row = 1 << 20;
 
 /// Encoders and codecs, by name: nothing in their files tells. T5 and its like have a decoder, but assert
 /// that the encoder ran first (llama-graph.cpp:1065).
@@ -54,6 +57,7 @@ class Model {
     rope();
     numbers();
     recurrence();
+    peculiar();
   }
 
  private:
@@ -158,50 +162,65 @@ class Model {
     const int64_t usual = embedding_ / query[0];
     key_length_ = integer("attention.key_length").value_or(usual);
     const int64_t value_length = integer("attention.value_length").value_or(usual);
-    // Sizes of keys and values per layer are computed with 32 bits (llama-hparams.cpp n_embd_k_gqa).
-    for (const char* name :
-         {"attention.key_length", "attention.value_length", "attention.key_length_swa",
-          "attention.value_length_swa", "attention.key_length_mla", "attention.value_length_mla"}) {
-      const auto length = integer(name);
-      if (length && (*length < 0 || *length > INT32_MAX / query[0])) refuse(name, "is out of range");
+    // Layers with a sliding window may have sizes of their own.
+    const int64_t window_key = integer("attention.key_length_swa").value_or(key_length_);
+    const int64_t window_value = integer("attention.value_length_swa").value_or(value_length);
+    const int64_t latent_key = integer("attention.key_length_mla").value_or(0);
+    const int64_t latent_value = integer("attention.value_length_mla").value_or(0);
+    const int64_t most_pairs = *std::max_element(pairs.begin(), pairs.end());
+    for (const int64_t length :
+         {key_length_, value_length, window_key, window_value, latent_key, latent_value}) {
+      // llama-kv-cache.cpp:180 allocates this for every position; sizes are computed with 32 bits.
+      if (length < 0 || length > max_head || length * most_pairs > max_row) {
+        refuse("attention.key_length", "or another size of attention heads is out of range");
+      }
     }
-    // llama-hparams.cpp is_mla: one without the other is neither.
-    const int64_t latent = integer("attention.key_length_mla").value_or(0);
-    if ((latent > 0) != (integer("attention.value_length_mla").value_or(0) > 0)) {
+    const auto turned = integer("rope.dimension_count");
+    // llama-hparams.cpp is_mla(), deepseek2.cpp:77.
+    if ((latent_key > 0) != (latent_value > 0)) {
       refuse("attention.key_length_mla", "must come with 'attention.value_length_mla'");
     }
-    if (const auto turned = integer("rope.dimension_count"); latent > 0 && turned && *turned >= latent) {
-      refuse("attention.key_length_mla", "must be more than 'rope.dimension_count'"); // deepseek2.cpp:77
+    if (latent_key > 0 && turned.value_or(0) >= latent_key) {
+      refuse("attention.key_length_mla", "must be more than 'rope.dimension_count'");
     }
-    // Sliding window layers may have sizes of their own, and the first layer may be one.
-    if (file_.has(key("attention.key_length_swa")) || file_.has(key("attention.value_length_swa")) ||
-        file_.has(key("rope.dimension_count_swa"))) {
-      return;
+    // Compressed keys and values (MLA) have sizes of their own anyway. Where the first layer's sizes are
+    // taken for all, llama-kv-cache.cpp takes each layer's own.
+    if ((flags_ & kUniformSizes) != 0 && latent_key == 0 &&
+        (window_key != key_length_ || window_value != value_length)) {
+      refuse("attention.key_length_swa", "must be that of the other layers for " + name_);
     }
-    if ((flags_ & kEqualHeads) != 0 && key_length_ != value_length) {
+    if ((flags_ & kEqualHeads) != 0 && (key_length_ != value_length || window_key != window_value)) {
       refuse("attention.value_length", "must be that of the keys for " + name_);
     }
-    if ((flags_ & kRopeWholeHead) == 0) return;
-    const int64_t turned = integer("rope.dimension_count").value_or(key_length_);
-    if (turned != key_length_) refuse("rope.dimension_count", "must be the size of a head for " + name_);
-    if (turned % 2 != 0) refuse("rope.dimension_count", "must be even");
-    if ((flags_ & kUniformLayers) != 0) plain_layers(query, pairs);
+    if ((flags_ & kRopeWholeHead) != 0 &&
+        (turned.value_or(key_length_) != key_length_ || key_length_ % 2 != 0 ||
+         integer("rope.dimension_count_swa").value_or(turned.value_or(key_length_)) != window_key)) {
+      refuse("rope.dimension_count", "must be the size of a head, and even, for " + name_);
+    }
+    if ((flags_ & kUniformLayers) != 0 && latent_key == 0) uniform_layers(query, pairs);
   }
 
-  /// Plain transformers, whose graphs take the first layer's head counts for all: llama-graph.cpp build_qkv.
-  void plain_layers(const std::vector<int64_t>& query, const std::vector<int64_t>& pairs) const {
+  /// The graphs of most architectures take the first layer's head counts for all (llama-graph.cpp build_qkv).
+  void uniform_layers(const std::vector<int64_t>& query, const std::vector<int64_t>& pairs) const {
     const auto differs = [](const std::vector<int64_t>& counts) {
       return std::any_of(counts.begin(), counts.end(), [&](int64_t count) { return count != counts[0]; });
     };
-    if (differs(query)) refuse("attention.head_count", "must be the same in all layers for " + name_);
-    if (differs(pairs)) refuse("attention.head_count_kv", "must be the same in all layers for " + name_);
+    const bool plain = (flags_ & kRopeWholeHead) != 0;
+    if (plain && differs(query))
+      refuse("attention.head_count", "must be the same in all layers for " + name_);
+    if (plain && differs(pairs))
+      refuse("attention.head_count_kv", "must be the same in all layers for " + name_);
+    // Linear attention has tensors of these names with other shapes.
+    const bool linear =
+        !plain && any_of(name_, {"minimax-01", "qwen3next", "qwen35", "qwen35moe", "qwen4exp"});
     const int64_t rows = key_length_ * query[0], both = 2 * key_length_ * pairs[0];
     for (size_t layer = 0; layer < layers_; ++layer) {
       const std::string prefix = "blk." + std::to_string(layer) + ".";
       const GgufTensor* apart = find(prefix + "attn_q.weight");
       const GgufTensor* fused = find(prefix + "attn_qkv.weight");
-      if ((apart && apart->shape[1] != rows && apart->shape[1] != 2 * rows) ||
-          (fused && fused->shape[1] != rows + both)) {
+      // Twice as many where a gate is among them.
+      if ((apart && apart->shape[1] != rows && (plain || apart->shape[1] != 2 * rows)) ||
+          (fused && !linear && fused->shape[1] != rows + both)) {
         refuse("attention.head_count", "does not fit the tensors of layer " + std::to_string(layer));
       }
     }
@@ -225,7 +244,13 @@ class Model {
         refuse(dimensions, "must be even and within a head of " + std::to_string(whole));
       }
     }
-    // The same: positions are dealt to the sections modulo their sum.
+    // llama-graph.cpp:162.
+    if (any_of(name_, {"deepseek2", "deepseek2-ocr", "mistral4"}) &&
+        file_.find_float(key("attention.temperature_scale")).value_or(0) != 0 &&
+        integer("attention.temperature_length").value_or(0) < 1) {
+      refuse("attention.temperature_length", "must not be 0");
+    }
+    // As above: positions are dealt to the sections modulo their sum.
     if (const auto sections = file_.find_int_array(key("rope.dimension_sections")); sections) {
       int64_t sum = 0;
       for (const int64_t section : *sections) {
@@ -233,7 +258,10 @@ class Model {
           refuse("rope.dimension_sections", "has a section out of range");
         sum += section;
       }
-      if (sum == 0 && (flags_ & kRopeSections) != 0) refuse("rope.dimension_sections", "must not be all 0");
+      // ops.cpp:6003.
+      if ((sum == 0 && (flags_ & kRopeSections) != 0) || (key_length_ > 0 && sum > key_length_)) {
+        refuse("rope.dimension_sections", "does not fit the heads");
+      }
     }
     if (const auto original = integer("rope.scaling.original_context_length");
         original && (*original < 0 || *original > max_context)) {
@@ -284,15 +312,50 @@ class Model {
     const bool delta = any_of(name_, {"qwen3next", "qwen35", "qwen35moe", "qwen4exp"});
     const bool grouped =
         any_of(name_, {"mamba2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1"});
+    // granite-hybrid.cpp:54, jamba.cpp:32.
+    if (inner && any_of(name_, {"granitehybrid", "jamba"}) && *inner != 2 * embedding_) {
+      refuse("ssm.inner_size", "must be twice 'embedding_length'");
+    }
     if (!inner || !rank || !(delta || grouped || name_ == "plamo2")) return;
     // mamba-base.cpp:167, plamo2.cpp:271.
     if (*inner < 1 || *rank < 1 || *inner % *rank != 0)
       refuse("ssm.time_step_rank", "must divide 'ssm.inner_size'");
+    // delta-net-base.cpp:33.
+    if (const auto state = integer("ssm.state_size"); delta && state && *state != *inner / *rank) {
+      refuse("ssm.state_size", "must be 'ssm.inner_size' by 'ssm.time_step_rank'");
+    }
     if (!delta && !grouped) return;
     // mamba2.cpp:78, mamba-base.cpp:178, delta-net-base.cpp:34.
     const int64_t groups = integer("ssm.group_count").value_or(1);
     if (groups < 1 || (delta ? *rank : *inner) % groups != 0)
       refuse("ssm.group_count", "does not fit the heads");
+  }
+
+  /// Assertions of single architectures on what they read.
+  void peculiar() const {
+    const auto least = [this](std::string_view name, int64_t least) {
+      if (const auto value = integer(name); value && *value < least) {
+        refuse(name, "must be at least " + std::to_string(least));
+      }
+      return integer(name).value_or(1);
+    };
+    const auto layers = static_cast<int64_t>(layers_);
+    if (name_ == "nanbeige" && least("num_loops", 1) > max_layers / layers) { // nanbeige.cpp:16
+      refuse("num_loops", "makes too many layers");
+    }
+    if (name_ == "minimax-m3") least("attention.indexer.block_size", 1); // minimax-m3.cpp:33
+    if (name_ == "hrm_text") {                                           // hrm-text.cpp:17
+      const int64_t stack = least("hrm.layers_per_stack", 1), high = least("hrm.h_cycles", 1),
+                    low = least("hrm.l_cycles", 1);
+      if (stack > layers || high > layers || low > layers || stack * high * (low + 1) != layers) {
+        refuse("hrm.layers_per_stack", "does not fit 'block_count'");
+      }
+    }
+    if (name_ == "bailingmoe3" && // bailingmoe3.cpp:32
+        !(file_.find_bool(key("kda.safe_gate")).value_or(true) &&
+          file_.find_float(key("kda.gate_lower_bound")).value_or(-1) < 0)) {
+      invalid(file_, "'" + key("kda.safe_gate") + "' must be true and 'kda.gate_lower_bound' negative");
+    }
   }
 
   const GgufTensor* find(const std::string& name) const {

@@ -15,16 +15,16 @@ using namespace gguf_rules;
 enum class Algorithm { bpe, spm, wpm, ugm, rwkv, plamo2 };
 
 // Far above real vocabularies (some 300,000 tokens, 600,000 merges): llama.cpp's tables take a few hundred
-// bytes for each, whatever its length.
-constexpr size_t max_tokens = 4u << 20;
-constexpr size_t max_merges = 8u << 20;
+// bytes for each, whatever its length, and a few microseconds.
+constexpr size_t max_tokens = 1u << 20;
+constexpr size_t max_merges = 2u << 20;
 /// The longest tokens of real vocabularies are runs of some hundred spaces.
 constexpr size_t max_token_bytes = 4096;
 /// Where tokens go into a trie of one map per byte (V:25), filled and freed recursively.
 constexpr size_t max_trie_token_bytes = 1024;
-constexpr size_t max_trie_bytes = 16u << 20;
+constexpr size_t max_trie_bytes = 6u << 20;
 /// PLaMo-2 stores every suffix of every token (V:1403).
-constexpr size_t max_suffix_bytes = 256u << 20;
+constexpr size_t max_suffix_bytes = 128u << 20;
 constexpr int64_t token_type_byte = 6;
 
 Algorithm algorithm(const GgufMetadata& file) {

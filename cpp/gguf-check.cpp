@@ -47,10 +47,11 @@ void check_tensors(const GgufMetadata& file, const Tensors& tensors) {
     }
     // Norms and biases are multiplied and added, frequency factors and sinks asserted to be F32:
     // binary-ops.cpp:135, ggml.c ggml_rope_impl, ggml_soft_max_add_sinks; ops.cpp for convolutions.
-    const bool plain =
-        ends_with(name, ".bias") || ends_with(name, "norm.weight") || ends_with(name, "norm_enc.weight") ||
-        contains(name, "rope_f") || contains(name, "attn_sinks") || contains(name, "ssm_conv1d") ||
-        contains(name, "shortconv.conv") || ends_with(name, ".ssm_a") || ends_with(name, ".ssm_d");
+    const bool plain = ends_with(name, ".bias") || ends_with(name, "norm.weight") ||
+                       ends_with(name, "scale") || ends_with(name, "scale.weight") ||
+                       contains(name, "rope_f") || contains(name, "attn_sinks") ||
+                       contains(name, "ssm_conv1d") || contains(name, "shortconv.conv") ||
+                       ends_with(name, ".ssm_a") || ends_with(name, ".ssm_d");
     if (plain && type != GGML_TYPE_F32) invalid(file, is + ", only F32 can be used for it");
   }
   const auto embedding = tensors.find("token_embd.weight");

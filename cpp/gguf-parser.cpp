@@ -65,7 +65,7 @@ class GgufParser {
   size_t take(uint64_t count) {
     std::string& bytes = result_.bytes_;
     if (count > result_.file_bytes_ - position_) truncated(position_ + count);
-    if (position_ + count > GgufMetadata::max_metadata_bytes) fail("metadata is longer than 256 MiB");
+    if (position_ + count > GgufMetadata::max_metadata_bytes) fail("metadata is longer than 96 MiB");
     if (position_ + count > loaded_) {
       const uint64_t more = std::min(std::max(position_ + count, loaded_ + (1 << 20)), result_.file_bytes_);
       bytes.resize(more);
@@ -142,15 +142,13 @@ class GgufParser {
       value.count = number<uint64_t>();
     }
     value.position = position_;
+    if (value.count > GgufMetadata::max_elements - elements_) fail(what + " has too many elements");
+    elements_ += value.count;
     if (value.element_type == GgufType::String) {
-      // Eight bytes is the least that a string takes.
-      if (value.count > GgufMetadata::max_metadata_bytes / 8) fail(what + " has too many elements");
       for (uint64_t i = 0; i < value.count; ++i)
         text(GgufMetadata::max_string_bytes, what);
     } else {
-      const uint64_t step = element_bytes(value.element_type);
-      if (value.count > GgufMetadata::max_metadata_bytes / step) fail(what + " has too many elements");
-      take(value.count * step);
+      take(value.count * element_bytes(value.element_type));
     }
     if (!result_.values_.emplace(key, value).second) fail("metadata key " + printable(key) + " occurs twice");
     result_.keys_.push_back(key);
@@ -244,6 +242,7 @@ class GgufParser {
   std::ifstream file_;
   uint64_t position_ = 0;
   uint64_t loaded_ = 0;
+  uint64_t elements_ = 0;
   uint64_t tensor_count_ = 0;
   uint64_t key_count_ = 0;
 };

@@ -53,7 +53,10 @@ struct GgufValueInfo {
 class GgufMetadata {
  public:
   /// Metadata beyond this is refused: real files have up to some 30 MiB, nearly all of it vocabulary.
-  static constexpr uint64_t max_metadata_bytes = 256ull << 20;
+  static constexpr uint64_t max_metadata_bytes = 96ull << 20;
+  /// In all arrays together; real files have up to some 1.5 million. llama.cpp reads and prints each by
+  /// itself.
+  static constexpr uint64_t max_elements = 6ull << 20;
   /// The longest single string: chat templates are the longest in real files, with up to some 100 KiB.
   static constexpr uint64_t max_string_bytes = 16ull << 20;
   /// llama.cpp compares every key, and every tensor name, with all the ones before it.

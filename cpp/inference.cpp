@@ -1,5 +1,7 @@
 #include "inference.h"
 
+#include <utility>
+
 namespace verbatim {
 
 namespace {
@@ -52,7 +54,8 @@ bool Inference::finished() const {
 
 Inference::Outcome Inference::outcome() {
   const std::lock_guard lock(mutex_);
-  return std::move(outcome_);
+  taken_text_ = taken_tokens_ = 0;
+  return std::exchange(outcome_, {});
 }
 
 bool Inference::begin(uint32_t prompt_tokens) {

@@ -1,6 +1,7 @@
 #include "sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -154,8 +155,10 @@ void Sampler::cut(Selection& selection, const Extremes& extremes) const {
     cut_by_min_p = floor > lowest;
   } else {
     // Tokens below this floor have together at most 1 - top_p of the mass, or too little to be drawn.
+    // Powers of two bound the logarithms, which std::log may round differently on other platforms.
     const double spare = std::max(1 - options_.top_p, 0x1p-54);
-    const double margin = std::log(static_cast<double>(selection.logits.count)) - std::log(spare);
+    const int halvings = static_cast<int>(std::bit_width(selection.logits.count)) - std::ilogb(spare);
+    const double margin = halvings * 0x1.62e42fefa39efp-1; // ln 2
     floor = static_cast<float>(std::max<double>(lowest, highest - margin / inverse_temperature));
   }
   const Ranking& ranking =

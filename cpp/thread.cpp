@@ -80,6 +80,8 @@ void Thread::join() {
 
 #endif
 
+Thread::Thread() = default;
+
 Thread::~Thread() {
   if (joinable()) join();
 }

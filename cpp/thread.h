@@ -9,7 +9,7 @@ namespace verbatim {
 /// once per character on long inputs and would overflow the stacks of ordinary pool threads.
 class Thread {
  public:
-  Thread() = default;
+  Thread();
   explicit Thread(std::function<void()> body);
   ~Thread();
   Thread(Thread&&) noexcept;

@@ -40,7 +40,7 @@ std::string Tokenizer::detokenize(std::span<const Token> tokens, bool with_contr
     throw Error(ErrorCode::InvalidOption,
                 "token id " + std::to_string(*invalid) + " is outside the vocabulary of " +
                     std::to_string(size()) + " tokens",
-                {{"path", "ids[" + std::to_string(invalid - tokens.begin()) + "]"}});
+                {{"path", "tokenIds[" + std::to_string(invalid - tokens.begin()) + "]"}});
   std::string text;
   for (const Token token : tokens)
     append_piece(token, text, with_control_tokens);

@@ -25,9 +25,11 @@ function openAddon(): NativeAddon {
   let path = packageRoot
   try {
     path = (require('node-gyp-build') as { resolve(root: string): string }).resolve(packageRoot)
-    return withoutBacktraces(() => {
+    return inEnvironment(() => {
       const opened = require(path) as NativeAddon
       opened.initialize(dirname(path))
+      // process.exit() destroys what the engine's threads still use, and tells native code too late.
+      process.once('exit', () => opened.shutdown())
       return opened
     })
   } catch (error) {
@@ -38,15 +40,22 @@ function openAddon(): NativeAddon {
 }
 
 /**
- * Unless this variable is set while it loads, ggml installs a process-wide handler for uncaught C++ exceptions that
- * starts a debugger. The host process is not ours to do that in.
+ * What ggml finds in the environment while it loads. Without the first it installs a process-wide handler for
+ * uncaught C++ exceptions that starts a debugger; the second names a backend from elsewhere to load. The host
+ * process is not ours to do that in.
  */
-function withoutBacktraces<T>(open: () => T): T {
-  if (process.env.GGML_NO_BACKTRACE !== undefined) return open()
-  process.env.GGML_NO_BACKTRACE = '1'
+const ENVIRONMENT = { GGML_NO_BACKTRACE: '1', GGML_BACKEND_PATH: undefined }
+
+function inEnvironment<T>(open: () => T): T {
+  const before = Object.keys(ENVIRONMENT).map((name) => [name, process.env[name]] as const)
+  const set = (name: string, value: string | undefined) => {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+  for (const [name, value] of Object.entries(ENVIRONMENT)) set(name, value)
   try {
     return open()
   } finally {
-    delete process.env.GGML_NO_BACKTRACE
+    for (const [name, value] of before) set(name, value)
   }
 }

@@ -2,12 +2,16 @@ import { CancelledError, fromNative, InferenceConsumedError } from './errors.js'
 import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
 import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
 
-/** Starts a run; `onNews` as in NativeModel.generate. Throws when the call is refused. */
-export type StartInference = (onNews: () => void) => {
+/** A run that has been started. */
+export interface StartedInference {
   readonly native: NativeInference
   readonly seed: number
   readonly signal: AbortSignal | null
+  readonly wantsLogprobs: boolean
 }
+
+/** Starts a run; `onNews` as in NativeModel.generate. Throws when the call is refused. */
+export type StartInference = (onNews: () => void) => StartedInference
 
 /**
  * One generation, which began when it was asked for. Await it for the whole result, iterate it for the pieces as
@@ -32,6 +36,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
 
   #native: NativeInference | undefined
   #seed = 0
+  #wantsLogprobs = false
   #ended: 'no' | 'well' | 'in error' = 'no'
   #error: unknown
   #lastSlice: NativeSlice | null = null
@@ -52,9 +57,10 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     this.result.catch(() => {}) // nobody need listen
     this.stream = { [Symbol.asyncIterator]: () => this.#iterate() }
     try {
-      const { native, seed, signal } = start(() => this.#onNews())
+      const { native, seed, signal, wantsLogprobs } = start(() => this.#onNews())
       this.#native = native
       this.#seed = seed
+      this.#wantsLogprobs = wantsLogprobs
       this.#signal = signal
       signal?.addEventListener('abort', this.#onAbort, { once: true })
     } catch (error) {
@@ -117,12 +123,12 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
       if (this.#lastSlice) {
         const slice = this.#lastSlice
         this.#lastSlice = null
-        return { value: toDelta(slice), done: false }
+        return { value: this.#toDelta(slice), done: false }
       }
       if (this.#ended === 'in error') throw this.#error
       if (this.#ended === 'well') return done
       const slice = this.#native?.take()
-      if (slice) return { value: toDelta(slice), done: false }
+      if (slice) return { value: this.#toDelta(slice), done: false }
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -144,9 +150,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     } else {
       this.#signal?.removeEventListener('abort', this.#onAbort)
       this.#ended = 'well'
-      this.#resolve(
-        Object.freeze({ ...partialResult(outcome, this.#seed), finishReason: outcome.finishReason }),
-      )
+      this.#resolve(Object.freeze({ ...this.#partialResult(outcome), finishReason: outcome.finishReason }))
     }
   }
 
@@ -163,19 +167,18 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     )
     if (!(error instanceof CancelledError)) return error
     if (this.#signal?.aborted && !this.#cancelled) return this.#signal.reason
-    return new CancelledError({ partial: Object.freeze(partialResult(outcome, this.#seed)) })
+    return new CancelledError({ partial: Object.freeze(this.#partialResult(outcome)) })
+  }
+
+  #toDelta(slice: NativeSlice): Delta {
+    const { text, tokenIds, logprobs = [] } = slice
+    const delta = { text, tokenIds: Array.from(tokenIds) }
+    return this.#wantsLogprobs ? { ...delta, logprobs } : delta
+  }
+
+  #partialResult(outcome: NativeOutcome): PartialInferenceResult {
+    return { ...this.#toDelta(outcome), usage: outcome.usage, timings: outcome.timings, seed: this.#seed }
   }
 }
 
 const done = Object.freeze({ value: undefined, done: true as const })
-
-function toDelta(slice: NativeSlice): Delta {
-  const { text, tokenIds, logprobs } = slice
-  return logprobs
-    ? { text, tokenIds: Array.from(tokenIds), logprobs }
-    : { text, tokenIds: Array.from(tokenIds) }
-}
-
-function partialResult(outcome: NativeOutcome, seed: number): PartialInferenceResult {
-  return { ...toDelta(outcome), usage: outcome.usage, timings: outcome.timings, seed }
-}

@@ -1,13 +1,23 @@
+import { totalmem } from 'node:os'
 import { loadAddon } from './addon.js'
-import { CancelledError, DisposedError, fromNative, InvalidOptionError, type NativeError } from './errors.js'
-import { Inference } from './inference.js'
+import {
+  CancelledError,
+  DisposedError,
+  fromNative,
+  InvalidOptionError,
+  type NativeError,
+  OutOfMemoryError,
+} from './errors.js'
+import { Inference, type StartedInference } from './inference.js'
 import type { NativeModel, NativeRenderRequest } from './native.js'
 import {
   type CheckedLoadOptions,
+  type CheckedModelGenerateOptions,
   type CheckedRenderOptions,
   readGenerateOptions,
   readLoadOptions,
   readMessages,
+  readModelGenerateOptions,
   readModelPath,
   readRenderOptions,
   readText,
@@ -28,6 +38,13 @@ import type {
 
 /** Only loadModel makes models. */
 const makeModel = Symbol('makeModel')
+
+let startInference: (
+  model: Model,
+  messages: Messages,
+  options: CheckedModelGenerateOptions,
+  onNews: () => void,
+) => StartedInference
 
 /** A loaded model. It runs any number of requests at once; each of them sees only its own messages. */
 export class Model implements AsyncDisposable {
@@ -53,31 +70,7 @@ export class Model implements AsyncDisposable {
    * {@link generateInference}.
    */
   generateInference(messages: Messages, options?: ModelGenerateOptions): Inference {
-    return new Inference((onNews) => {
-      const checked = readGenerateOptions({ ...options, model: this })
-      const request = renderRequest(messages, checked)
-      this.#requireAlive()
-      checked.signal?.throwIfAborted()
-      const native = this.#native.generate(
-        {
-          ...request,
-          maxTokens: checked.maxTokens,
-          temperature: checked.temperature,
-          topP: checked.topP,
-          topK: checked.topK,
-          minP: checked.minP,
-          repetitionPenalty: checked.repetitionPenalty,
-          presencePenalty: checked.presencePenalty,
-          frequencyPenalty: checked.frequencyPenalty,
-          seed: checked.seed,
-          stop: checked.stop,
-          logprobs: checked.logprobs ?? -1,
-          ignoreEndOfSequence: checked.ignoreEndOfSequence,
-        },
-        onNews,
-      )
-      return { native, seed: checked.seed, signal: checked.signal }
-    })
+    return new Inference((onNews) => this.#start(messages, readModelGenerateOptions(options), onNews))
   }
 
   /**
@@ -129,6 +122,36 @@ export class Model implements AsyncDisposable {
     return this.dispose()
   }
 
+  #start(messages: Messages, options: CheckedModelGenerateOptions, onNews: () => void): StartedInference {
+    const request = renderRequest(messages, options)
+    this.#requireAlive()
+    const { seed, signal } = options
+    if (signal?.aborted) throw signal.reason
+    const native = this.#native.generate(
+      {
+        ...request,
+        maxTokens: options.maxTokens,
+        temperature: options.temperature,
+        topP: options.topP,
+        topK: options.topK,
+        minP: options.minP,
+        repetitionPenalty: options.repetitionPenalty,
+        presencePenalty: options.presencePenalty,
+        frequencyPenalty: options.frequencyPenalty,
+        seed,
+        stop: options.stop,
+        logprobs: options.logprobs ?? -1,
+        ignoreEndOfSequence: options.ignoreEndOfSequence,
+      },
+      onNews,
+    )
+    return { native, seed, signal, wantsLogprobs: options.logprobs !== null }
+  }
+
+  static {
+    startInference = (model, ...rest) => model.#start(...rest)
+  }
+
   #requireAlive(): void {
     if (this.#disposal) throw new DisposedError()
   }
@@ -155,20 +178,12 @@ export class Model implements AsyncDisposable {
  * @param messages at least one message, or the same as JSON text
  */
 export function generateInference(messages: Messages, options: GenerateOptions): Inference {
-  let model: Model
-  let rest: ModelGenerateOptions
-  try {
-    const { model: given, ...others } = options
-    model = given
-    rest = others
-    if (!(model instanceof Model))
+  return new Inference((onNews) => {
+    const checked = readGenerateOptions(options)
+    if (!(checked.model instanceof Model))
       throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
-  } catch (error) {
-    return new Inference(() => {
-      throw error
-    })
-  }
-  return model.generateInference(messages, rest)
+    return startInference(checked.model, messages, checked, onNews)
+  })
 }
 
 /**
@@ -183,8 +198,23 @@ export function generateInference(messages: Messages, options: GenerateOptions):
 export async function loadModel(path: string, options?: LoadModelOptions): Promise<Model> {
   const checkedPath = readModelPath(path)
   const checked = readLoadOptions(options)
-  checked.signal?.throwIfAborted()
+  requireMemory(Math.max(checked.cacheSize ?? 0, checked.contextSize ?? 0))
+  if (checked.signal?.aborted) throw checked.signal.reason
   return startLoading(checkedPath, checked)
+}
+
+/** What the engine notes about each cell of the cache (llama_kv_cells), besides keys and values. */
+const CELL_BYTES = 52
+
+/** Refuses what no machine like this can hold: the engine would touch page after page until the system kills it. */
+function requireMemory(cells: number): void {
+  const neededBytes = cells * CELL_BYTES
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
+  if (neededBytes <= memory) return
+  throw new OutOfMemoryError(
+    `A cache of ${cells} cells needs more than ${neededBytes} bytes, but there are ${memory} bytes of memory. Use a smaller cacheSize or contextSize.`,
+    { neededBytes },
+  )
 }
 
 function startLoading(path: string, options: CheckedLoadOptions): Promise<Model> {

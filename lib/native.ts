@@ -7,6 +7,10 @@ export interface NativeAddon {
   readonly llamaCppVersion: string
   /** Loads the compute backends that lie in this folder. */
   initialize(folder: string): void
+  /** Ends everything of this environment at once and for good: for the exit of the process. */
+  shutdown(): void
+  /** How often, and for how long at most, what came from other threads held this one; since the last call. */
+  deliveryStatistics(): { readonly count: number; readonly longestMs: number }
   /** Starts loading; returns what cancels it. `onDone` is called once. */
   loadModel(
     options: NativeLoadOptions,

@@ -8,6 +8,7 @@ import type {
   KvCacheType,
   LoadModelOptions,
   LogEntry,
+  ModelGenerateOptions,
   RenderOptions,
   SpecialTokenName,
   TokenizeOptions,
@@ -26,10 +27,8 @@ export interface CheckedRenderOptions {
   readonly nowMs: number
 }
 
-/** Generate options, checked and copied. */
-export interface CheckedGenerateOptions extends CheckedRenderOptions {
-  /** What was given as the model: any object; whether it is a model is for the caller to check. */
-  readonly model: object
+/** The options of `model.generateInference`, checked and copied. */
+export interface CheckedModelGenerateOptions extends CheckedRenderOptions {
   readonly maxTokens: number
   readonly temperature: number
   readonly topP: number
@@ -45,6 +44,12 @@ export interface CheckedGenerateOptions extends CheckedRenderOptions {
   /** Null when log probabilities are not asked for. */
   readonly logprobs: number | null
   readonly ignoreEndOfSequence: boolean
+}
+
+/** The options of `generateInference`, checked and copied. */
+export interface CheckedGenerateOptions extends CheckedModelGenerateOptions {
+  /** What was given as the model: any object; whether it is a model is for the caller to check. */
+  readonly model: object
 }
 
 /** Load options, checked and copied. Null where the engine chooses. */
@@ -77,9 +82,8 @@ const RENDER_NAMES = {
   now: true,
 } as const
 const RENDER_OPTIONS = namesOf<RenderOptions>(RENDER_NAMES)
-const GENERATE_OPTIONS = namesOf<GenerateOptions>({
+const MODEL_GENERATE_NAMES = {
   ...RENDER_NAMES,
-  model: true,
   maxTokens: true,
   temperature: true,
   topP: true,
@@ -93,7 +97,9 @@ const GENERATE_OPTIONS = namesOf<GenerateOptions>({
   signal: true,
   logprobs: true,
   ignoreEndOfSequence: true,
-})
+} as const
+const MODEL_GENERATE_OPTIONS = namesOf<ModelGenerateOptions>(MODEL_GENERATE_NAMES)
+const GENERATE_OPTIONS = namesOf<GenerateOptions>({ ...MODEL_GENERATE_NAMES, model: true })
 const LOAD_OPTIONS = namesOf<LoadModelOptions>({
   contextSize: true,
   cacheSize: true,
@@ -180,8 +186,20 @@ export function readGenerateOptions(options: unknown): CheckedGenerateOptions {
   const given = bag(options, GENERATE_OPTIONS)
   const model = given.get('model')
   if (typeof model !== 'object' || model === null) throw given.error('model', 'a model from loadModel')
-  return Object.freeze({
-    model,
+  return Object.freeze({ model, ...generateOptions(given) })
+}
+
+/**
+ * Checks and copies the options of `model.generateInference`, and draws the seed when none is given.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readModelGenerateOptions(options: unknown): CheckedModelGenerateOptions {
+  return Object.freeze(generateOptions(bag(options, MODEL_GENERATE_OPTIONS)))
+}
+
+function generateOptions(given: OptionBag): CheckedModelGenerateOptions {
+  return {
     maxTokens: given.number('maxTokens', 512, { integer: true, min: 1, max: MAX_INT32 }),
     temperature: given.number('temperature', 0.7, { min: 0, max: 100 }),
     topP: given.number('topP', 0.9, { above: 0, max: 1 }),
@@ -197,7 +215,7 @@ export function readGenerateOptions(options: unknown): CheckedGenerateOptions {
     logprobs: given.number('logprobs', null, { integer: true, min: 0, max: 20 }),
     ignoreEndOfSequence: given.boolean('ignoreEndOfSequence', false),
     ...renderOptions(given),
-  })
+  }
 }
 
 /**

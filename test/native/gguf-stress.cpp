@@ -97,8 +97,13 @@ void run(const char* path) {
   const int32_t vocab_size = llama_vocab_n_tokens(vocab);
   const std::string text = "Hello world,\n 12 caf\xc3\xa9s <|im_end|> \xe4\xbd\xa0\xe5\xa5\xbd </s> ok";
   std::vector<llama_token> tokens(text.size() + 8);
-  const int32_t count = llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(),
-                                       int32_t(tokens.size()), false, true);
+  int32_t count = -1;
+  try {
+    count = llama_tokenize(vocab, text.data(), int32_t(text.size()), tokens.data(), int32_t(tokens.size()),
+                           false, true);
+  } catch (const std::exception& error) { // for one, a byte without a token
+    throw Error(ErrorCode::TokenizeFailed, std::string("llama_tokenize: ") + error.what());
+  }
   if (count < 0) throw Error(ErrorCode::TokenizeFailed, "llama_tokenize: " + std::to_string(count));
   tokens.resize(count);
   // A vocabulary may have nothing for a text.

@@ -1,5 +1,69 @@
 import { join } from 'node:path'
-import { GENERATED_MODELS } from '../../scripts/make-model.js'
+import { inspect } from 'node:util'
+import { type LoadModelOptions, loadModel, type Message, type Model } from '../../dist/index.js'
+import { GENERATED_MODELS, type MakeModelOptions } from '../../scripts/make-model.js'
+
+const made = (file: string) => join(GENERATED_MODELS, file)
 
 /** The tiny synthetic model that the global set-up makes: the Qwen2 vocabulary and template, random weights. */
-export const tinyModel = join(GENERATED_MODELS, 'tiny-Q8_0.gguf')
+export const tinyModel = made('tiny-Q8_0.gguf')
+
+/** The same, trained for 32768 tokens: a prompt of that length takes seconds to evaluate. */
+export const longModel = made('tiny-c32768-Q8_0.gguf')
+
+/** The tiny model without a chat template. */
+export const plainModel = made('tiny-no-template-Q8_0.gguf')
+
+/** Smaller vocabularies load faster: 32,000 tokens (SentencePiece) and 50,257 (BPE). Without a chat template. */
+export const spmModel = made('tiny-llama-Q8_0.gguf')
+export const gpt2Model = made('tiny-llama-gpt-2-Q8_0.gguf')
+
+/** What the global set-up makes. */
+export const MODELS: readonly MakeModelOptions[] = [
+  { shape: 'tiny' },
+  { shape: 'tiny', context: 32768 },
+  { shape: 'tiny', template: 'none' },
+  { shape: 'tiny-llama' },
+  { shape: 'tiny-llama', vocab: 'gpt-2' },
+]
+
+/** The template that renders the first message's content and nothing else. */
+export const contentOnly = '{{ messages[0].content }}'
+
+/** One user message. */
+export function user(content: string): readonly Message[] {
+  return [{ role: 'user', content }]
+}
+
+/** A prompt of this many tokens with {@link contentOnly} and the Qwen2 vocabulary. */
+export function promptOf(tokens: number): readonly Message[] {
+  return user(' a'.repeat(tokens))
+}
+
+/**
+ * The tiny model that repeats itself exactly: one request at a time (others change the rounding) on one thread
+ * (more than there are idle processors are slow).
+ */
+export function loadRepeatable(options: LoadModelOptions = {}, path = tinyModel): Promise<Model> {
+  return loadModel(path, { contextSize: 512, maxSequences: 1, threads: 1, ...options })
+}
+
+/** Resolves once the condition holds; fails after half a minute. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 30_000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
+/** What a promise rejects with; fails when it does not. */
+export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
+  let value: unknown
+  try {
+    value = await promise
+  } catch (error) {
+    return error
+  }
+  throw new Error(`did not reject, but resolved to ${inspect(value, { depth: 0 })}`)
+}

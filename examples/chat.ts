@@ -1,0 +1,73 @@
+// What the two example servers share: the request, the event stream, and which status an error has.
+import { Readable } from 'node:stream'
+import { type ErrorCode, type Inference, type Messages, VerbatimError } from 'verbatim-llama'
+
+/** The body of POST /chat. */
+export interface ChatRequest {
+  readonly messages: Messages
+  readonly max_tokens?: number
+  readonly temperature?: number
+  /** Whether the answer comes as server-sent events. */
+  readonly stream?: boolean
+}
+
+/** Takes a body apart. The values are not checked here: generateInference() does that, and names what is wrong. */
+export function readChat(body: unknown) {
+  const { messages, max_tokens, temperature, stream } = (body ?? {}) as ChatRequest
+  return { messages, options: { maxTokens: max_tokens, temperature }, stream: stream === true }
+}
+
+/**
+ * The run as server-sent events, once there is the first of them: what fails before rejects, and can still be
+ * answered with a status of its own. A client that reads slowly gets fewer, longer events.
+ */
+export async function eventStream(run: Inference): Promise<Readable> {
+  const events = toEvents(run)
+  const first = await events.next()
+  return Readable.from(
+    (async function* () {
+      yield first.value
+      yield* events
+    })(),
+  )
+}
+
+async function* toEvents(run: Inference): AsyncGenerator<string, string> {
+  const event = (data: object) => `data: ${JSON.stringify(data)}\n\n`
+  let begun = false
+  try {
+    for await (const { text } of run) {
+      yield event({ text })
+      begun = true
+    }
+    const { finishReason, usage } = await run
+    yield event({ finishReason, usage })
+  } catch (error) {
+    if (!begun) throw error
+    yield event(errorBody(error))
+  }
+  return ''
+}
+
+const STATUSES: { readonly [code in ErrorCode]?: number } = {
+  INVALID_MESSAGES: 400,
+  INVALID_OPTION: 400,
+  UNSUPPORTED_OPTION: 400,
+  TEMPLATE_RENDER: 400, // the model's template does not take these messages
+  TEMPLATE_LIMIT: 400,
+  CONTEXT_OVERFLOW: 413,
+  OUT_OF_MEMORY: 503,
+  DISPOSED: 503,
+}
+
+/** The HTTP status of an error: of a VerbatimError by its code, of the framework's errors their own. */
+export function statusOf(error: unknown): number {
+  if (error instanceof VerbatimError) return STATUSES[error.code] ?? 500
+  return (error as { statusCode?: number }).statusCode ?? 500
+}
+
+/** What the client is told of an error. */
+export function errorBody(error: unknown) {
+  if (error instanceof VerbatimError) return { error: { code: error.code, message: error.message } }
+  return { error: { code: statusOf(error) < 500 ? 'BAD_REQUEST' : 'INTERNAL', message: String(error) } }
+}

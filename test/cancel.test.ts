@@ -1,0 +1,239 @@
+import { getEventListeners } from 'node:events'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  CancelledError,
+  type Delta,
+  generateInference,
+  loadModel,
+  type Model,
+  type ModelGenerateOptions,
+} from '../dist/index.js'
+import { contentOnly, longModel, promptOf, rejection, until, user } from './support/model.js'
+
+let model: Model
+
+beforeAll(async () => {
+  model = await loadModel(longModel, {
+    contextSize: 16384,
+    maxSequences: 1,
+    threads: 1,
+    chatTemplate: contentOnly,
+  })
+})
+afterAll(() => model.dispose())
+
+const PROMPT = 16_000 // takes seconds to evaluate, in steps of at most 512
+
+/** A run that goes on for as long as it is let. */
+function startLong(options: ModelGenerateOptions = {}) {
+  return generateInference(user('Hello'), {
+    model,
+    maxTokens: 15_000,
+    seed: 1,
+    ignoreEndOfSequence: true,
+    ...options,
+  })
+}
+
+const startPrefill = (options: ModelGenerateOptions = {}) =>
+  generateInference(promptOf(PROMPT), { model, maxTokens: 1, ...options })
+
+const isIdle = () => model.load.waiting === 0 && model.load.running === 0 && model.load.usedCells === 0
+
+/** A signal, its reason, and how many listen to it. */
+function abortable() {
+  const controller = new AbortController()
+  const reason = { mine: Symbol('reason') }
+  return {
+    signal: controller.signal,
+    reason,
+    abort: () => controller.abort(reason),
+    listeners: () => getEventListeners(controller.signal, 'abort').length,
+  }
+}
+
+describe('by signal', () => {
+  test('before the call: nothing is started', async () => {
+    const { signal, reason, abort, listeners } = abortable()
+    abort()
+    const run = startLong({ signal })
+    expect(isIdle()).toBe(true)
+    expect(await rejection(run)).toBe(reason)
+    expect(await rejection(run.result)).toBe(reason)
+    expect(listeners()).toBe(0)
+  })
+
+  test('right after the call, before anything was computed', async () => {
+    const { signal, reason, abort, listeners } = abortable()
+    const run = startLong({ signal })
+    expect(listeners()).toBe(1)
+    abort()
+    expect(await rejection(run)).toBe(reason)
+    expect(listeners()).toBe(0)
+    await until('the model is idle', isIdle)
+  })
+
+  test('while it waits for its turn; the one ahead goes on', async () => {
+    const ahead = startLong()
+    const pieces = ahead[Symbol.asyncIterator]()
+    await pieces.next()
+    const { signal, reason, abort, listeners } = abortable()
+    const run = startLong({ signal })
+    await until('it waits', () => model.load.waiting === 1)
+    abort()
+    expect(await rejection(run)).toBe(reason)
+    expect(listeners()).toBe(0)
+    await until('it waits no more', () => model.load.waiting === 0)
+    expect(await pieces.next()).toMatchObject({ done: false })
+    ahead.cancel()
+    expect(await rejection(ahead)).toBeInstanceOf(CancelledError)
+  })
+
+  test('while the prompt is evaluated', async () => {
+    const { signal, reason, abort, listeners } = abortable()
+    const run = startPrefill({ signal })
+    await until('it is evaluated', () => model.load.running === 1)
+    expect(model.load.usedCells).toBeLessThan(PROMPT)
+    abort()
+    expect(await rejection(run)).toBe(reason)
+    expect(listeners()).toBe(0)
+    await until('the model is idle', isIdle)
+  })
+
+  test('while it generates; what was read before stays', async () => {
+    const { signal, reason, abort, listeners } = abortable()
+    const run = startLong({ signal })
+    const deltas: Delta[] = []
+    const loop = async () => {
+      for await (const delta of run) {
+        deltas.push(delta)
+        if (deltas.length === 3) abort()
+      }
+    }
+    expect(await rejection(loop())).toBe(reason)
+    expect(await rejection(run)).toBe(reason)
+    expect(deltas.length).toBeGreaterThanOrEqual(3)
+    expect(listeners()).toBe(0)
+    await until('the model is idle', isIdle)
+  })
+
+  test('after the end: nothing happens', async () => {
+    const { signal, abort, listeners } = abortable()
+    const run = startLong({ signal, maxTokens: 2 })
+    const result = await run
+    expect(listeners()).toBe(0)
+    abort()
+    expect(await run).toBe(result)
+  })
+
+  test('a refused call does not listen', async () => {
+    const { signal, listeners } = abortable()
+    await rejection(startLong({ signal, maxTokens: 0 }))
+    await rejection(generateInference([], { model, signal }))
+    expect(listeners()).toBe(0)
+    await rejection(generateInference(promptOf(20_000), { model, signal }))
+    expect(listeners()).toBe(0)
+  })
+
+  test('one signal for many runs', async () => {
+    const { signal, reason, abort, listeners } = abortable()
+    const runs = Array.from({ length: 10 }, () => startLong({ signal }))
+    expect(listeners()).toBe(10)
+    await until('one runs and the others wait', () => model.load.running === 1 && model.load.waiting === 9)
+    abort()
+    for (const run of runs) expect(await rejection(run)).toBe(reason)
+    expect(listeners()).toBe(0)
+    await until('the model is idle', isIdle)
+  })
+
+  test('the default reason is an AbortError, and a timeout works', async () => {
+    expect(await rejection(startLong({ signal: AbortSignal.abort() }))).toMatchObject({ name: 'AbortError' })
+    const timeout = await rejection(startLong({ signal: AbortSignal.timeout(20) }))
+    expect(timeout).toMatchObject({ name: 'TimeoutError' })
+  })
+
+  test('a minimal object that works as a signal', async () => {
+    const target = new EventTarget()
+    const signal = {
+      aborted: false,
+      reason: undefined as unknown,
+      addEventListener: target.addEventListener.bind(target),
+      removeEventListener: target.removeEventListener.bind(target),
+    }
+    const run = startLong({ signal: signal as unknown as AbortSignal })
+    await run[Symbol.asyncIterator]().next()
+    signal.aborted = true
+    signal.reason = 'enough'
+    target.dispatchEvent(new Event('abort'))
+    expect(await rejection(run)).toBe('enough')
+    expect(await rejection(startLong({ signal: signal as unknown as AbortSignal }))).toBe('enough')
+  })
+})
+
+describe('by cancel()', () => {
+  test('right after the call', async () => {
+    const run = startLong()
+    run.cancel()
+    run.cancel()
+    const error = await rejection(run)
+    expect(error).toBeInstanceOf(CancelledError)
+    // How far the engine got meanwhile is its own affair; that it did not finish is not.
+    expect((error as CancelledError).partial?.tokenIds.length).toBeLessThan(15_000)
+  })
+
+  test('while the prompt is evaluated: nothing generated, the prompt counted', async () => {
+    const run = startPrefill({ logprobs: 1 })
+    await until('it is evaluated', () => model.load.running === 1)
+    run.cancel()
+    const { partial } = (await rejection(run)) as CancelledError
+    expect(partial).toMatchObject({
+      text: '',
+      tokenIds: [],
+      logprobs: [],
+      usage: { promptTokens: PROMPT, cachedTokens: 0, completionTokens: 0 },
+      timings: { firstTokenMs: 0, perTokenMs: 0 },
+    })
+  })
+
+  test('while it generates: the deltas are what is in partial', async () => {
+    const run = startLong({ logprobs: 1 })
+    const deltas: Delta[] = []
+    const loop = async () => {
+      for await (const delta of run) {
+        deltas.push(delta)
+        if (deltas.length === 5) run.cancel()
+      }
+    }
+    const error = await rejection(loop())
+    expect(error).toBeInstanceOf(CancelledError)
+    expect(await rejection(run)).toBe(error)
+    const { partial } = error as CancelledError
+    expect(deltas.map(({ text }) => text).join('')).toBe(partial?.text)
+    expect(deltas.flatMap(({ tokenIds }) => tokenIds)).toEqual(partial?.tokenIds)
+    expect(deltas.flatMap(({ logprobs }) => logprobs)).toEqual(partial?.logprobs)
+    expect(partial?.tokenIds.length).toBeGreaterThan(4)
+  })
+
+  test('after the end: nothing happens', async () => {
+    const run = startLong({ maxTokens: 2 })
+    const result = await run
+    run.cancel()
+    expect(await run).toBe(result)
+  })
+
+  test('wins over a signal that is aborted later', async () => {
+    const { signal, abort } = abortable()
+    const run = startLong({ signal })
+    await run[Symbol.asyncIterator]().next()
+    run.cancel()
+    abort()
+    expect(await rejection(run)).toBeInstanceOf(CancelledError)
+  })
+})
+
+test('after all this the model answers as before', async () => {
+  const first = await startLong({ maxTokens: 10 })
+  const again = await startLong({ maxTokens: 10 })
+  expect(again.tokenIds).toEqual(first.tokenIds)
+  await until('the model is idle', isIdle)
+})

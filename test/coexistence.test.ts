@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { copyFile, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { runScript } from './support/child.js'
+
+const repository = fileURLToPath(new URL('..', import.meta.url))
+
+describe.runIf(process.platform === 'linux' && process.arch === 'x64')('in one process with others', () => {
+  // Downloads the other library the first time. The scenarios are in test/peers/coexistence.mjs.
+  test('node-llama-cpp', { timeout: 600_000 }, async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'test/peers/coexistence.mjs'], {
+      cwd: repository,
+      env: { ...process.env, NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    child.stdout.on('data', (text) => (output += text))
+    child.stderr.on('data', (text) => (output += text))
+    const code = await new Promise((resolve) => child.once('close', resolve))
+    expect(code, output).toBe(0)
+    expect(output.match(/^ok /gm)).toHaveLength(4)
+  })
+})
+
+describe.runIf(process.platform === 'linux')('backends', () => {
+  test('are loaded from the folder of the addon and from nowhere else', async () => {
+    const addonFolder = join(repository, 'build/Release')
+    const libraries = (await readdir(addonFolder)).filter((name) => /^libggml-cpu.*\.so$/.test(name))
+    const folder = await realpath(await mkdtemp(join(tmpdir(), 'verbatim-llama-')))
+    try {
+      // Libraries that would load, were they looked for here.
+      const source = join(addonFolder, libraries[0] as string)
+      const names = ['libggml-cpu.so', 'libggml-cpu-evil.so', 'libggml-evil.so', 'libggml-cuda.so']
+      for (const name of names) await copyFile(source, join(folder, name))
+      const { code, stdout, stderr } = await runScript(
+        `process.chdir(${JSON.stringify(folder)})
+        delete process.env.GGML_NO_BACKTRACE
+        process.env.GGML_BACKEND_PATH = ${JSON.stringify(join(folder, 'libggml-evil.so'))}
+        const model = await loadModel(tinyModel, quick)
+        await generateInference(user('Hello'), { model, maxTokens: 2 })
+        const maps = (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8')
+        const mapped = [...maps.matchAll(/\\S+\\/lib(?:ggml|verbatim-llama)[^/]*\\.so$/gm)].map(String)
+        const { GGML_BACKEND_PATH, GGML_NO_BACKTRACE = 'not set' } = process.env
+        console.log(JSON.stringify({ mapped, GGML_BACKEND_PATH, GGML_NO_BACKTRACE }))
+        await model.dispose()`,
+      )
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      const { mapped, ...environment } = JSON.parse(stdout)
+      const mappedFolders = new Set(mapped.map((path: string) => dirname(path)))
+      expect([...mappedFolders]).toEqual([await realpath(addonFolder)])
+      // What loading the addon changes for a moment is put back.
+      expect(environment).toEqual({
+        GGML_BACKEND_PATH: join(folder, 'libggml-evil.so'),
+        GGML_NO_BACKTRACE: 'not set',
+      })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})

@@ -1,0 +1,323 @@
+#include "scheduler.h"
+
+#include "check.h"
+#include "support.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+using namespace verbatim;
+using support::letter_a;
+using support::pick;
+
+namespace {
+
+/// Logits that make a greedy sampler choose 'a'.
+const float* logits() {
+  static const std::vector<float> all = [] {
+    std::vector<float> values(static_cast<size_t>(support::gpt2().size()));
+    values[letter_a] = 1;
+    return values;
+  }();
+  return all.data();
+}
+
+/// A scheduler with a cache that notes what is in it and refuses what must not happen.
+class Bench {
+ public:
+  explicit Bench(int32_t sequences, size_t cells)
+      : limits_{sequences, cells}, scheduler(limits_, [this](int32_t id) { clear(id); }) {}
+
+  Sequence& add(size_t prompt_size, uint32_t max_tokens, size_t context_size = 100000) {
+    GenerateOptions options;
+    options.sampling.temperature = 0;
+    options.max_tokens = max_tokens;
+    auto inference = std::make_shared<Inference>([] {});
+    auto sequence = std::make_unique<Sequence>(inference, std::vector<Token>(prompt_size, letter_a), options,
+                                               support::gpt2(), context_size);
+    Sequence& added = *sequence;
+    scheduler.add(std::move(sequence));
+    inferences.push_back(inference);
+    return added;
+  }
+
+  /// Plans, checks the plan against what the cache holds, and keeps it.
+  const std::vector<Chunk>& plan(size_t batch_tokens) {
+    chunks = scheduler.plan(batch_tokens);
+    size_t tokens = 0;
+    std::set<int32_t> ids;
+    bool prefill = false;
+    for (const auto& chunk : chunks) {
+      const Sequence& sequence = *chunk.sequence;
+      CHECK(chunk.count > 0);
+      CHECK(sequence.id >= 0 && sequence.id < limits_.sequences);
+      CHECK(ids.insert(sequence.id).second);
+      CHECK_EQ(chunk.begin, sequence.computed);
+      CHECK_EQ(chunk.begin, cells[sequence.id]); // positions go on where the cache ends
+      CHECK(chunk.begin + chunk.count <= sequence.tokens().size());
+      CHECK_EQ(chunk.reaches_end, chunk.begin + chunk.count == sequence.tokens().size());
+      CHECK(!(prefill && sequence.decoding()));
+      prefill = prefill || !sequence.decoding();
+      tokens += chunk.count;
+    }
+    CHECK(tokens <= batch_tokens);
+    CHECK(used() + tokens <= limits_.cells);
+    CHECK_EQ(scheduler.used_cells(), used());
+    CHECK(!chunks.empty() || scheduler.empty());
+    return chunks;
+  }
+
+  /// Computes the plan.
+  void decode() {
+    for (const auto& chunk : chunks) {
+      chunk.sequence->computed += chunk.count;
+      cells[chunk.sequence->id] += chunk.count;
+    }
+    for (const auto& chunk : chunks)
+      if (chunk.reaches_end && !chunk.sequence->advance(logits())) {
+        CHECK(scheduler.remove(*chunk.sequence) != nullptr);
+        ++completed;
+      }
+  }
+  void step(size_t batch_tokens) {
+    plan(batch_tokens);
+    decode();
+  }
+
+  size_t used() const {
+    size_t sum = 0;
+    for (const auto& [id, count] : cells)
+      sum += count;
+    return sum;
+  }
+
+ private:
+  void clear(int32_t id) {
+    CHECK(id >= 0 && id < limits_.sequences);
+    cells[id] = 0;
+    ++clears;
+  }
+
+  const SchedulerLimits limits_;
+
+ public:
+  std::map<int32_t, size_t> cells; ///< in use, by sequence id
+  int clears = 0, completed = 0;
+  std::vector<std::shared_ptr<Inference>> inferences;
+  std::vector<Chunk> chunks;
+  Scheduler scheduler;
+};
+
+} // namespace
+
+TEST(scheduler_has_nothing_to_do_when_empty) {
+  Bench bench(2, 100);
+  CHECK(bench.plan(10).empty());
+  CHECK(bench.scheduler.empty());
+  CHECK(!bench.scheduler.yield_to_oldest());
+}
+
+TEST(scheduler_prefills_in_order_of_arrival_within_the_budget) {
+  Bench bench(4, 1000);
+  Sequence& first = bench.add(7, 5);
+  Sequence& second = bench.add(7, 5);
+  const auto& chunks = bench.plan(10);
+  CHECK_EQ(chunks.size(), 2u);
+  CHECK(chunks[0].sequence == &first && chunks[0].count == 7 && chunks[0].reaches_end);
+  CHECK(chunks[1].sequence == &second && chunks[1].count == 3 && !chunks[1].reaches_end);
+  CHECK_EQ(first.id, 0);
+  CHECK_EQ(second.id, 1);
+}
+
+TEST(scheduler_decodes_before_it_prefills) {
+  Bench bench(4, 1000);
+  Sequence& first = bench.add(3, 5);
+  bench.step(10);
+  Sequence& second = bench.add(20, 5);
+  Sequence& third = bench.add(2, 5);
+  auto chunks = bench.plan(10);
+  CHECK_EQ(chunks.size(), 2u);
+  CHECK(chunks[0].sequence == &first && chunks[0].count == 1);
+  CHECK(chunks[1].sequence == &second && chunks[1].count == 9);
+  bench.decode();
+  bench.step(10);
+  chunks = bench.plan(10); // first and then the rest of second, and third
+  CHECK_EQ(chunks.size(), 3u);
+  CHECK(chunks[1].sequence == &second && chunks[1].begin == 18 && chunks[1].reaches_end);
+  CHECK(chunks[2].sequence == &third && chunks[2].reaches_end);
+}
+
+TEST(scheduler_admits_no_more_sequences_than_ids) {
+  Bench bench(2, 10000);
+  for (int i = 0; i < 3; ++i)
+    bench.add(2, 3);
+  bench.step(100);
+  CHECK_EQ(bench.scheduler.running(), 2u);
+  CHECK_EQ(bench.scheduler.waiting(), 1u);
+  bench.step(100);
+  bench.step(100); // both end
+  CHECK_EQ(bench.completed, 2);
+  const auto& chunks = bench.plan(100);
+  CHECK_EQ(chunks.size(), 1u);
+  CHECK(chunks[0].sequence->id == 0 || chunks[0].sequence->id == 1); // used again
+  CHECK_EQ(bench.clears, 2);
+}
+
+TEST(scheduler_admits_by_cells_with_room_to_grow) {
+  Bench bench(8, 300);
+  bench.add(100, 1000);
+  bench.add(100, 1000); // 200 and 2 * 64 to grow are too many
+  Sequence& small = bench.add(1, 1);
+  bench.step(512);
+  CHECK_EQ(bench.scheduler.running(), 1u);
+  CHECK_EQ(small.id, -1); // would fit, but nobody overtakes
+
+  Bench modest(8, 300);
+  modest.add(100, 20);
+  modest.add(100, 20); // 200 and 2 * 20
+  modest.step(512);
+  CHECK_EQ(modest.scheduler.running(), 2u);
+}
+
+TEST(scheduler_lets_a_sequence_alone_have_everything) {
+  Bench bench(4, 50);
+  bench.add(49, 1000, 50);
+  for (int i = 0; i < 100 && bench.completed == 0; ++i)
+    bench.step(16);
+  CHECK_EQ(bench.completed, 1);
+  CHECK(bench.inferences[0]->outcome().finish_reason == FinishReason::Context);
+}
+
+TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
+  Bench bench(4, 256);
+  Sequence& first = bench.add(20, 200);
+  Sequence& second = bench.add(20, 200);
+  while (second.id != 1 || !second.decoding())
+    bench.step(64);
+  while (second.id >= 0) {
+    CHECK(first.id == 0);
+    bench.step(64);
+  }
+  const size_t generated = second.tokens().size() - 20;
+  CHECK(generated > 64); // it had more than its reserve
+  CHECK_EQ(second.computed, 0u);
+  CHECK_EQ(bench.clears, 1);
+  CHECK_EQ(bench.scheduler.waiting(), 1u);
+  Sequence& third = bench.add(1, 1);
+  while (!bench.inferences[0]->finished()) {
+    bench.step(64);
+    CHECK(bench.inferences[0]->finished() || third.id == -1); // does not overtake the preempted one
+  }
+  bench.plan(64);
+  CHECK_EQ(second.tokens().size() - 20, generated);
+  CHECK(bench.chunks[0].sequence == &second && bench.chunks[0].begin == 0);
+  bench.decode();
+  while (!bench.scheduler.empty())
+    bench.step(64);
+  CHECK_EQ(bench.completed, 3);
+  CHECK_EQ(bench.inferences[1]->outcome().tokens.size(), 200u);
+}
+
+TEST(scheduler_returns_preempted_sequences_to_their_place) {
+  Bench bench(2, 10000);
+  Sequence& first = bench.add(4, 100);
+  Sequence& second = bench.add(4, 100);
+  Sequence& third = bench.add(4, 100);
+  bench.step(100);
+  CHECK(bench.scheduler.yield_to_oldest());
+  CHECK(first.id >= 0 && second.id == -1 && third.id == -1);
+  bench.step(100);
+  CHECK(second.id == -1 && third.id == -1); // holds
+  CHECK(!bench.scheduler.yield_to_oldest());
+  bench.scheduler.remove(first);
+  bench.step(100);
+  CHECK(second.id >= 0 && third.id >= 0); // second first
+  CHECK_EQ(bench.chunks[0].sequence, &second);
+}
+
+TEST(scheduler_holds_admission_until_a_running_one_ends) {
+  Bench bench(3, 10000);
+  Sequence& first = bench.add(4, 100);
+  Sequence& second = bench.add(4, 100);
+  Sequence& third = bench.add(4, 100);
+  bench.step(100);
+  CHECK(bench.scheduler.yield_to_oldest());
+  Sequence& fourth = bench.add(4, 100);
+  bench.scheduler.remove(fourth); // waiting: frees nothing
+  bench.step(100);
+  CHECK_EQ(third.id, -1);
+  bench.scheduler.remove(second);
+  bench.step(100);
+  CHECK(first.id >= 0 && third.id >= 0);
+}
+
+TEST(scheduler_restarts_in_place) {
+  Bench bench(2, 1000);
+  Sequence& sequence = bench.add(10, 100);
+  bench.step(6);
+  bench.scheduler.restart(sequence);
+  CHECK_EQ(bench.used(), 0u);
+  CHECK_EQ(sequence.id, 0);
+  bench.plan(6);
+  CHECK_EQ(bench.chunks[0].begin, 0u);
+}
+
+TEST(scheduler_removes_waiting_and_running_once) {
+  Bench bench(1, 1000);
+  Sequence& running = bench.add(5, 10);
+  Sequence& waiting = bench.add(5, 10);
+  bench.step(100);
+  CHECK(bench.scheduler.remove(waiting).get() == &waiting);
+  CHECK_EQ(bench.clears, 0); // it had no cells
+  const auto removed = bench.scheduler.remove(running);
+  CHECK(removed.get() == &running);
+  CHECK_EQ(removed->id, -1);
+  CHECK_EQ(bench.clears, 1);
+  CHECK(bench.scheduler.remove(running) == nullptr);
+  CHECK_EQ(bench.clears, 1);
+  CHECK(bench.scheduler.empty());
+}
+
+TEST(scheduler_survives_thousands_of_random_steps) {
+  std::mt19937_64 random(4);
+  for (int round = 0; round < 8; ++round) {
+    const size_t cells = pick<size_t>(random, 20, 400);
+    const size_t context_size = pick<size_t>(random, 10, cells);
+    const size_t most_tokens = pick<size_t>(random, 1, 64);
+    Bench bench(pick<int32_t>(random, 1, 8), cells);
+    std::vector<Sequence*> sequences;
+    int removed = 0;
+    for (int step = 0; step < 300; ++step) {
+      if (random() % 4 == 0)
+        sequences.push_back(&bench.add(pick<size_t>(random, 1, context_size - 1),
+                                       pick<uint32_t>(random, 1, 100), context_size));
+      bench.plan(pick<size_t>(random, 1, most_tokens));
+      if (!bench.chunks.empty()) {
+        Sequence& victim = *bench.chunks[random() % bench.chunks.size()].sequence;
+        switch (random() % 40) {
+        case 0: // the cache says no
+          bench.scheduler.yield_to_oldest();
+          continue;
+        case 1: // the batch is lost
+          for (const auto& chunk : bench.chunks)
+            bench.scheduler.restart(*chunk.sequence);
+          continue;
+        case 2: // cancelled
+          bench.scheduler.remove(victim);
+          ++removed;
+          continue;
+        }
+      }
+      bench.decode();
+    }
+    // From here on undisturbed: everything ends, in bounded time.
+    size_t steps = 0;
+    for (; !bench.scheduler.empty(); ++steps) {
+      CHECK(steps < 100000);
+      bench.step(most_tokens);
+    }
+    CHECK_EQ(bench.completed + removed, static_cast<int>(sequences.size()));
+    CHECK_EQ(bench.used(), 0u);
+  }
+}
