@@ -97,6 +97,11 @@ class Model {
     if (draft < 0 || static_cast<size_t>(draft) >= layers_) {
       refuse("nextn_predict_layers", "must leave layers for the model itself");
     }
+    // llama-hparams.cpp n_embd_inp(): every input embedding is that many times as long.
+    if (const int64_t stacked = integer("n_deepstack_layers").value_or(0);
+        stacked < 0 || static_cast<size_t>(stacked) > layers_) {
+      refuse("n_deepstack_layers", "must be up to the number of layers");
+    }
   }
 
   /// llama-model.cpp:1293-1305.

@@ -127,7 +127,7 @@ void check_rwkv(const GgufMetadata& file, const std::vector<std::string_view>& t
   for (const std::string_view token : tokens) {
     const std::string_view text = llama_view(token);
     if (text.empty()) {
-      starts['['] = true;
+      starts[static_cast<unsigned char>('[')] = true;
       continue;
     }
     const auto [byte, whole] = rwkv_first_byte(text);

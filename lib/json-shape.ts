@@ -81,15 +81,16 @@ export function checkShape(value: unknown, rootPath: string, shape: JsonShape, f
   if (isArray) {
     if (value.length === 0 && shape.allowEmpty === false) throw fail(rootPath, EMPTY)
     if (shape.elements !== 'object') return
-    for (const [index, element] of (value as unknown[]).entries()) {
-      const path = rootPath + pathStep(index)
-      if (notAnObject(element)) throw fail(path, `must be an object, not ${kindOf(element)}.`)
-      const { elementMember } = shape
+    const { elementMember } = shape
+    const path = (index: number) => rootPath + pathStep(index)
+    for (let i = 0; i < value.length; i++) {
+      const element: unknown = value[i]
+      if (notAnObject(element)) throw fail(path(i), `must be an object, not ${kindOf(element)}.`)
       if (elementMember === undefined) continue
       const member = Object.hasOwn(element, elementMember)
         ? (element as Record<string, unknown>)[elementMember]
         : undefined
-      if (typeof member !== 'string') throw fail(path + pathStep(elementMember), notAString(member))
+      if (typeof member !== 'string') throw fail(path(i) + pathStep(elementMember), notAString(member))
     }
   } else if (shape.refusedMembers && typeof value === 'object' && value !== null) {
     for (const [name, reason] of shape.refusedMembers) {

@@ -34,7 +34,7 @@ function testUnder(sanitizer) {
     run(
       'cmake',
       [
-        ...['-S', '.', '-B', build, ...generator, '-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DVERBATIM_CUDA=off'],
+        ...['-S', '.', '-B', build, ...generator, '-DCMAKE_BUILD_TYPE=Release', '-DVERBATIM_CUDA=off'],
         ...[`-DVERBATIM_SANITIZE=${sanitizer}`, '-DVERBATIM_BUILD_ADDON=OFF', `-DLLAMA_CPP_DIR=${source}`],
       ],
       'CMake could not configure',
@@ -44,7 +44,7 @@ function testUnder(sanitizer) {
   process.env.TSAN_OPTIONS ??= `suppressions=${join(repositoryRoot, 'test/native/tsan.supp')} halt_on_error=1`
   process.env.ASAN_OPTIONS ??= 'detect_leaks=1'
   run(
-    join(repositoryRoot, build, 'RelWithDebInfo/verbatim-native-tests'),
+    join(repositoryRoot, build, 'Release/verbatim-native-tests'),
     tests,
     `tests failed under ${sanitizer}`,
   )

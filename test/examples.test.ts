@@ -10,7 +10,7 @@ const messages = [{ role: 'user', content: 'Hello' }]
 
 let model: Model
 beforeAll(async () => {
-  model = await loadModel(tinyModel, { contextSize: 512, cacheSize: 4096, maxSequences: 8 })
+  model = await loadModel(tinyModel, { contextSize: 512, cacheSize: 4096, threads: 1 })
 })
 afterAll(() => model.dispose())
 
@@ -71,7 +71,7 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
   test('goes on with nine streams when the client of a tenth leaves', async () => {
     const leaving = new AbortController()
     const stream = async (signal?: AbortSignal) => {
-      const response = await post({ messages, max_tokens: 200, temperature: 2, stream: true }, signal)
+      const response = await post({ messages, max_tokens: 60, temperature: 2, stream: true }, signal)
       expect(response.headers.get('content-type')).toMatch('text/event-stream')
       let text = ''
       for await (const event of events(response)) {

@@ -36,6 +36,17 @@ const STATES: Readonly<Record<string, string>> = {
 }
 const states = Object.entries(STATES)
 
+/** The script of a worker that loads, generates and disposes without end, and says so at every step. */
+const busyWorker = workerScript(`for (;;) {
+  parentPort.postMessage('turn')
+  const model = await loadModel(spmModel, quick)
+  const runs = [1, 2, 3].map((seed) => generateInference(user('a'), { model, maxTokens: 20, seed }))
+  parentPort.postMessage('started')
+  for await (const delta of runs[0]) parentPort.postMessage('delta')
+  await Promise.all(runs)
+  if (Math.random() < 0.5) await model.dispose()
+}`)
+
 describe('a process ends by itself', () => {
   test('with a loaded model that is idle', async () => {
     await expectScript(
@@ -91,6 +102,22 @@ describe('process.exit()', () => {
       { stdout: 'worker 5\n', code: 3 },
     )
   })
+})
+
+test('process.exit() at any moment, while workers are at work', async () => {
+  const exitAfter = (messages: number) =>
+    expectScript(
+      `import { Worker } from 'node:worker_threads'
+      let seen = 0
+      for (let i = 0; i < 3; i++) {
+        new Worker(${JSON.stringify(busyWorker)}, { eval: true })
+          .on('message', () => { if (++seen >= ${messages}) process.exit(3) })
+      }`,
+      { stdout: '', code: 3 },
+    )
+  for (let messages = 1; messages < 50; messages += 15) {
+    await Promise.all([exitAfter(messages), exitAfter(messages + 7)])
+  }
 })
 
 describe('an uncaught exception', () => {
@@ -174,17 +201,7 @@ describe('worker threads', () => {
   test('terminate() at any moment', async () => {
     await expectScript(
       `import { Worker } from 'node:worker_threads'
-      const script = ${JSON.stringify(
-        workerScript(`for (;;) {
-          parentPort.postMessage('turn')
-          const model = await loadModel(spmModel, quick)
-          const runs = [1, 2, 3].map((seed) => generateInference(user('a'), { model, maxTokens: 20, seed }))
-          parentPort.postMessage('started')
-          for await (const delta of runs[0]) parentPort.postMessage('delta')
-          await Promise.all(runs)
-          if (Math.random() < 0.5) await model.dispose()
-        }`),
-      )}
+      const script = ${JSON.stringify(busyWorker)}
       for (let i = 0; i < 25; i++) {
         const worker = new Worker(script, { eval: true })
         let seen = 0

@@ -275,7 +275,7 @@ TEST(engine_serves_many_threads) {
 
 TEST(engine_survives_cancels_and_a_stop_at_any_moment) {
   std::mt19937_64 random(5);
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 20; ++round) {
     EngineBench bench({4, 500, 32});
     bench.engine();
     const auto requests = several(24, 30);

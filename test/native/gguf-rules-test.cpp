@@ -73,6 +73,7 @@ TEST(gguf_sizes) {
   }
   invalid("block_count", set("llama.block_count", 513));
   invalid("nextn_predict_layers", set("llama.nextn_predict_layers", 2));
+  invalid("n_deepstack_layers", set("qwen3vl.n_deepstack_layers", 3), "qwen3vl");
 }
 
 TEST(gguf_experts) {

@@ -139,7 +139,7 @@ TEST(model_cancels_runs_and_goes_on) {
 TEST(model_shuts_down_in_flight) {
   const auto path = tiny();
   if (!path) return;
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 4; ++round) {
     const auto model = load(*path, 2);
     std::vector<Run> runs;
     for (int i = 0; i < 6; ++i)
