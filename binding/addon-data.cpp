@@ -48,6 +48,7 @@ void AddonData::shutdown() {
   for (const auto& load : loads_)
     if (const auto cancelled = load.lock()) *cancelled = true;
   tasks_.clear(); // joins
+  if (pool_) pool_->stop();
   for (const auto& model : models_)
     if (const auto alive = model.lock()) alive->shutdown();
 }
@@ -60,6 +61,11 @@ void AddonData::run_in_background(std::function<void()> work) {
                       *done = true;
                     }),
                     done});
+}
+
+WorkerPool& AddonData::pool() {
+  if (!pool_) pool_ = std::make_unique<WorkerPool>(2);
+  return *pool_;
 }
 
 uint64_t AddonData::keep(Napi::Function callback) {

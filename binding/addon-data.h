@@ -4,6 +4,7 @@
 #include "model.h"
 #include "node-api.h"
 #include "thread.h"
+#include "worker-pool.h"
 
 #include <functional>
 #include <list>
@@ -38,6 +39,9 @@ class AddonData {
   /// Runs blocking work on a thread of its own; shutdown() waits for it.
   void run_in_background(std::function<void()> work);
 
+  /// Threads for work that belongs to no model; started at the first use.
+  WorkerPool& pool();
+
   /// Keeps a JavaScript function for calls from elsewhere; the id is what may cross threads.
   uint64_t keep(Napi::Function callback);
   void forget(uint64_t callback_id);
@@ -62,6 +66,7 @@ class AddonData {
   const napi_env env_;
   std::shared_ptr<Mailbox> mailbox_;
   std::list<Task> tasks_;
+  std::unique_ptr<WorkerPool> pool_;
   std::unordered_map<uint64_t, Napi::FunctionReference> callbacks_;
   uint64_t next_callback_id_ = 1;
   std::vector<std::weak_ptr<Model>> models_;

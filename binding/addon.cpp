@@ -1,5 +1,6 @@
 #include "addon-data.h"
 #include "backend.h"
+#include "chat-template-wrap.h"
 #include "convert.h"
 #include "inference-wrap.h"
 #include "model-wrap.h"
@@ -91,6 +92,7 @@ Napi::Object define_addon(Napi::Env env, Napi::Object exports) {
   data->inference_class = Napi::Persistent(InferenceWrap::define(env));
   exports.Set("version", VERBATIM_VERSION);
   exports.Set("llamaCppVersion", LLAMA_CPP_VERSION);
+  exports.Set("ChatTemplate", ChatTemplateWrap::define(env));
   exports.Set("initialize", Napi::Function::New(env, initialize));
   exports.Set("shutdown", Napi::Function::New(env, shutdown));
   exports.Set("deliveryStatistics", Napi::Function::New(env, delivery_statistics));

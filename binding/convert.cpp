@@ -58,6 +58,20 @@ Napi::Value to_js(Napi::Env env, const std::vector<Logprobs>& logprobs) {
   return array;
 }
 
+Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
+  auto object = Napi::Object::New(env);
+  const auto set = [&](const char* key, const std::string& hash) {
+    object.Set(key, hash.empty() ? env.Null() : Napi::Value(Napi::String::New(env, hash)));
+  };
+  set("messages", digest.messages);
+  set("tools", digest.tools);
+  set("documents", digest.documents);
+  set("templateVariables", digest.template_variables);
+  set("promptText", digest.text);
+  set("promptTokenIds", digest.token_ids);
+  return object;
+}
+
 } // namespace
 
 LoadOptions to_load_options(const Napi::Object& options) {
@@ -73,6 +87,9 @@ LoadOptions to_load_options(const Napi::Object& options) {
   result.kv_cache_type = kv_cache_type(text_or_empty(options, "kvCacheType"));
   const Napi::Value chat_template = options.Get("chatTemplate");
   if (chat_template.IsString()) result.chat_template = chat_template.As<Napi::String>().Utf8Value();
+  const Napi::Value chat_template_name = options.Get("chatTemplateName");
+  if (chat_template_name.IsString())
+    result.chat_template_name = chat_template_name.As<Napi::String>().Utf8Value();
   const auto special_tokens = options.Get("specialTokens").As<Napi::Object>();
   const auto names = special_tokens.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
@@ -94,6 +111,25 @@ RenderInput to_render_input(const Napi::Object& request) {
   input.add_generation_prompt = boolean(request, "addGenerationPrompt");
   input.now_ms = static_cast<int64_t>(number(request, "now"));
   return input;
+}
+
+ControlTokenPolicy to_control_token_policy(const Napi::Object& request) {
+  ControlTokenPolicy policy;
+  policy.anywhere = boolean(request, "controlTokensAnywhere");
+  const auto trusted = request.Get("trustedMessages").As<Napi::Array>();
+  for (uint32_t i = 0; i < trusted.Length(); ++i)
+    policy.trusted_messages.push_back(trusted.Get(i).As<Napi::Number>().Uint32Value());
+  return policy;
+}
+
+SpecialTokenTexts to_special_tokens(const Napi::Object& texts) {
+  SpecialTokenTexts result;
+  const auto names = texts.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const auto name = names.Get(i).As<Napi::String>();
+    result.emplace_back(name.Utf8Value(), texts.Get(name).As<Napi::String>().Utf8Value());
+  }
+  return result;
 }
 
 GenerateOptions to_generate_options(const Napi::Object& request) {
@@ -154,6 +190,7 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
   set_number("threads", info.threads);
   object.Set("chatTemplate",
              info.chat_template ? Napi::Value(Napi::String::New(env, *info.chat_template)) : env.Null());
+  object.Set("metadataSha256", info.metadata_sha256);
   auto special_tokens = Napi::Object::New(env);
   for (const auto& [name, text] : info.special_tokens)
     special_tokens.Set(name, text);
@@ -176,10 +213,30 @@ Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens) {
   return Napi::Int32Array::New(env, tokens.size(), buffer, 0);
 }
 
-Napi::Value to_js(Napi::Env env, const Prompt& prompt) {
+Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered) {
   auto object = Napi::Object::New(env);
-  object.Set("text", prompt.text);
+  object.Set("text", rendered.text);
+  const auto spans = utf16_spans(rendered);
+  auto array = Napi::Array::New(env, spans.size());
+  for (uint32_t i = 0; i < spans.size(); ++i) {
+    auto span = Napi::Object::New(env);
+    span.Set("start", Napi::Number::New(env, static_cast<double>(spans[i].begin)));
+    span.Set("end", Napi::Number::New(env, static_cast<double>(spans[i].end)));
+    span.Set("origin", spans[i].origin < 0 ? "template" : "caller");
+    span.Set("path",
+             spans[i].origin < 0
+                 ? env.Null()
+                 : Napi::Value(Napi::String::New(env, rendered.origins[static_cast<size_t>(spans[i].origin)])));
+    array.Set(i, span);
+  }
+  object.Set("spans", array);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Prompt& prompt) {
+  auto object = to_js(env, prompt.rendered).As<Napi::Object>();
   object.Set("tokenIds", to_js(env, prompt.tokens));
+  object.Set("digest", to_js(env, prompt.digest));
   return object;
 }
 
@@ -213,6 +270,8 @@ Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome) {
   timings.Set("perTokenMs", outcome.timings.per_token_ms);
   timings.Set("totalMs", outcome.timings.total_ms);
   object.Set("timings", timings);
+  object.Set("digest", to_js(env, outcome.prompt));
+  object.Set("outputTokenIdsSha256", token_ids_sha256(outcome.tokens));
   return object;
 }
 

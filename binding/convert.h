@@ -15,6 +15,8 @@ namespace verbatim {
 
 LoadOptions to_load_options(const Napi::Object& options);
 RenderInput to_render_input(const Napi::Object& request);
+ControlTokenPolicy to_control_token_policy(const Napi::Object& request);
+SpecialTokenTexts to_special_tokens(const Napi::Object& texts);
 GenerateOptions to_generate_options(const Napi::Object& request);
 
 // Engine values to JavaScript values.
@@ -22,6 +24,7 @@ GenerateOptions to_generate_options(const Napi::Object& request);
 /// A JavaScript Error with `code` and `fields`, which lib/errors.ts turns into the public class.
 Napi::Value to_js(Napi::Env env, const Error& error);
 Napi::Value to_js(Napi::Env env, const ModelInfo& info);
+Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered);
 Napi::Value to_js(Napi::Env env, const Prompt& prompt);
 Napi::Value to_js(Napi::Env env, const std::string& text);
 /// An Int32Array.

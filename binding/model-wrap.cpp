@@ -3,34 +3,9 @@
 #include "addon-data.h"
 #include "convert.h"
 #include "inference-wrap.h"
-
-#include <variant>
+#include "settlement.h"
 
 namespace verbatim {
-
-namespace {
-
-/// A promise that a letter from another thread settles. It may cross threads: apart from the first turn
-/// it holds no handle, and it is settled on the JavaScript thread only.
-class Settlement {
- public:
-  explicit Settlement(Napi::Env env) : deferred_(Napi::Promise::Deferred::New(env)) {
-    AddonData::of(env).mailbox().begin_operation();
-  }
-  Napi::Promise promise() const { return deferred_.Promise(); }
-  void settle(AddonData& data, const std::function<Napi::Value(Napi::Env)>& value, const Error* error) const {
-    data.mailbox().end_operation();
-    if (error)
-      deferred_.Reject(to_js(data.env(), *error));
-    else
-      deferred_.Resolve(value(data.env()));
-  }
-
- private:
-  Napi::Promise::Deferred deferred_;
-};
-
-} // namespace
 
 Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
@@ -81,11 +56,12 @@ Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
   const auto request = info[0].As<Napi::Object>();
   auto& data = AddonData::of(info.Env());
   auto input = to_render_input(request);
+  auto policy = to_control_token_policy(request);
   auto options = to_generate_options(request);
   const uint64_t callback_id = data.keep(info[1].As<Napi::Function>());
   data.mailbox().begin_operation(); // until InferenceWrap::outcome()
   auto inference =
-      model_->generate(std::move(input), std::move(options), [mailbox = data.shared_mailbox(), callback_id] {
+      model_->generate(std::move(input), std::move(policy), std::move(options), [mailbox = data.shared_mailbox(), callback_id] {
         mailbox->post([callback_id](AddonData& addon) { addon.call(callback_id); });
       });
   return InferenceWrap::create(info.Env(), model_, std::move(inference), callback_id);
@@ -93,28 +69,21 @@ Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
 
 template <typename Result>
 Napi::Value ModelWrap::promise(Napi::Env env, std::function<Result(const Model&)> work) {
-  const auto settlement = std::make_shared<const Settlement>(env);
   Model* model = model_.get(); // outlives its pool's tasks
-  model_->post([model, settlement, work = std::move(work), mailbox = AddonData::of(env).shared_mailbox()] {
-    std::variant<Result, Error> result = Error(ErrorCode::Internal, "");
-    try {
-      model->require_alive();
-      result = work(*model);
-    } catch (...) {
-      result = current_error();
-    }
-    mailbox->post([settlement, result = std::move(result)](AddonData& data) {
-      settlement->settle(
-          data, [&](Napi::Env env) { return to_js(env, std::get<Result>(result)); },
-          std::get_if<Error>(&result));
-    });
-  });
-  return settlement->promise();
+  return settle_later<Result>(
+      env, [model](std::function<void()> task) { model->post(std::move(task)); },
+      [model, work = std::move(work)] {
+        model->require_alive();
+        return work(*model);
+      });
 }
 
 Napi::Value ModelWrap::render(const Napi::CallbackInfo& info) {
-  return promise<Prompt>(info.Env(), [input = to_render_input(info[0].As<Napi::Object>())](
-                                         const Model& model) { return model.prepare(input); });
+  const auto request = info[0].As<Napi::Object>();
+  return promise<Prompt>(info.Env(), [input = to_render_input(request),
+                                      policy = to_control_token_policy(request)](const Model& model) {
+    return model.prepare(input, policy);
+  });
 }
 
 Napi::Value ModelWrap::tokenize(const Napi::CallbackInfo& info) {

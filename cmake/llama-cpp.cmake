@@ -26,17 +26,3 @@ foreach(backend IN LISTS GGML_AVAILABLE_BACKENDS)
     LIBRARY_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}"
     RUNTIME_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}")
 endforeach()
-
-# llama.cpp's Jinja engine alone; the rest of its common library is not needed.
-add_library(llama-jinja STATIC EXCLUDE_FROM_ALL
-  "${LLAMA_CPP_DIR}/common/jinja/lexer.cpp"
-  "${LLAMA_CPP_DIR}/common/jinja/parser.cpp"
-  "${LLAMA_CPP_DIR}/common/jinja/runtime.cpp"
-  "${LLAMA_CPP_DIR}/common/jinja/string.cpp"
-  "${LLAMA_CPP_DIR}/common/jinja/value.cpp"
-  "${LLAMA_CPP_DIR}/common/json.cpp"
-  "${LLAMA_CPP_DIR}/common/unicode.cpp")
-target_include_directories(llama-jinja SYSTEM PUBLIC "${LLAMA_CPP_DIR}/common"
-  PRIVATE "${LLAMA_CPP_DIR}/vendor")
-target_compile_features(llama-jinja PUBLIC cxx_std_17)
-target_link_libraries(llama-jinja PUBLIC ggml-base)

@@ -2,52 +2,87 @@
 
 #include "error.h"
 
-#include <jinja/lexer.h>
-#include <jinja/parser.h>
-#include <jinja/runtime.h>
-#include <json.h>
-
 namespace verbatim {
 
-struct ChatTemplate::Program {
-  std::string source; // as the lexer normalised it; the program refers to positions in it
-  jinja::program program;
-};
+namespace {
 
-ChatTemplate::ChatTemplate(std::string source, SpecialTokens special_tokens)
-    : source_(std::move(source)), special_tokens_(std::move(special_tokens)) {
+/// The engine's failure as the error that crosses to TypeScript.
+Error translate(const jinja::TemplateError& failure) {
+  const auto located = [&] {
+    Error::Fields fields;
+    if (failure.line > 0) {
+      fields.emplace_back("line", static_cast<int64_t>(failure.line));
+      fields.emplace_back("column", static_cast<int64_t>(failure.column));
+      fields.emplace_back("snippet", failure.snippet);
+    }
+    return fields;
+  };
+  const std::string where = failure.line > 0 ? " (line " + std::to_string(failure.line) + ", column " +
+                                                   std::to_string(failure.column) + ")"
+                                             : "";
+  switch (failure.failure) {
+  case jinja::Failure::Syntax:
+    return Error(ErrorCode::TemplateSyntax,
+                 std::string("the chat template is not valid Jinja: ") + failure.what() + where, located());
+  case jinja::Failure::Render:
+    return Error(ErrorCode::TemplateRender,
+                 std::string("the chat template failed on these messages: ") + failure.what() + where,
+                 located());
+  case jinja::Failure::Raised:
+    return Error(ErrorCode::TemplateRender,
+                 std::string("the chat template refused these messages: ") + failure.what(), located());
+  case jinja::Failure::Limit: {
+    auto fields = located();
+    fields.emplace_back("limit", failure.limit);
+    return Error(ErrorCode::TemplateLimit,
+                 "the chat template exceeds the limit " + failure.limit + ": " + failure.what() + where,
+                 std::move(fields));
+  }
+  case jinja::Failure::Input: break;
+  }
+  return Error(ErrorCode::InvalidMessages, std::string("the messages or variables cannot be rendered: ") +
+                                               failure.what());
+}
+
+std::string or_null(const std::string& json) {
+  return json.empty() ? "null" : json;
+}
+
+/// The members of a JSON object, without its braces.
+std::string_view members(std::string_view object) {
+  const auto open = object.find('{'), close = object.rfind('}');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return {};
+  object = object.substr(open + 1, close - open - 1);
+  return object.find_first_not_of(" \t\r\n") == std::string_view::npos ? std::string_view() : object;
+}
+
+} // namespace
+
+ChatTemplate::ChatTemplate(const std::string& source) {
   try {
-    jinja::lexer lexer;
-    auto tokens = lexer.tokenize(source_);
-    auto program = std::make_unique<Program>(tokens.source, jinja::parse_from_tokens(tokens));
-    program_ = std::move(program);
-  } catch (const std::exception& error) {
-    throw Error(ErrorCode::TemplateSyntax,
-                std::string("the chat template is not valid Jinja: ") + error.what());
+    template_ = jinja::Template::parse(source);
+  } catch (const jinja::TemplateError& failure) {
+    throw translate(failure);
   }
 }
 
-ChatTemplate::~ChatTemplate() = default;
+jinja::Rendered ChatTemplate::render(const RenderInput& input, const SpecialTokenTexts& special_tokens) const {
+  std::string variables = "{\"messages\":" + input.messages;
+  variables += ",\"tools\":" + or_null(input.tools);
+  variables += ",\"documents\":" + or_null(input.documents);
+  variables += std::string(",\"add_generation_prompt\":") + (input.add_generation_prompt ? "true" : "false");
+  const auto more = members(input.template_variables);
+  if (!more.empty()) variables.append(",").append(more);
+  variables += "}";
+  return render(variables, special_tokens, input.now_ms);
+}
 
-std::string ChatTemplate::render(const RenderInput& input) const {
+jinja::Rendered ChatTemplate::render(const std::string& variables, const SpecialTokenTexts& special_tokens,
+                                     int64_t now_ms) const {
   try {
-    jinja::context context(program_->source);
-    context.current_time = static_cast<std::time_t>(input.now_ms / 1000);
-    common_json variables = common_json::object();
-    for (const auto& [name, text] : special_tokens_)
-      variables[name] = text;
-    variables["messages"] = common_json::parse(input.messages);
-    variables["tools"] = input.tools.empty() ? common_json() : common_json::parse(input.tools);
-    variables["documents"] = input.documents.empty() ? common_json() : common_json::parse(input.documents);
-    variables["add_generation_prompt"] = input.add_generation_prompt;
-    jinja::global_from_json(context, variables, true);
-    if (!input.template_variables.empty())
-      jinja::global_from_json(context, common_json::parse(input.template_variables), true);
-    jinja::runtime runtime(context);
-    return jinja::runtime::gather_string_parts(runtime.execute(program_->program))->as_string().str();
-  } catch (const std::exception& error) {
-    throw Error(ErrorCode::TemplateRender,
-                std::string("the model's chat template refused these messages: ") + error.what());
+    return template_->render(variables, special_tokens, now_ms);
+  } catch (const jinja::TemplateError& failure) {
+    throw translate(failure);
   }
 }
 

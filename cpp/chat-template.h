@@ -1,5 +1,7 @@
 #pragma once
 
+#include "jinja/jinja.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,25 +22,24 @@ struct RenderInput {
 };
 
 /// bos_token, eos_token, …: the name in the template and the token's text.
-using SpecialTokens = std::vector<std::pair<std::string, std::string>>;
+using SpecialTokenTexts = std::vector<std::pair<std::string, std::string>>;
 
 /// A chat template, parsed once. Immutable: may be rendered from several threads at once.
 class ChatTemplate {
  public:
-  /// Throws Error TemplateSyntax.
-  ChatTemplate(std::string source, SpecialTokens special_tokens);
-  ~ChatTemplate();
+  /// Throws Error TemplateSyntax or TemplateLimit.
+  explicit ChatTemplate(const std::string& source);
 
-  /// The exact prompt. Throws Error TemplateRender, quoting the template's own message.
-  std::string render(const RenderInput& input) const;
-
-  const std::string& source() const { return source_; }
+  /// The exact prompt, and for each of its bytes who wrote it. Throws Error TemplateRender, quoting the
+  /// template's own message where it raised one; TemplateLimit; InvalidMessages for data that is not
+  /// acceptable JSON.
+  jinja::Rendered render(const RenderInput& input, const SpecialTokenTexts& special_tokens) const;
+  /// The same with any variables: a JSON object.
+  jinja::Rendered render(const std::string& variables, const SpecialTokenTexts& special_tokens,
+                         int64_t now_ms) const;
 
  private:
-  struct Program;
-  std::string source_;
-  SpecialTokens special_tokens_;
-  std::unique_ptr<const Program> program_;
+  std::shared_ptr<const jinja::Template> template_;
 };
 
 } // namespace verbatim

@@ -44,11 +44,14 @@ void Context::create() {
   } catch (const std::exception& error) {
     last_error = error.what();
   }
-  if (!context_)
-    throw Error(ErrorCode::OutOfMemory,
-                "llama.cpp could not create a context with " + std::to_string(options_.cells) +
-                    " cells: " + (last_error.empty() ? "no reason given" : last_error) +
-                    ". If memory is the reason, use a smaller cacheSize, contextSize or kvCacheType");
+  if (!context_) {
+    const bool memory = last_error.find("alloc") != std::string::npos || last_error.empty();
+    throw Error(memory ? ErrorCode::OutOfMemory : ErrorCode::InvalidOption,
+                "llama.cpp could not create a context with " + std::to_string(options_.cells) + " cells" +
+                    (last_error.empty() ? "" : ": " + last_error) +
+                    (memory ? "; use a smaller cacheSize, contextSize or kvCacheType" : ""),
+                memory ? Error::Fields{} : Error::Fields{{"path", "options"}});
+  }
   if (thread_pool_.get()) llama_attach_threadpool(context_.get(), thread_pool_.get(), thread_pool_.get());
 }
 

@@ -58,6 +58,11 @@ Inference::Outcome Inference::outcome() {
   return std::exchange(outcome_, {});
 }
 
+void Inference::describe_prompt(PromptDigest digest) {
+  const std::lock_guard lock(mutex_);
+  if (!finished_) outcome_.prompt = std::move(digest);
+}
+
 bool Inference::begin(uint32_t prompt_tokens) {
   const std::lock_guard lock(mutex_);
   if (finished_) return false;

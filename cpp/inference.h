@@ -35,6 +35,13 @@ struct Logprobs {
   std::vector<LikelyToken> top; ///< the most likely tokens there, the most likely first
 };
 
+/// SHA-256 (hexadecimal) of what went into a prompt and of what came out; empty where there was nothing.
+/// JSON is hashed in its canonical form (canonical-json.h), token ids as little-endian uint32.
+struct PromptDigest {
+  std::string messages, tools, documents, template_variables;
+  std::string text, token_ids;
+};
+
 struct Usage {
   uint32_t prompt_tokens = 0;
   uint32_t cached_tokens = 0; ///< of the prompt tokens: not computed, because they were in the cache
@@ -76,6 +83,7 @@ class Inference {
     std::optional<Error> error;
     Usage usage;
     Timings timings;
+    PromptDigest prompt;
   };
 
   /// What was generated since the last call. When that is nothing and the run goes on, the listener is
@@ -92,6 +100,7 @@ class Inference {
 
   // ---- for the engine ----
 
+  void describe_prompt(PromptDigest digest);
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   /// The engine takes the run up. False when it has ended already.
   bool begin(uint32_t prompt_tokens);

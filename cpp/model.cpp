@@ -1,6 +1,8 @@
 #include "model.h"
 
 #include "gguf-check.h"
+#include "gguf-reader.h"
+#include "sha256.h"
 
 #include <algorithm>
 #include <cstring>
@@ -59,7 +61,11 @@ Model::~Model() {
 }
 
 void Model::load_weights(const Progress& progress, const std::atomic<bool>& cancelled) {
-  check_gguf(options_.path);
+  {
+    const auto metadata = GgufMetadata::read(options_.path);
+    check_gguf(metadata);
+    info_.metadata_sha256 = sha256(metadata.raw());
+  }
 
   struct Watch {
     const Progress& progress;
@@ -137,11 +143,18 @@ void Model::read_metadata() {
   }
 
   info_.chat_template = options_.chat_template;
-  if (!info_.chat_template)
-    if (const char* own = llama_model_chat_template(weights, nullptr)) info_.chat_template = own;
+  if (!info_.chat_template) {
+    const auto& name = options_.chat_template_name;
+    const char* own = llama_model_chat_template(weights, name ? name->c_str() : nullptr);
+    if (own) info_.chat_template = own;
+    if (name && !own)
+      throw Error(ErrorCode::InvalidOption, "the model has no chat template named " + *name,
+                  {{"path", "chatTemplate.name"}});
+  }
+  prompt_tokenizer_ = std::make_unique<PromptTokenizer>(vocab, info_.chat_template.value_or(""));
   if (!info_.chat_template) return;
   try {
-    chat_template_ = std::make_unique<ChatTemplate>(*info_.chat_template, info_.special_tokens);
+    chat_template_ = std::make_unique<ChatTemplate>(*info_.chat_template);
   } catch (const Error& error) {
     if (options_.chat_template) throw;
     template_error_ = error; // matters only to those who render
@@ -191,25 +204,23 @@ void Model::create_engine() {
   pool_ = std::make_unique<WorkerPool>(pool_threads);
 }
 
-Prompt Model::prepare(const RenderInput& input) const {
+Prompt Model::prepare(const RenderInput& input, const ControlTokenPolicy& policy) const {
   if (!chat_template_) {
     if (template_error_) throw *template_error_;
     throw Error(ErrorCode::NoChatTemplate,
                 "this model has no chat template, and none is guessed; pass one as loadModel(path, { "
                 "chatTemplate })");
   }
-  Prompt prompt;
-  prompt.text = chat_template_->render(input);
-  prompt.tokens = tokenizer_->tokenize(prompt.text, Tokenizer::ControlTokens::Parse);
-  return prompt;
+  return make_prompt(*chat_template_, info_.special_tokens, *prompt_tokenizer_, input, policy);
 }
 
-std::shared_ptr<Inference> Model::generate(RenderInput input, GenerateOptions options,
-                                           Inference::Listener listener) {
+std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy policy,
+                                           GenerateOptions options, Inference::Listener listener) {
   auto inference = std::make_shared<Inference>(std::move(listener));
-  post([this, inference, input = std::move(input), options = std::move(options)] {
+  post([this, inference, input = std::move(input), policy = std::move(policy),
+        options = std::move(options)] {
     try {
-      start(inference, input, options);
+      start(inference, input, policy, options);
     } catch (const Error& error) {
       inference->fail(error);
     } catch (const std::bad_alloc&) {
@@ -222,10 +233,11 @@ std::shared_ptr<Inference> Model::generate(RenderInput input, GenerateOptions op
 }
 
 void Model::start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
-                  const GenerateOptions& options) {
+                  const ControlTokenPolicy& policy, const GenerateOptions& options) {
   require_alive();
   if (inference->cancelled()) return;
-  auto prompt = prepare(input);
+  auto prompt = prepare(input, policy);
+  inference->describe_prompt(std::move(prompt.digest));
   const size_t tokens = prompt.tokens.size();
   if (tokens == 0)
     throw Error(ErrorCode::TemplateRender, "the chat template rendered these messages to an empty prompt");

@@ -4,6 +4,8 @@
 #include "context.h"
 #include "engine.h"
 #include "log.h"
+#include "prompt.h"
+#include "prompt-tokenizer.h"
 #include "tokenizer.h"
 #include "worker-pool.h"
 
@@ -28,7 +30,8 @@ struct LoadOptions {
   int32_t threads = 0;        ///< 0: one per core
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type = GGML_TYPE_F16;
-  std::optional<std::string> chat_template; ///< instead of the model's own
+  std::optional<std::string> chat_template;      ///< instead of the model's own
+  std::optional<std::string> chat_template_name; ///< one of the model's named templates, such as tool_use
   /// Replaces (or, without a value, removes) special tokens as the template sees them.
   std::vector<std::pair<std::string, std::optional<std::string>>> special_tokens;
   LogSink on_log;
@@ -42,14 +45,9 @@ struct ModelInfo {
   uint32_t context_size = 0, cache_size = 0, max_sequences = 0, batch_size = 0;
   int32_t threads = 0;
   std::optional<std::string> chat_template;
-  SpecialTokens special_tokens;
+  std::string metadata_sha256; ///< of everything in the file before the weights
+  SpecialTokenTexts special_tokens;
   std::vector<std::string> devices;
-};
-
-/// The exact text and tokens the model is given.
-struct Prompt {
-  std::string text;
-  std::vector<Token> tokens;
 };
 
 /// A loaded model: weights, context, engine thread, and the pool that renders and tokenizes.
@@ -68,10 +66,10 @@ class Model {
   Engine::Load load_state() const { return engine_->load(); }
 
   /// Renders and tokenizes. Throws Error. Thread-safe.
-  Prompt prepare(const RenderInput& input) const;
+  Prompt prepare(const RenderInput& input, const ControlTokenPolicy& policy) const;
 
   /// Starts a run. Never throws: what goes wrong ends the inference.
-  std::shared_ptr<Inference> generate(RenderInput input, GenerateOptions options,
+  std::shared_ptr<Inference> generate(RenderInput input, ControlTokenPolicy policy, GenerateOptions options,
                                       Inference::Listener listener);
   void cancel(Inference& inference);
 
@@ -90,7 +88,7 @@ class Model {
   void read_metadata();
   void create_engine();
   void start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
-             const GenerateOptions& options);
+             const ControlTokenPolicy& policy, const GenerateOptions& options);
 
   struct Free {
     void operator()(llama_model* model) const { llama_model_free(model); }
@@ -100,6 +98,7 @@ class Model {
   ModelInfo info_;
   std::unique_ptr<llama_model, Free> weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<PromptTokenizer> prompt_tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
   std::optional<Error> template_error_; ///< the model's own template does not parse
   std::unique_ptr<Context> context_;

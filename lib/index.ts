@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export { ChatTemplate } from './chat-template.js'
 export * from './errors.js'
 export { Inference } from './inference.js'
 export { generateInference, loadModel, Model } from './model.js'

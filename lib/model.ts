@@ -1,5 +1,6 @@
 import { totalmem } from 'node:os'
 import { loadAddon } from './addon.js'
+import { ChatTemplate } from './chat-template.js'
 import {
   CancelledError,
   DisposedError,
@@ -52,12 +53,25 @@ export class Model implements AsyncDisposable {
   readonly info: ModelInfo
   readonly #native: NativeModel
   #disposal: Promise<void> | undefined
+  #chatTemplate: ChatTemplate | undefined
 
   /** @internal */
   constructor(key: typeof makeModel, native: NativeModel) {
     if (key !== makeModel) throw new TypeError('Models are made by loadModel().')
     this.#native = native
     this.info = Object.freeze(native.info())
+  }
+
+  /**
+   * The chat template in use, on its own: it renders without the model. Null when there is none.
+   *
+   * @throws TemplateError when the model's own template does not parse
+   */
+  get chatTemplate(): ChatTemplate | null {
+    const { chatTemplate, specialTokens } = this.info
+    if (chatTemplate === null) return null
+    this.#chatTemplate ??= new ChatTemplate(chatTemplate, specialTokens)
+    return this.#chatTemplate
   }
 
   /** How busy the model is at this moment. */
@@ -82,8 +96,8 @@ export class Model implements AsyncDisposable {
   async renderPrompt(messages: Messages, options?: RenderOptions): Promise<RenderedPrompt> {
     const request = renderRequest(messages, readRenderOptions(options))
     this.#requireAlive()
-    const { text, tokenIds } = await this.#settle(this.#native.render(request))
-    return Object.freeze({ text, tokenIds: Array.from(tokenIds) })
+    const { text, spans, tokenIds } = await this.#settle(this.#native.render(request))
+    return Object.freeze({ text, spans, tokenIds: Array.from(tokenIds) })
   }
 
   /**
@@ -233,6 +247,7 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
         flashAttention: options.flashAttention === 'auto' ? -1 : options.flashAttention ? 1 : 0,
         kvCacheType: options.kvCacheType,
         chatTemplate: options.chatTemplate,
+        chatTemplateName: options.chatTemplateName,
         specialTokens: options.specialTokens,
       },
       (fraction) => {
@@ -274,12 +289,22 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
 }
 
 function renderRequest(messages: unknown, options: CheckedRenderOptions): NativeRenderRequest {
+  const messagesJson = readMessages(messages)
+  const { controlTokens } = options
   return {
-    messages: readMessages(messages),
+    messages: messagesJson,
     tools: options.toolsJson,
     documents: options.documentsJson,
     templateVariables: options.templateVariablesJson,
     addGenerationPrompt: options.addGenerationPrompt,
     now: options.nowMs,
+    controlTokensAnywhere: controlTokens === 'anywhere',
+    trustedMessages: controlTokens === 'anywhere' ? [] : messagesOfRoles(messagesJson, controlTokens),
   }
+}
+
+function messagesOfRoles(messagesJson: string, roles: readonly string[]): number[] {
+  if (roles.length === 0) return []
+  const messages = JSON.parse(messagesJson) as { role: string }[]
+  return [...messages.keys()].filter((i) => roles.includes((messages[i] as { role: string }).role))
 }

@@ -1,10 +1,14 @@
 // What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
 import type { NativeError } from './errors.js'
-import type { ChosenTokenLogprob, FinishReason, ModelInfo, ModelLoad, Timings, Usage } from './types.js'
+import type { ChosenTokenLogprob, RenderedText, FinishReason, ModelInfo, ModelLoad, Timings, Usage } from './types.js'
 
 export interface NativeAddon {
   readonly version: string
   readonly llamaCppVersion: string
+  /** Throws a {@link NativeError} for a template that does not parse. */
+  readonly ChatTemplate: new (
+    source: string,
+  ) => NativeChatTemplate
   /** Loads the compute backends that lie in this folder. */
   initialize(folder: string): void
   /** Ends everything of this environment at once and for good: for the exit of the process. */
@@ -18,6 +22,11 @@ export interface NativeAddon {
     onLog: ((level: 'debug' | 'info' | 'warn' | 'error', line: string) => void) | null,
     onDone: (error: NativeError | null, model: NativeModel) => void,
   ): () => void
+}
+
+export interface NativeChatTemplate {
+  /** `variables`: JSON text of an object; `now`: milliseconds since the epoch. */
+  render(variables: string, specialTokens: Readonly<Record<string, string>>, now: number): Promise<RenderedText>
 }
 
 export interface NativeLoadOptions {
@@ -35,6 +44,7 @@ export interface NativeLoadOptions {
   readonly flashAttention: -1 | 0 | 1
   readonly kvCacheType: string
   readonly chatTemplate: string | null
+  readonly chatTemplateName: string | null
   readonly specialTokens: Readonly<Record<string, string | null>>
 }
 
@@ -47,6 +57,9 @@ export interface NativeRenderRequest {
   readonly addGenerationPrompt: boolean
   /** Milliseconds since the epoch. */
   readonly now: number
+  readonly controlTokensAnywhere: boolean
+  /** Ascending. */
+  readonly trustedMessages: readonly number[]
 }
 
 export interface NativeGenerateRequest extends NativeRenderRequest {
@@ -70,7 +83,7 @@ export interface NativeModel {
   load(): ModelLoad
   /** `onNews`: see {@link NativeInference.take}; its last call is when the run has finished. */
   generate(request: NativeGenerateRequest, onNews: () => void): NativeInference
-  render(request: NativeRenderRequest): Promise<{ readonly text: string; readonly tokenIds: Int32Array }>
+  render(request: NativeRenderRequest): Promise<RenderedText & { readonly tokenIds: Int32Array }>
   tokenize(text: string, parseControlTokens: boolean): Promise<Int32Array>
   detokenize(tokenIds: Int32Array, withControlTokens: boolean): Promise<string>
   dispose(): Promise<void>

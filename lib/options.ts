@@ -11,6 +11,7 @@ import type {
   ModelGenerateOptions,
   RenderOptions,
   SpecialTokenName,
+  TemplateRenderOptions,
   TokenizeOptions,
 } from './types.js'
 
@@ -25,6 +26,8 @@ export interface CheckedRenderOptions {
   readonly addGenerationPrompt: boolean
   /** Milliseconds since 1970-01-01T00:00Z. */
   readonly nowMs: number
+  /** `'anywhere'`, or the roles that may write control tokens besides the template. */
+  readonly controlTokens: 'anywhere' | readonly string[]
 }
 
 /** The options of `model.generateInference`, checked and copied. */
@@ -62,6 +65,8 @@ export interface CheckedLoadOptions {
   readonly flashAttention: boolean | 'auto'
   readonly kvCacheType: KvCacheType
   readonly chatTemplate: string | null
+  /** The name of a template in the file; null for its own, or for `chatTemplate`. */
+  readonly chatTemplateName: string | null
   /** Only the tokens that were given; null stands for "no such token". */
   readonly specialTokens: Readonly<Partial<Record<SpecialTokenName, string | null>>>
   readonly signal: AbortSignal | null
@@ -80,6 +85,7 @@ const RENDER_NAMES = {
   templateVariables: true,
   addGenerationPrompt: true,
   now: true,
+  controlTokens: true,
 } as const
 const RENDER_OPTIONS = namesOf<RenderOptions>(RENDER_NAMES)
 const MODEL_GENERATE_NAMES = {
@@ -114,6 +120,7 @@ const LOAD_OPTIONS = namesOf<LoadModelOptions>({
   onProgress: true,
   onLog: true,
 })
+const TEMPLATE_RENDER_OPTIONS = namesOf<TemplateRenderOptions>({ now: true, specialTokens: true })
 const TOKENIZE_OPTIONS = namesOf<TokenizeOptions>({ controlTokens: true })
 const SPECIAL_TOKENS = namesOf<Record<SpecialTokenName, unknown>>({
   bos_token: true,
@@ -233,7 +240,7 @@ export function readLoadOptions(options: unknown): CheckedLoadOptions {
     threads: given.number('threads', null, { integer: true, min: 1, max: 512 }),
     flashAttention: given.oneOf<boolean | 'auto'>('flashAttention', 'auto', ['auto', true, false]),
     kvCacheType: given.oneOf('kvCacheType', 'f16', KV_CACHE_TYPES),
-    chatTemplate: given.text('chatTemplate'),
+    ...chatTemplate(given),
     specialTokens: specialTokens(given),
     signal: given.signal('signal'),
     onProgress: given.callback<(fraction: number) => void>('onProgress'),
@@ -326,7 +333,23 @@ function renderOptions(given: OptionBag): CheckedRenderOptions {
     }),
     addGenerationPrompt: given.boolean('addGenerationPrompt', true),
     nowMs: nowMs(given),
+    controlTokens: controlTokens(given),
   }
+}
+
+function controlTokens(given: OptionBag): 'anywhere' | readonly string[] {
+  const value = given.get('controlTokens')
+  if (value === undefined || value === 'template') return []
+  if (value === 'anywhere') return 'anywhere'
+  if (typeof value !== 'object' || value === null)
+    throw given.error('controlTokens', "'template', 'anywhere' or { trustRoles }")
+  const policy = new OptionBag(value, 'controlTokens', ['trustRoles'], 'controlTokens.')
+  return reading('controlTokens.trustRoles', () => {
+    const roles = policy.get('trustRoles')
+    if (!Array.isArray(roles) || roles.some((role) => typeof role !== 'string'))
+      throw policy.error('trustRoles', 'an array of roles')
+    return Object.freeze([...roles])
+  })
 }
 
 /** The internal slot is read: Dates of other realms work, and methods the caller put on one are not called. */
@@ -364,6 +387,16 @@ function stopText(value: unknown, path: string): string {
   return value
 }
 
+function chatTemplate(given: OptionBag): Pick<CheckedLoadOptions, 'chatTemplate' | 'chatTemplateName'> {
+  const value = given.get('chatTemplate')
+  if (typeof value !== 'object' || value === null)
+    return { chatTemplate: given.text('chatTemplate'), chatTemplateName: null }
+  const named = new OptionBag(value, 'chatTemplate', ['name'], 'chatTemplate.')
+  const chatTemplateName = named.text('name')
+  if (chatTemplateName === null) throw named.error('name', 'the name of a template in the model file')
+  return { chatTemplate: null, chatTemplateName }
+}
+
 function specialTokens(given: OptionBag): CheckedLoadOptions['specialTokens'] {
   const tokens = new OptionBag(given.get('specialTokens'), 'specialTokens', SPECIAL_TOKENS, 'specialTokens.')
   const read: Partial<Record<string, string | null>> = {}
@@ -375,4 +408,37 @@ function specialTokens(given: OptionBag): CheckedLoadOptions['specialTokens'] {
     read[name] = value
   }
   return Object.freeze(read)
+}
+
+/**
+ * Checks the source given to `new ChatTemplate`: a string without lone surrogates.
+ *
+ * @throws InvalidOptionError
+ */
+export function readTemplateSource(source: unknown): string {
+  if (typeof source !== 'string') throw wrongValue('source', 'a string', source)
+  checkWellFormed(source, 'source')
+  return source
+}
+
+/**
+ * Checks the variables given to `template.render` and copies them as JSON text.
+ *
+ * @throws InvalidOptionError naming the path of what cannot be passed on unchanged
+ */
+export function readTemplateVariables(variables: unknown): string {
+  return readJson(variables, 'variables', { root: 'object' })
+}
+
+/**
+ * Checks and copies the options of `template.render`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readTemplateRenderOptions(options: unknown): {
+  readonly nowMs: number
+  readonly specialTokens: CheckedLoadOptions['specialTokens']
+} {
+  const given = bag(options, TEMPLATE_RENDER_OPTIONS)
+  return Object.freeze({ nowMs: nowMs(given), specialTokens: specialTokens(given) })
 }

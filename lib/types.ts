@@ -65,6 +65,40 @@ export interface RenderOptions {
   readonly addGenerationPrompt?: boolean | undefined
   /** The time that templates with a date see. Default: the time of the call. */
   readonly now?: Date | undefined
+  /** Who may write control tokens. Default: `'template'`. */
+  readonly controlTokens?: ControlTokens | undefined
+}
+
+/**
+ * Where the spelling of a control token (such as `<|im_end|>`) becomes that token: in what the template itself wrote
+ * (`'template'`: callers' text stays text, whatever it spells), everywhere (`'anywhere'`: as Transformers does, for
+ * callers who trust their content), or also in messages of the roles named, such as replayed assistant messages.
+ */
+export type ControlTokens = 'template' | 'anywhere' | { readonly trustRoles: readonly string[] }
+
+/** A stretch of rendered text and who wrote it. Offsets are in UTF-16 code units, as in `text.slice(start, end)`. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+  /** The template's own text (its literals and the special tokens), or the caller's. */
+  readonly origin: 'template' | 'caller'
+  /** Where the caller's text came from, such as `messages[2].content`; null for the template's. */
+  readonly path: string | null
+}
+
+/** Rendered text and the origin of every character. */
+export interface RenderedText {
+  readonly text: string
+  /** Cover the text completely, in order; neighbours differ. */
+  readonly spans: readonly Span[]
+}
+
+/** What {@link ChatTemplate.render} takes, besides the variables. */
+export interface TemplateRenderOptions {
+  /** The time that `strftime_now` sees. Default: the time of the call. */
+  readonly now?: Date | undefined
+  /** Special tokens as the template sees them; their text counts as the template's. Default: the template's own. */
+  readonly specialTokens?: { readonly [name in SpecialTokenName]?: string | null | undefined } | undefined
 }
 
 /** What `model.generateInference` takes, besides the messages. */
@@ -145,8 +179,11 @@ export interface LoadModelOptions {
   readonly flashAttention?: boolean | 'auto' | undefined
   /** How the key-value cache is stored. Default: `'f16'`. */
   readonly kvCacheType?: KvCacheType | undefined
-  /** The chat template (Jinja) to use in place of the one in the model file. Not empty. Default: the file's. */
-  readonly chatTemplate?: string | undefined
+  /**
+   * The chat template (Jinja) to use in place of the one in the model file, or the name of another one in the file,
+   * such as `{ name: 'tool_use' }`. Default: the file's own.
+   */
+  readonly chatTemplate?: string | { readonly name: string } | undefined
   /** What the template sees as special tokens, in place of the model file's; `null` for none. Default: the file's. */
   readonly specialTokens?: { readonly [name in SpecialTokenName]?: string | null | undefined } | undefined
   /** Cancels the loading: it rejects with the signal's reason. Default: none. */
@@ -173,9 +210,7 @@ export interface TokenizeOptions {
 }
 
 /** A prompt as the model sees it. */
-export interface RenderedPrompt {
-  /** What the chat template wrote. */
-  readonly text: string
+export interface RenderedPrompt extends RenderedText {
   /** The tokens the model is given for it. */
   readonly tokenIds: readonly number[]
 }
@@ -287,6 +322,8 @@ export interface ModelInfo {
   readonly threads: number
   /** The chat template in use, or null. */
   readonly chatTemplate: string | null
+  /** SHA-256 of everything in the file before the weights, in hexadecimal. */
+  readonly metadataSha256: string
   /** The special tokens the chat template sees, by their names there. */
   readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
   /** The devices used for evaluation. */

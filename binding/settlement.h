@@ -1,0 +1,55 @@
+#pragma once
+
+#include "addon-data.h"
+#include "convert.h"
+#include "node-api.h"
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <variant>
+
+namespace verbatim {
+
+/// A promise that a letter from another thread settles. It may cross threads: apart from the first turn
+/// it holds no handle, and it is settled on the JavaScript thread only.
+class Settlement {
+ public:
+  explicit Settlement(Napi::Env env) : deferred_(Napi::Promise::Deferred::New(env)) {
+    AddonData::of(env).mailbox().begin_operation();
+  }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+  void settle(AddonData& data, const std::function<Napi::Value(Napi::Env)>& value, const Error* error) const {
+    data.mailbox().end_operation();
+    if (error)
+      deferred_.Reject(to_js(data.env(), *error));
+    else
+      deferred_.Resolve(value(data.env()));
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+};
+
+/// A promise of what `work` returns or throws; `post` runs it on some other thread.
+template <typename Result>
+Napi::Value settle_later(Napi::Env env, const std::function<void(std::function<void()>)>& post,
+                         std::function<Result()> work) {
+  const auto settlement = std::make_shared<const Settlement>(env);
+  post([settlement, work = std::move(work), mailbox = AddonData::of(env).shared_mailbox()] {
+    std::variant<Result, Error> result = Error(ErrorCode::Internal, "");
+    try {
+      result = work();
+    } catch (...) {
+      result = current_error();
+    }
+    mailbox->post([settlement, result = std::move(result)](AddonData& data) {
+      settlement->settle(
+          data, [&](Napi::Env letter_env) { return to_js(letter_env, std::get<Result>(result)); },
+          std::get_if<Error>(&result));
+    });
+  });
+  return settlement->promise();
+}
+
+} // namespace verbatim

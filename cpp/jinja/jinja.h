@@ -1,0 +1,93 @@
+#pragma once
+
+// A complete Jinja2 engine for chat templates, configured as Hugging Face transformers configures Jinja2, that
+// knows for every rendered character whether the template or the caller wrote it.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace verbatim::jinja {
+
+/// What a template may spend. Every exceeded limit is a TemplateError with Failure::Limit and the field's name.
+struct Limits {
+  size_t source_bytes = 4u << 20;            ///< Size of the template source.
+  size_t output_bytes = 256u << 20;          ///< Size of the rendered text, and of any captured part of it.
+  size_t memory_bytes = size_t{1} << 30;     ///< Memory of all live values of one render, temporaries included.
+  uint64_t steps = 200'000'000;              ///< Nodes evaluated; long operations are charged by their length.
+  uint32_t recursion = 200;                  ///< Nested calls of macros, callers, blocks and recursive loops.
+  uint32_t source_depth = 256;               ///< Nesting of statements and expressions in the source.
+  uint32_t data_depth = 512;                 ///< Nesting of the variables' JSON and of values being printed.
+  uint64_t range_length = 100'000;           ///< Length of a range(); Jinja2's sandbox has the same number.
+  size_t integer_bits = 262'144;             ///< Size of an arbitrary-precision integer.
+  size_t stack_bytes = 288u << 10;           ///< Native stack that parsing or rendering may use.
+};
+
+/// Which kind of failure a TemplateError is.
+enum class Failure {
+  Syntax, ///< The template cannot be parsed.
+  Render, ///< An operation failed while rendering, as it would in Jinja2.
+  Raised, ///< The template called raise_exception.
+  Limit,  ///< A limit was exceeded; TemplateError::limit names it.
+  Input,  ///< The variables are not acceptable JSON.
+};
+
+/// A failure to parse or render a template. line and column are 1-based (code points), 0 when unknown.
+class TemplateError : public std::runtime_error {
+ public:
+  TemplateError(Failure failure_kind, const std::string& message, uint32_t at_line = 0, uint32_t at_column = 0,
+                std::string source_snippet = {}, std::string limit_name = {})
+      : std::runtime_error(message), failure(failure_kind), line(at_line), column(at_column),
+        snippet(std::move(source_snippet)), limit(std::move(limit_name)) {}
+
+  Failure failure;
+  uint32_t line;
+  uint32_t column;
+  std::string snippet; ///< The source line and, below it, a caret under the column.
+  std::string limit;   ///< The exceeded field of Limits when failure is Limit.
+};
+
+/// A stretch of rendered text of one origin, in byte offsets.
+struct Span {
+  size_t begin;
+  size_t end;
+  int32_t origin; ///< -1: the template's own; otherwise an index into Rendered::origins.
+};
+
+/// A rendered prompt. The spans cover the text completely; neighbours differ in origin.
+struct Rendered {
+  std::string text;
+  std::vector<Span> spans;
+  std::vector<std::string> origins; ///< Paths such as messages[2].content; only those that occur in spans.
+};
+
+struct Program;
+
+/// A parsed template. Immutable: any number of threads may render it at once.
+class Template {
+ public:
+  /// Parses a template; throws TemplateError (Syntax or Limit).
+  static std::shared_ptr<const Template> parse(std::string_view source, const Limits& limits = {});
+
+  /// Renders with the caller's variables (a JSON object as text) and the special tokens (name, text), which count
+  /// as the template's own text; a variable of the same name wins. now_ms is the time that strftime_now sees, in
+  /// milliseconds since the epoch.
+  Rendered render(std::string_view variables_json,
+                  const std::vector<std::pair<std::string, std::string>>& special_tokens, int64_t now_ms,
+                  const Limits& limits = {}) const;
+
+  explicit Template(std::unique_ptr<const Program> program);
+  ~Template();
+  Template(const Template&) = delete;
+  Template& operator=(const Template&) = delete;
+
+ private:
+  std::unique_ptr<const Program> program_;
+};
+
+} // namespace verbatim::jinja

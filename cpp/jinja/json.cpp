@@ -1,0 +1,265 @@
+#include "json.h"
+
+#include "interpreter.h"
+#include "numbers.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace verbatim::jinja {
+
+std::string OriginTable::path(int32_t origin) const {
+  std::vector<std::string> parts;
+  for (; origin >= 0; origin = nodes_[origin].parent) {
+    const Node& node = nodes_[origin];
+    if (!node.key) {
+      parts.push_back("[" + std::to_string(node.index) + "]");
+      continue;
+    }
+    const std::string_view key = node.key->view();
+    const bool plain = !key.empty() && !(key[0] >= '0' && key[0] <= '9') &&
+                       std::all_of(key.begin(), key.end(), [](char c) {
+                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                       });
+    if (plain) {
+      parts.push_back(node.parent >= 0 ? "." + std::string(key) : std::string(key));
+      continue;
+    }
+    std::string quoted = "[\"";
+    for (const char c : key) {
+      if (c == '"' || c == '\\') quoted.push_back('\\');
+      quoted.push_back(static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
+    }
+    parts.push_back(quoted + "\"]");
+  }
+  std::string path;
+  for (size_t i = parts.size(); i-- > 0;)
+    path += parts[i];
+  return path;
+}
+
+namespace {
+
+/// The names of speakers that templates treat as a part of their own syntax.
+constexpr std::string_view known_roles[] = {
+    "system",   "developer", "user",        "assistant",   "tool",     "tools",       "function",
+    "ipython",  "model",     "context",     "document",    "documents", "environment", "human",
+    "gpt",      "bot",       "observation", "tool_response", "tool_call", "tool_calls", "tool_result",
+    "tool_results", "critique", "latest_reminder", "root", "thinking", "control", "available_tools",
+    "code",     "date",      "instruction", "query",       "response", "input",       "output",
+    "function_response", "function_call", "chatbot"};
+
+class JsonParser {
+ public:
+  JsonParser(Interpreter& in, OriginTable& origins, std::string_view text) : in_(in), origins_(origins), text_(text) {}
+
+  Ref<Dict> run() {
+    const size_t invalid = unicode::find_invalid(text_);
+    if (invalid != std::string_view::npos) fail("invalid UTF-8", invalid);
+    skip_space();
+    if (at_ >= text_.size() || text_[at_] != '{') fail("the variables must be an object", at_);
+    const Value root = parse_object(template_origin, Place::Root);
+    skip_space();
+    if (at_ < text_.size()) fail("unexpected text after the variables", at_);
+    return Ref<Dict>(&root.as<Dict>());
+  }
+
+ private:
+  /// Where a value is, as far as the role rule needs to know.
+  enum class Place { Root, Messages, Element, Message, Role, Other };
+
+  [[noreturn]] void fail(const std::string& message, size_t at) const {
+    throw Raise{Failure::Input, "variables, byte " + std::to_string(at) + ": " + message, {}, -1};
+  }
+  void skip_space() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+      ++at_;
+  }
+  bool skip(char c) {
+    skip_space();
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) {
+    if (!skip(c)) fail(at_ < text_.size() ? std::string("expected '") + c + "'" : "unexpected end", at_);
+  }
+  bool literal(std::string_view word) {
+    if (text_.substr(at_, word.size()) != word) return false;
+    at_ += word.size();
+    return true;
+  }
+
+  Value parse_value(int32_t origin, Place place) {
+    skip_space();
+    if (at_ >= text_.size()) fail("unexpected end", at_);
+    switch (text_[at_]) {
+    case '{':
+      return parse_object(origin, place == Place::Element ? Place::Message : Place::Other);
+    case '[':
+      return parse_array(origin, place);
+    case '"': {
+      Text content(parse_string(), origin);
+      if (place == Place::Role &&
+          std::find(std::begin(known_roles), std::end(known_roles), content.bytes) != std::end(known_roles))
+        content.origin = template_origin;
+      return in_.string(std::move(content));
+    }
+    case 't':
+      if (literal("true")) return Value::boolean(true, origin);
+      break;
+    case 'f':
+      if (literal("false")) return Value::boolean(false, origin);
+      break;
+    case 'n':
+      if (literal("null")) return Value::none(origin);
+      break;
+    default:
+      if (text_[at_] == '-' || (text_[at_] >= '0' && text_[at_] <= '9')) return parse_number(origin);
+    }
+    fail("unexpected character", at_);
+  }
+
+  Value parse_object(int32_t origin, Place place) {
+    const Interpreter::Deeper deeper(in_);
+    expect('{');
+    auto dict = in_.make<Dict>();
+    if (!skip('}')) {
+      do {
+        skip_space();
+        if (at_ >= text_.size() || text_[at_] != '"') fail("expected a key", at_);
+        const size_t key_at = at_;
+        const Value key = in_.string(Text(parse_string(), template_origin));
+        String& name = key.as<String>();
+        if (dict->find(name.view(), name.hash())) fail("duplicate key \"" + std::string(name.view()) + "\"", key_at);
+        const int32_t member = origins_.add(origin, &name);
+        name.buffer->text.origin = member;
+        expect(':');
+        Place inside = Place::Other;
+        if (place == Place::Root && name.view() == "messages") inside = Place::Messages;
+        if (place == Place::Message && name.view() == "role") inside = Place::Role;
+        Value value = parse_value(member, inside);
+        dict->append(key, std::move(value), name.hash());
+      } while (skip(','));
+      expect('}');
+    }
+    dict->settle();
+    return Value(dict, origin);
+  }
+
+  Value parse_array(int32_t origin, Place place) {
+    const Interpreter::Deeper deeper(in_);
+    expect('[');
+    std::vector<Value> items;
+    if (!skip(']')) {
+      do {
+        items.push_back(parse_value(origins_.add(origin, static_cast<uint32_t>(items.size())),
+                                    place == Place::Messages ? Place::Element : Place::Other));
+      } while (skip(','));
+      expect(']');
+    }
+    return in_.list(std::move(items), origin);
+  }
+
+  uint32_t parse_hex() {
+    if (at_ + 4 > text_.size()) fail("incomplete \\u escape", at_);
+    uint32_t value = 0;
+    const auto result = std::from_chars(text_.data() + at_, text_.data() + at_ + 4, value, 16);
+    if (result.ptr != text_.data() + at_ + 4) fail("invalid \\u escape", at_);
+    at_ += 4;
+    return value;
+  }
+
+  std::string parse_string() {
+    const size_t begin = at_++;
+    std::string out;
+    for (;;) {
+      // Take everything up to the next character that needs a look.
+      size_t stop = at_;
+      while (stop < text_.size() && text_[stop] != '"' && text_[stop] != '\\' &&
+             static_cast<unsigned char>(text_[stop]) >= 0x20)
+        ++stop;
+      out.append(text_.substr(at_, stop - at_));
+      at_ = stop;
+      if (at_ >= text_.size()) fail("unterminated string", begin);
+      const char c = text_[at_];
+      if (c == '"') {
+        ++at_;
+        return out;
+      }
+      if (c != '\\') fail("control character in a string", at_);
+      parse_escape(out);
+    }
+  }
+
+  void parse_escape(std::string& out) {
+    const size_t begin = at_;
+    const char c = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
+    at_ += 2;
+    constexpr std::string_view simple = "\"\\/bfnrt", meaning = "\"\\/\b\f\n\r\t";
+    if (const size_t found = simple.find(c); c && found != std::string_view::npos) {
+      out.push_back(meaning[found]);
+      return;
+    }
+    if (c != 'u') fail("invalid escape", begin);
+    char32_t code = parse_hex();
+    if (code >= 0xDC00 && code < 0xE000) fail("lone surrogate", begin);
+    if (code >= 0xD800 && code < 0xDC00) {
+      if (text_.substr(at_, 2) != "\\u") fail("lone surrogate", begin);
+      at_ += 2;
+      const char32_t low = parse_hex();
+      if (low < 0xDC00 || low >= 0xE000) fail("lone surrogate", begin);
+      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    }
+    unicode::encode(out, code);
+  }
+
+  void skip_digits() {
+    const size_t begin = at_;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9')
+      ++at_;
+    if (at_ == begin) fail("invalid number", at_);
+  }
+
+  Value parse_number(int32_t origin) {
+    const size_t begin = at_;
+    const bool negative = text_[at_] == '-';
+    if (negative) ++at_;
+    const size_t digits = at_;
+    skip_digits();
+    if (text_[digits] == '0' && at_ > digits + 1) fail("leading zero in a number", digits);
+    const size_t digits_end = at_;
+    bool real = false;
+    if (at_ < text_.size() && text_[at_] == '.') {
+      real = true;
+      ++at_;
+      skip_digits();
+    }
+    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
+      real = true;
+      ++at_;
+      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
+      skip_digits();
+    }
+    if (real) return Value::real(parse_float_literal(text_.substr(begin, at_ - begin)), origin);
+    if (digits_end - digits > 4300) fail("an integer has more than 4300 digits", begin);
+    int64_t small = 0;
+    const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, small);
+    if (result.ec == std::errc()) return Value::integer(small, origin);
+    const BigInt magnitude = BigInt::from_digits(text_.substr(digits, digits_end - digits), 10);
+    return in_.big(negative ? -magnitude : magnitude, origin);
+  }
+
+  Interpreter& in_;
+  OriginTable& origins_;
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+} // namespace
+
+Ref<Dict> parse_variables(Interpreter& in, OriginTable& origins, std::string_view json) {
+  return JsonParser(in, origins, json).run();
+}
+
+} // namespace verbatim::jinja

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "value.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace verbatim::jinja {
+
+/// Where the caller's values are in its variables. An origin is an index into it; its path is made on demand.
+class OriginTable {
+ public:
+  /// Adds the member `key` of `parent`.
+  int32_t add(int32_t parent, String* key) { return add({parent, 0, Ref<String>(key)}); }
+  /// Adds element `index` of `parent`.
+  int32_t add(int32_t parent, uint32_t index) { return add({parent, index, {}}); }
+  /// For example messages[2].content.
+  std::string path(int32_t origin) const;
+  size_t size() const { return nodes_.size(); }
+
+ private:
+  struct Node {
+    int32_t parent;
+    uint32_t index;
+    Ref<String> key; ///< Its own reference: a template may drop what the caller gave it.
+  };
+  int32_t add(Node node) {
+    nodes_.push_back(std::move(node));
+    return static_cast<int32_t>(nodes_.size() - 1);
+  }
+  std::vector<Node> nodes_;
+};
+
+/// Reads the variables: a JSON object, strictly, with every number exact and the order of keys kept. Fails (Input)
+/// for anything else, for duplicate keys, lone surrogates and invalid UTF-8. A well-known role name in messages[i].role
+/// counts as the template's, because templates compare and print it as a part of their own syntax.
+Ref<Dict> parse_variables(Interpreter& in, OriginTable& origins, std::string_view json);
+
+} // namespace verbatim::jinja

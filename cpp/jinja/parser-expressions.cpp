@@ -1,0 +1,425 @@
+#include "filters.h"
+#include "numbers.h"
+#include "parser.h"
+
+#include <array>
+#include <charconv>
+
+namespace verbatim::jinja {
+
+Expression* Parser::parse_expression(bool with_conditional) {
+  const Nesting nesting(*this);
+  return with_conditional ? parse_conditional() : parse_logic(0);
+}
+
+Expression* Parser::parse_conditional() {
+  Expression* yes = parse_logic(0);
+  while (current().is_name("if")) {
+    auto* node = make<Conditional>(take().position);
+    node->yes = under(node, yes);
+    node->test = under(node, parse_logic(0));
+    if (skip_name("else")) {
+      const Nesting nesting(*this);
+      node->no = under(node, parse_conditional());
+    }
+    yes = node;
+  }
+  return yes;
+}
+
+/// or (level 0), and (level 1).
+Expression* Parser::parse_logic(int level) {
+  const auto operand = [&] { return level == 0 ? parse_logic(1) : parse_not(); };
+  Expression* left = operand();
+  while (current().is_name(level == 0 ? "or" : "and")) {
+    auto* node = make<Operation>(level == 0 ? NodeKind::Or : NodeKind::And, take().position);
+    node->left = under(node, left);
+    node->right = under(node, operand());
+    left = node;
+  }
+  return left;
+}
+
+Expression* Parser::parse_not() {
+  if (!current().is_name("not")) return parse_compare();
+  const Nesting nesting(*this);
+  auto* node = make<Operation>(NodeKind::Not, take().position);
+  node->right = under(node, parse_not());
+  return node;
+}
+
+Expression* Parser::parse_compare() {
+  static constexpr std::array<std::pair<std::string_view, Operator>, 6> symbols = {{{"==", Operator::Equal},
+                                                                                    {"!=", Operator::NotEqual},
+                                                                                    {"<", Operator::Less},
+                                                                                    {"<=", Operator::LessEqual},
+                                                                                    {">", Operator::Greater},
+                                                                                    {">=", Operator::GreaterEqual}}};
+  Expression* first = parse_arithmetic(0);
+  Compare* node = nullptr;
+  for (;;) {
+    const Token& token = current();
+    const Operator* op = nullptr;
+    static constexpr Operator in = Operator::In, not_in = Operator::NotIn;
+    if (token.kind == TokenKind::Operator) {
+      for (const auto& symbol : symbols)
+        if (token.text == symbol.first) op = &symbol.second;
+    } else if (token.is_name("in")) {
+      op = &in;
+    } else if (token.is_name("not") && ahead().is_name("in")) {
+      op = &not_in;
+    }
+    if (!op) return node ? node : first;
+    if (!node) {
+      node = make<Compare>(token.position);
+      node->first = under(node, first);
+    }
+    take();
+    if (*op == Operator::NotIn) take();
+    node->rest.emplace_back(*op, under(node, parse_arithmetic(0)));
+  }
+}
+
+/// + and - (level 0), ~ (1), * / // % (2), ** (3).
+Expression* Parser::parse_arithmetic(int level) {
+  if (level == 1) {
+    Expression* first = parse_arithmetic(2);
+    if (!current().is_operator("~")) return first;
+    auto* node = make<Sequence>(NodeKind::Concat, current().position);
+    node->items.push_back(under(node, first));
+    while (skip_operator("~"))
+      node->items.push_back(under(node, parse_arithmetic(2)));
+    return node;
+  }
+  const auto operand = [&] { return level == 3 ? parse_unary(true) : parse_arithmetic(level + 1); };
+  const auto operator_here = [&]() -> const Operator* {
+    struct Symbol {
+      int level;
+      std::string_view text;
+      Operator op;
+    };
+    static constexpr Symbol symbols[] = {
+        {0, "+", Operator::Add},          {0, "-", Operator::Subtract}, {2, "*", Operator::Multiply}, {2, "/", Operator::Divide},
+        {2, "//", Operator::FloorDivide}, {2, "%", Operator::Modulo},   {3, "**", Operator::Power}};
+    if (current().kind == TokenKind::Operator)
+      for (const Symbol& symbol : symbols)
+        if (symbol.level == level && symbol.text == current().text) return &symbol.op;
+    return nullptr;
+  };
+  Expression* left = operand();
+  while (const Operator* op = operator_here()) {
+    auto* node = make<Operation>(NodeKind::Binary, take().position);
+    node->op = *op;
+    node->left = under(node, left);
+    node->right = under(node, operand());
+    left = node;
+  }
+  return left;
+}
+
+Expression* Parser::parse_unary(bool with_filter) {
+  Expression* node;
+  if (current().is_operator("-") || current().is_operator("+")) {
+    const Nesting nesting(*this);
+    const bool negative = current().text == "-";
+    auto* sign = make<Operation>(negative ? NodeKind::Negative : NodeKind::Positive, take().position);
+    sign->right = under(sign, parse_unary(false));
+    node = sign;
+  } else {
+    node = parse_primary();
+  }
+  node = parse_postfix(node);
+  return with_filter ? parse_filter_expression(node) : node;
+}
+
+Expression* Parser::parse_number() {
+  const Token& token = take();
+  auto* node = make<Const>(token.position);
+  if (token.kind == TokenKind::Float) {
+    node->type = Const::Type::Float;
+    const auto parsed = parse_float_literal(token.text);
+    node->real = parsed;
+    return node;
+  }
+  std::string_view digits(token.text);
+  unsigned base = 10;
+  if (digits.size() > 1 && (digits[1] | 0x20) >= 'a') {
+    base = (digits[1] | 0x20) == 'x' ? 16 : (digits[1] | 0x20) == 'o' ? 8 : 2;
+    digits.remove_prefix(2);
+  }
+  if (digits.size() > (base == 10 ? 4300 : limits_.integer_bits / 4))
+    raise_syntax("an integer has too many digits", token.position);
+  BigInt value = BigInt::from_digits(digits, base);
+  if (value.fits_int64()) {
+    node->type = Const::Type::Int;
+    node->integer = value.to_int64();
+  } else {
+    node->type = Const::Type::BigInt;
+    node->big = std::move(value);
+  }
+  return node;
+}
+
+Expression* Parser::parse_primary() {
+  const Token& token = current();
+  switch (token.kind) {
+  case TokenKind::Name: {
+    take();
+    const std::string& name = token.text;
+    if (name == "true" || name == "True" || name == "false" || name == "False") {
+      auto* node = make<Const>(token.position);
+      node->type = Const::Type::Bool;
+      node->integer = name.size() == 4;
+      return node;
+    }
+    if (name == "none" || name == "None") return make<Const>(token.position);
+    return make<Name>(token.position, intern(name), Name::Use::Load);
+  }
+  case TokenKind::String: {
+    auto* node = make<Const>(token.position);
+    std::string content;
+    while (current().kind == TokenKind::String)
+      content += take().text;
+    node->type = Const::Type::String;
+    node->string = intern(content);
+    return node;
+  }
+  case TokenKind::Integer:
+  case TokenKind::Float:
+    return parse_number();
+  case TokenKind::Operator:
+    if (token.text == "(") {
+      take();
+      Expression* node = parse_tuple(false, true, {}, true);
+      expect_operator(")");
+      return node;
+    }
+    if (token.text == "[") return parse_list();
+    if (token.text == "{") return parse_dict();
+    [[fallthrough]];
+  default:
+    fail("unexpected '" + describe(token) + "'");
+  }
+}
+
+Expression* Parser::parse_tuple(bool simple, bool with_conditional, std::string_view end_name, bool parenthesised) {
+  const Nesting nesting(*this);
+  const uint32_t position = current().position;
+  std::vector<Expression*> items;
+  bool is_tuple = false;
+  for (;;) {
+    if (!items.empty()) expect_operator(",");
+    const Token& token = current();
+    if (token.kind == TokenKind::VariableEnd || token.kind == TokenKind::BlockEnd || token.is_operator(")") ||
+        (!end_name.empty() && token.is_name(end_name)))
+      break;
+    items.push_back(simple ? parse_primary() : parse_expression(with_conditional));
+    if (!current().is_operator(",")) break;
+    is_tuple = true;
+  }
+  if (!is_tuple) {
+    if (!items.empty()) return items[0];
+    if (!parenthesised) fail("Expected an expression, got '" + describe(current()) + "'");
+  }
+  auto* node = make<Sequence>(NodeKind::Tuple, position);
+  for (Expression* item : items)
+    node->items.push_back(under(node, item));
+  return node;
+}
+
+Expression* Parser::parse_list() {
+  auto* node = make<Sequence>(NodeKind::ListDisplay, take().position);
+  while (!current().is_operator("]")) {
+    if (!node->items.empty()) expect_operator(",");
+    if (current().is_operator("]")) break;
+    node->items.push_back(under(node, parse_expression()));
+  }
+  expect_operator("]");
+  return node;
+}
+
+Expression* Parser::parse_dict() {
+  auto* node = make<DictDisplay>(take().position);
+  while (!current().is_operator("}")) {
+    if (!node->items.empty()) expect_operator(",");
+    if (current().is_operator("}")) break;
+    Expression* key = under(node, parse_expression());
+    expect_operator(":");
+    node->items.emplace_back(key, under(node, parse_expression()));
+  }
+  expect_operator("}");
+  return node;
+}
+
+Expression* Parser::parse_postfix(Expression* node) {
+  for (;;) {
+    if (current().is_operator(".") || current().is_operator("["))
+      node = parse_subscript(node);
+    else if (current().is_operator("("))
+      node = parse_call(node);
+    else
+      return node;
+  }
+}
+
+Expression* Parser::parse_filter_expression(Expression* node) {
+  for (;;) {
+    if (current().is_operator("|"))
+      node = parse_filter(node, false);
+    else if (current().is_name("is"))
+      node = parse_test(node);
+    else if (current().is_operator("("))
+      node = parse_call(node);
+    else
+      return node;
+  }
+}
+
+Expression* Parser::parse_subscript(Expression* operand) {
+  const Token& token = take();
+  if (token.text == ".") {
+    if (current().kind == TokenKind::Name) {
+      auto* node = make<Attribute>(current().position);
+      node->operand = under(node, operand);
+      node->name = intern(take().text);
+      return node;
+    }
+    if (current().kind != TokenKind::Integer) fail("expected name or number");
+    auto* node = make<Item>(token.position);
+    node->operand = under(node, operand);
+    node->key = under(node, parse_number());
+    return node;
+  }
+  auto* node = make<Item>(token.position);
+  node->operand = under(node, operand);
+  std::vector<Expression*> keys;
+  bool comma = false;
+  while (!current().is_operator("]")) {
+    if (!keys.empty()) {
+      expect_operator(",");
+      comma = true;
+    }
+    keys.push_back(parse_subscript_item());
+  }
+  expect_operator("]");
+  if (!comma && keys.size() == 1) {
+    node->key = under(node, keys[0]);
+    return node;
+  }
+  auto* tuple = make<Sequence>(NodeKind::Tuple, token.position);
+  for (Expression* key : keys) {
+    if (key->kind == NodeKind::Slice) raise_syntax("a slice cannot be part of a tuple", key->position);
+    tuple->items.push_back(under(tuple, key));
+  }
+  node->key = under(node, tuple);
+  return node;
+}
+
+Expression* Parser::parse_subscript_item() {
+  const uint32_t position = current().position;
+  Expression* start = nullptr;
+  if (!current().is_operator(":")) {
+    start = parse_expression();
+    if (!current().is_operator(":")) return start;
+  }
+  auto* node = make<Slice>(position);
+  node->start = under(node, start);
+  take();
+  const auto part = [&]() -> Expression* {
+    if (current().is_operator("]") || current().is_operator(",") || current().is_operator(":")) return nullptr;
+    return under(node, parse_expression());
+  };
+  node->stop = part();
+  if (skip_operator(":")) node->step = current().is_operator(":") ? parse_expression() : part();
+  return node;
+}
+
+void Parser::parse_arguments(Node* owner, CallArguments& arguments) {
+  const uint32_t position = current().position;
+  expect_operator("(");
+  const auto ensure = [&](bool good) {
+    if (!good) raise_syntax("invalid syntax for function call expression", position);
+  };
+  bool comma = false;
+  while (!current().is_operator(")")) {
+    if (comma) {
+      expect_operator(",");
+      if (current().is_operator(")")) break;
+    }
+    comma = true;
+    if (current().is_operator("*")) {
+      ensure(!arguments.rest && !arguments.named_rest);
+      take();
+      arguments.rest = under(owner, parse_expression());
+    } else if (current().is_operator("**")) {
+      ensure(!arguments.named_rest);
+      take();
+      arguments.named_rest = under(owner, parse_expression());
+    } else if (current().kind == TokenKind::Name && ahead().is_operator("=")) {
+      ensure(!arguments.named_rest);
+      const StringId name = intern(take().text);
+      take();
+      for (const auto& other : arguments.named)
+        if (other.first == name) fail("keyword argument repeated: " + text(name));
+      arguments.named.emplace_back(name, under(owner, parse_expression()));
+    } else {
+      ensure(!arguments.rest && !arguments.named_rest && arguments.named.empty());
+      arguments.positional.push_back(under(owner, parse_expression()));
+    }
+  }
+  expect_operator(")");
+}
+
+Expression* Parser::parse_call(Expression* operand) {
+  auto* node = make<Application>(NodeKind::Call, current().position);
+  node->operand = under(node, operand);
+  parse_arguments(node, node->arguments);
+  return node;
+}
+
+/// Filters after a value; for a filter block or set block (no value) the first one has no operand. May be none.
+Application* Parser::parse_filter(Expression* operand, bool start_inline) {
+  Expression* node = operand;
+  Application* filter = nullptr;
+  while (current().is_operator("|") || start_inline) {
+    if (!start_inline) take();
+    start_inline = false;
+    filter = make<Application>(NodeKind::Filter, current().position);
+    std::string name = expect_name().text;
+    while (skip_operator("."))
+      name += "." + expect_name().text;
+    filter->name = intern(name);
+    filter->filter = find_filter(name);
+    filter->operand = under(filter, node);
+    if (current().is_operator("(")) parse_arguments(filter, filter->arguments);
+    node = filter;
+  }
+  return filter;
+}
+
+Expression* Parser::parse_test(Expression* operand) {
+  take();
+  const bool negated = skip_name("not");
+  auto* node = make<Application>(NodeKind::Test, current().position);
+  std::string name = expect_name().text;
+  while (skip_operator("."))
+    name += "." + expect_name().text;
+  node->name = intern(name);
+  node->test = find_test(name);
+  node->operand = under(node, operand);
+  const Token& token = current();
+  if (token.is_operator("(")) {
+    parse_arguments(node, node->arguments);
+  } else if ((token.kind == TokenKind::Name && token.text != "else" && token.text != "or" && token.text != "and") ||
+             token.kind == TokenKind::String || token.kind == TokenKind::Integer || token.kind == TokenKind::Float ||
+             token.is_operator("[") || token.is_operator("{")) {
+    if (token.is_name("is")) fail("You cannot chain multiple tests with is");
+    node->arguments.positional.push_back(under(node, parse_postfix(parse_primary())));
+  }
+  if (!negated) return node;
+  auto* inverse = make<Operation>(NodeKind::Not, node->position);
+  inverse->right = under(inverse, node);
+  return inverse;
+}
+
+} // namespace verbatim::jinja
