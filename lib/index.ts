@@ -7,5 +7,5 @@
 export { ChatTemplate } from './chat-template.js'
 export * from './errors.js'
 export { Inference } from './inference.js'
-export { generateInference, loadModel, Model } from './model.js'
+export { generateInference, loadModel, Model, verifyReceipt } from './model.js'
 export type * from './types.js'

@@ -1,5 +1,6 @@
 import { CancelledError, fromNative, InferenceConsumedError } from './errors.js'
 import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
+import { completeReceipt, type ReceiptTerms } from './receipt.js'
 import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
 
 /** A run that has been started. */
@@ -8,6 +9,7 @@ export interface StartedInference {
   readonly seed: number
   readonly signal: AbortSignal | null
   readonly wantsLogprobs: boolean
+  readonly receiptTerms: ReceiptTerms
 }
 
 /** Starts a run; `onNews` as in NativeModel.generate. Throws when the call is refused. */
@@ -37,6 +39,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
   #native: NativeInference | undefined
   #seed = 0
   #wantsLogprobs = false
+  #receiptTerms: ReceiptTerms | undefined
   #ended: 'no' | 'well' | 'in error' = 'no'
   #error: unknown
   #lastSlice: NativeSlice | null = null
@@ -57,10 +60,11 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     this.result.catch(() => {}) // nobody need listen
     this.stream = { [Symbol.asyncIterator]: () => this.#iterate() }
     try {
-      const { native, seed, signal, wantsLogprobs } = start(() => this.#onNews())
+      const { native, seed, signal, wantsLogprobs, receiptTerms } = start(() => this.#onNews())
       this.#native = native
       this.#seed = seed
       this.#wantsLogprobs = wantsLogprobs
+      this.#receiptTerms = receiptTerms
       this.#signal = signal
       signal?.addEventListener('abort', this.#onAbort, { once: true })
     } catch (error) {
@@ -150,7 +154,9 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     } else {
       this.#signal?.removeEventListener('abort', this.#onAbort)
       this.#ended = 'well'
-      this.#resolve(Object.freeze({ ...this.#partialResult(outcome), finishReason: outcome.finishReason }))
+      const { finishReason, digest, outputTokenIdsSha256 } = outcome
+      const receipt = completeReceipt(this.#receiptTerms as ReceiptTerms, digest, outputTokenIdsSha256)
+      this.#resolve(Object.freeze({ ...this.#partialResult(outcome), finishReason, receipt }))
     }
   }
 

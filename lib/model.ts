@@ -10,7 +10,7 @@ import {
   OutOfMemoryError,
 } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
-import type { NativeModel, NativeRenderRequest } from './native.js'
+import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
 import {
   type CheckedLoadOptions,
   type CheckedModelGenerateOptions,
@@ -25,13 +25,18 @@ import {
   readTokenIds,
   readTokenizeOptions,
 } from './options.js'
+import { chatTemplateSha256, receiptTerms, tokenIdsSha256 } from './receipt.js'
 import type {
+  ControlTokens,
   GenerateOptions,
   LoadModelOptions,
   Messages,
   ModelGenerateOptions,
   ModelInfo,
   ModelLoad,
+  Receipt,
+  ReceiptEvidence,
+  ReceiptVerification,
   RenderedPrompt,
   RenderOptions,
   TokenizeOptions,
@@ -46,6 +51,8 @@ let startInference: (
   options: CheckedModelGenerateOptions,
   onNews: () => void,
 ) => StartedInference
+
+let renderNatively: (model: Model, messages: Messages, options: RenderOptions) => Promise<NativePrompt>
 
 /** A loaded model. It runs any number of requests at once; each of them sees only its own messages. */
 export class Model implements AsyncDisposable {
@@ -94,9 +101,7 @@ export class Model implements AsyncDisposable {
    * `TemplateLimitError`, `TokenizeError` or `DisposedError`.
    */
   async renderPrompt(messages: Messages, options?: RenderOptions): Promise<RenderedPrompt> {
-    const request = renderRequest(messages, readRenderOptions(options))
-    this.#requireAlive()
-    const { text, spans, tokenIds } = await this.#settle(this.#native.render(request))
+    const { text, spans, tokenIds } = await this.#render(messages, options)
     return Object.freeze({ text, spans, tokenIds: Array.from(tokenIds) })
   }
 
@@ -141,29 +146,39 @@ export class Model implements AsyncDisposable {
     this.#requireAlive()
     const { seed, signal } = options
     if (signal?.aborted) throw signal.reason
-    const native = this.#native.generate(
-      {
-        ...request,
-        maxTokens: options.maxTokens,
-        temperature: options.temperature,
-        topP: options.topP,
-        topK: options.topK,
-        minP: options.minP,
-        repetitionPenalty: options.repetitionPenalty,
-        presencePenalty: options.presencePenalty,
-        frequencyPenalty: options.frequencyPenalty,
-        seed,
-        stop: options.stop,
-        logprobs: options.logprobs ?? -1,
-        ignoreEndOfSequence: options.ignoreEndOfSequence,
-      },
-      onNews,
-    )
-    return { native, seed, signal, wantsLogprobs: options.logprobs !== null }
+    const generateRequest = {
+      ...request,
+      maxTokens: options.maxTokens,
+      temperature: options.temperature,
+      topP: options.topP,
+      topK: options.topK,
+      minP: options.minP,
+      repetitionPenalty: options.repetitionPenalty,
+      presencePenalty: options.presencePenalty,
+      frequencyPenalty: options.frequencyPenalty,
+      seed,
+      stop: options.stop,
+      logprobs: options.logprobs ?? -1,
+      ignoreEndOfSequence: options.ignoreEndOfSequence,
+    }
+    return {
+      native: this.#native.generate(generateRequest, onNews),
+      seed,
+      signal,
+      wantsLogprobs: options.logprobs !== null,
+      receiptTerms: receiptTerms(this.info, generateRequest, controlTokenPolicy(options.controlTokens)),
+    }
   }
 
   static {
     startInference = (model, ...rest) => model.#start(...rest)
+    renderNatively = (model, messages, options) => model.#render(messages, options)
+  }
+
+  async #render(messages: Messages, options?: RenderOptions): Promise<NativePrompt> {
+    const request = renderRequest(messages, readRenderOptions(options))
+    this.#requireAlive()
+    return this.#settle(this.#native.render(request))
   }
 
   #requireAlive(): void {
@@ -229,6 +244,43 @@ function requireMemory(cells: number): void {
     `A cache of ${cells} cells needs more than ${neededBytes} bytes, but there are ${memory} bytes of memory. Use a smaller cacheSize or contextSize.`,
     { neededBytes },
   )
+}
+
+/**
+ * Checks a receipt: renders the messages anew with this model, and compares what went in, the prompt and its tokens,
+ * and (when `tokenIds` is given) the output with what the receipt says.
+ *
+ * Rejects with what `renderPrompt` rejects with.
+ */
+export async function verifyReceipt(
+  receipt: Receipt,
+  evidence: ReceiptEvidence,
+): Promise<ReceiptVerification> {
+  const { model, messages, tools, documents, templateVariables, tokenIds } = evidence
+  if (!(model instanceof Model))
+    throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
+  const { digest } = await renderNatively(model, messages, {
+    tools,
+    documents,
+    templateVariables,
+    now: new Date(receipt.now),
+    addGenerationPrompt: receipt.addGenerationPrompt,
+    controlTokens: receipt.controlTokens,
+  })
+  const found: Partial<Receipt> = {
+    messagesSha256: digest.messages ?? '',
+    toolsSha256: digest.tools,
+    documentsSha256: digest.documents,
+    templateVariablesSha256: digest.templateVariables,
+    chatTemplateSha256: chatTemplateSha256(model.info),
+    modelMetadataSha256: model.info.metadataSha256,
+    promptTextSha256: digest.promptText ?? '',
+    promptTokenIdsSha256: digest.promptTokenIds ?? '',
+    ...(tokenIds && { outputTokenIdsSha256: tokenIdsSha256(tokenIds) }),
+  }
+  const fields = Object.keys(found) as (keyof Receipt)[]
+  const mismatches = fields.filter((field) => found[field] !== receipt[field])
+  return Object.freeze({ ok: mismatches.length === 0, mismatches: Object.freeze(mismatches) })
 }
 
 function startLoading(path: string, options: CheckedLoadOptions): Promise<Model> {
@@ -301,6 +353,11 @@ function renderRequest(messages: unknown, options: CheckedRenderOptions): Native
     controlTokensAnywhere: controlTokens === 'anywhere',
     trustedMessages: controlTokens === 'anywhere' ? [] : messagesOfRoles(messagesJson, controlTokens),
   }
+}
+
+function controlTokenPolicy(checked: CheckedRenderOptions['controlTokens']): ControlTokens {
+  if (checked === 'anywhere') return checked
+  return checked.length > 0 ? { trustRoles: checked } : 'template'
 }
 
 function messagesOfRoles(messagesJson: string, roles: readonly string[]): number[] {

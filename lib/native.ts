@@ -1,6 +1,14 @@
 // What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
 import type { NativeError } from './errors.js'
-import type { ChosenTokenLogprob, RenderedText, FinishReason, ModelInfo, ModelLoad, Timings, Usage } from './types.js'
+import type {
+  ChosenTokenLogprob,
+  FinishReason,
+  ModelInfo,
+  ModelLoad,
+  RenderedText,
+  Timings,
+  Usage,
+} from './types.js'
 
 export interface NativeAddon {
   readonly version: string
@@ -26,7 +34,11 @@ export interface NativeAddon {
 
 export interface NativeChatTemplate {
   /** `variables`: JSON text of an object; `now`: milliseconds since the epoch. */
-  render(variables: string, specialTokens: Readonly<Record<string, string>>, now: number): Promise<RenderedText>
+  render(
+    variables: string,
+    specialTokens: Readonly<Record<string, string>>,
+    now: number,
+  ): Promise<RenderedText>
 }
 
 export interface NativeLoadOptions {
@@ -83,10 +95,15 @@ export interface NativeModel {
   load(): ModelLoad
   /** `onNews`: see {@link NativeInference.take}; its last call is when the run has finished. */
   generate(request: NativeGenerateRequest, onNews: () => void): NativeInference
-  render(request: NativeRenderRequest): Promise<RenderedText & { readonly tokenIds: Int32Array }>
+  render(request: NativeRenderRequest): Promise<NativePrompt>
   tokenize(text: string, parseControlTokens: boolean): Promise<Int32Array>
   detokenize(tokenIds: Int32Array, withControlTokens: boolean): Promise<string>
   dispose(): Promise<void>
+}
+
+export interface NativePrompt extends RenderedText {
+  readonly tokenIds: Int32Array
+  readonly digest: NativeDigest
 }
 
 export interface NativeInference {
@@ -104,10 +121,22 @@ export interface NativeSlice {
   readonly logprobs?: readonly ChosenTokenLogprob[]
 }
 
+/** SHA-256 in hexadecimal; null where there was nothing to hash. */
+export interface NativeDigest {
+  readonly messages: string | null
+  readonly tools: string | null
+  readonly documents: string | null
+  readonly templateVariables: string | null
+  readonly promptText: string | null
+  readonly promptTokenIds: string | null
+}
+
 export interface NativeOutcome extends NativeSlice {
   /** Null when the run failed or was cancelled. */
   readonly finishReason: FinishReason | null
   readonly error: NativeError | null
   readonly usage: Usage
   readonly timings: Timings
+  readonly digest: NativeDigest
+  readonly outputTokenIdsSha256: string
 }

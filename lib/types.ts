@@ -286,6 +286,66 @@ export interface PartialInferenceResult {
 /** The result of an inference. */
 export interface InferenceResult extends PartialInferenceResult {
   readonly finishReason: FinishReason
+  /** What went in and what came out, to be checked with `verifyReceipt`. */
+  readonly receipt: Receipt
+}
+
+/**
+ * What a result was made from. Hashes are SHA-256 in hexadecimal: of JSON in compact form, with the received order
+ * of keys and spelling of numbers; of text as UTF-8; of token ids as little-endian unsigned 32-bit integers. Null
+ * where there was nothing to hash.
+ */
+export interface Receipt {
+  /** Of this format. */
+  readonly version: 1
+  readonly messagesSha256: string
+  readonly toolsSha256: string | null
+  readonly documentsSha256: string | null
+  readonly templateVariablesSha256: string | null
+  /** Of the chat template's source. */
+  readonly chatTemplateSha256: string
+  /** Of everything in the model file before the weights. */
+  readonly modelMetadataSha256: string
+  readonly promptTextSha256: string
+  readonly promptTokenIdsSha256: string
+  readonly outputTokenIdsSha256: string
+  /** What the template saw as the time, in milliseconds since 1970-01-01T00:00Z. */
+  readonly now: number
+  readonly addGenerationPrompt: boolean
+  readonly controlTokens: ControlTokens
+  readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
+  /** The sampler's values that were in effect. */
+  readonly sampling: {
+    readonly maxTokens: number
+    readonly temperature: number
+    readonly topP: number
+    readonly topK: number
+    readonly minP: number
+    readonly repetitionPenalty: number
+    readonly presencePenalty: number
+    readonly frequencyPenalty: number
+    readonly stop: readonly string[]
+    readonly ignoreEndOfSequence: boolean
+  }
+  readonly seed: number
+  /** Of this package. */
+  readonly packageVersion: string
+  readonly llamaCppVersion: string
+}
+
+/** What a receipt is checked against. */
+export interface ReceiptEvidence extends Pick<RenderOptions, 'tools' | 'documents' | 'templateVariables'> {
+  readonly model: Model
+  readonly messages: Messages
+  /** The output, when it is to be checked too. */
+  readonly tokenIds?: readonly number[] | undefined
+}
+
+/** What `verifyReceipt` found. */
+export interface ReceiptVerification {
+  readonly ok: boolean
+  /** The fields of the receipt that do not agree. */
+  readonly mismatches: readonly (keyof Receipt)[]
 }
 
 /** What is known of a loaded model. */

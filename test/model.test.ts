@@ -60,6 +60,7 @@ describe('info', () => {
       chatTemplate: expect.stringMatching(/^\{%- if tools %\}/),
       specialTokens: { bos_token: '<|endoftext|>', eos_token: '<|im_end|>', pad_token: '<|endoftext|>' },
       devices: [expect.any(String)],
+      metadataSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
     })
     expect(Object.isFrozen(other.info)).toBe(true)
   })
@@ -238,7 +239,7 @@ describe('chatTemplate', () => {
 
   test('an empty prompt is refused', async () => {
     await using other = await loadModel(spmModel, { contextSize: 16, threads: 1, chatTemplate: '{# #}' })
-    expect(await other.renderPrompt(user('a'))).toEqual({ text: '', tokenIds: [] })
+    expect(await other.renderPrompt(user('a'))).toEqual({ text: '', spans: [], tokenIds: [] })
     expect(await rejection(other.generateInference(user('a')))).toMatchObject({ code: 'TEMPLATE_RENDER' })
   })
 

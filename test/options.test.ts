@@ -51,6 +51,7 @@ describe('defaults', () => {
       documentsJson: null,
       templateVariablesJson: null,
       addGenerationPrompt: true,
+      controlTokens: [],
     })
     expect(rest.model).toBe(model)
     expect(nowMs).toBeGreaterThanOrEqual(before)
@@ -66,6 +67,7 @@ describe('defaults', () => {
         templateVariablesJson: null,
         addGenerationPrompt: true,
         nowMs: expect.any(Number),
+        controlTokens: [],
       })
     }
   })
@@ -81,6 +83,7 @@ describe('defaults', () => {
         flashAttention: 'auto',
         kvCacheType: 'f16',
         chatTemplate: null,
+        chatTemplateName: null,
         specialTokens: {},
         signal: null,
         onProgress: null,
@@ -96,7 +99,7 @@ describe('defaults', () => {
     )
     const absent = Object.fromEntries(names.map((name) => [name, undefined]))
     expect(read({ ...absent, model })).toEqual(read({ model }))
-    const loadNames = Object.keys(readLoadOptions({}))
+    const loadNames = Object.keys(readLoadOptions({})).filter((name) => name !== 'chatTemplateName')
     expect(readLoadOptions(Object.fromEntries(loadNames.map((name) => [name, undefined])))).toEqual(
       readLoadOptions({}),
     )
@@ -108,6 +111,29 @@ describe('defaults', () => {
     expect(new Set(seeds).size).toBe(200)
     expect(Math.max(...seeds)).toBeGreaterThan(2 ** 52)
     expect(seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0)).toBe(true)
+  })
+})
+
+describe('controlTokens', () => {
+  test.each([
+    ['template', []],
+    ['anywhere', 'anywhere'],
+    [{ trustRoles: ['assistant', 'tool'] }, ['assistant', 'tool']],
+    [{ trustRoles: [] }, []],
+  ] as const)('%j', (controlTokens, checked) => {
+    expect(generate({ controlTokens }).controlTokens).toEqual(checked)
+  })
+
+  test.each([
+    ['nowhere', 'controlTokens'],
+    [true, 'controlTokens'],
+    [null, 'controlTokens'],
+    [{ roles: ['assistant'] }, 'controlTokens.roles'],
+    [{ trustRoles: 'assistant' }, 'controlTokens.trustRoles'],
+    [{ trustRoles: [1] }, 'controlTokens.trustRoles'],
+    [{}, 'controlTokens.trustRoles'],
+  ])('%j is refused', (controlTokens, path) => {
+    expect(refusal(() => generate({ controlTokens })).path).toBe(path)
   })
 })
 
@@ -329,7 +355,7 @@ describe('names', () => {
 
   test('far-off names get the list, those of other functions are sent on', () => {
     expect(refusal(() => generate({ mirostat: 2 })).message).toContain(
-      'Known are addGenerationPrompt, documents,',
+      'Known are addGenerationPrompt, controlTokens, documents,',
     )
     expect(refusal(() => generate({ contextSize: 2048 })).message).toContain('option of loadModel')
     expect(refusal(() => readRenderOptions({ temperature: 1 })).message).toContain(
