@@ -28,7 +28,11 @@ afterAll(() => model.dispose())
 
 describe('a receipt', () => {
   test('hashes what its documentation says', async () => {
-    const { text, tokenIds } = await model.renderPrompt(messages, options)
+    const { text, tokenIds } = await model.renderPrompt(messages, {
+      tools,
+      templateVariables: { x: 1.5 },
+      now: new Date(0),
+    })
     expect(result.receipt).toMatchObject({
       version: 1,
       messagesSha256: sha256(JSON.stringify(messages)),
