@@ -9,6 +9,7 @@ import {
   OutOfMemoryError,
 } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
+import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativeRenderRequest } from './native.js'
 import {
   type CheckedLoadOptions,
@@ -83,7 +84,7 @@ export class Model implements AsyncDisposable {
     const request = renderRequest(messages, readRenderOptions(options))
     this.#requireAlive()
     const { text, tokenIds } = await this.#settle(this.#native.render(request))
-    return Object.freeze({ text, tokenIds: Array.from(tokenIds) })
+    return Object.freeze({ text, tokenIds: toNumbers(tokenIds) })
   }
 
   /**
@@ -95,7 +96,7 @@ export class Model implements AsyncDisposable {
     const { controlTokens } = readTokenizeOptions(options)
     const checked = readText(text)
     this.#requireAlive()
-    return Array.from(await this.#settle(this.#native.tokenize(checked, controlTokens === 'parse')))
+    return toNumbers(await this.#settle(this.#native.tokenize(checked, controlTokens === 'parse')))
   }
 
   /**

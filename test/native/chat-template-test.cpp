@@ -94,7 +94,8 @@ TEST(chat_template_keeps_content_apart_from_the_program) {
 }
 
 TEST(chat_template_reports_syntax_errors) {
-  for (const std::string source : {"{{ ", "{% if x %}", "{% for %}{% endfor %}", "{{ 'a }}", "{% nonsense %}"})
+  for (const std::string source :
+       {"{{ ", "{% if x %}", "{% for %}{% endfor %}", "{{ 'a }}", "{% nonsense %}"})
     CHECK_EQ(thrown_code([&] { ChatTemplate(source, {}); }), ErrorCode::TemplateSyntax);
 }
 
