@@ -4,22 +4,23 @@
 //   npm run bench:event-loop
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { arch, cpus, platform, totalmem } from 'node:os'
+import { arch, cpus, loadavg, platform, totalmem } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateInference, loadModel, type Model, VerbatimError } from 'verbatim-llama'
 import { loadAddon } from '../dist/addon.js'
 import { makeModel } from '../scripts/make-model.js'
 import { messageCases } from './event-loop/messages.js'
-import { instrument, Meter } from './event-loop/meter.js'
+import { type Held, instrument, Meter } from './event-loop/meter.js'
 
 const GOAL_MS = 5
 const ROUNDS = 3
 const results = new URL('results/event-loop.json', import.meta.url)
 
 const entries = new Meter() // every call into the addon, and back
-const calls = new Meter() // the public functions, and the turns of the event loop around them
-const deliveries = new Map<string, { count: number; longestMs: number }>()
+const calls = new Meter() // the public functions, until they return
+const deliveries = new Meter() // the longest native delivery of each operation, by the clock
+const turns = new Meter() // the longest turn of the event loop in each operation
 
 const addon = loadAddon()
 instrument(addon, entries)
@@ -40,14 +41,8 @@ report()
 /** Measures all that happens on the thread during one operation. */
 async function whole<T>(name: string, work: () => PromiseLike<T>): Promise<T> {
   addon.deliveryStatistics()
-  const result = await calls.turns(`turns: ${name}`, work)
-  const { count, longestMs } = addon.deliveryStatistics()
-  if (!deliveries.has(name)) process.stderr.write(`${(performance.now() / 1000).toFixed(0)} s: ${name}\n`)
-  const before = deliveries.get(name) ?? { count: 0, longestMs: 0 }
-  deliveries.set(name, {
-    count: before.count + count,
-    longestMs: Math.max(before.longestMs, longestMs),
-  })
+  const result = await turns.longestTurn(name, work)
+  deliveries.add(name, addon.deliveryStatistics().longestMs)
   return result
 }
 
@@ -160,31 +155,42 @@ async function measureDelays(model: Model) {
 }
 
 function report(): void {
-  const number = (ms: number) => ms.toFixed(2)
   const print = (line: string) => process.stdout.write(`${line}\n`)
-  print(`Longest, in ms; in brackets without the time that other processes had the thread's core.\n`)
-  print('| operation | the call itself | a native delivery | a turn of the event loop | count |')
-  print('| --- | ---: | ---: | ---: | ---: |')
-  const slow: string[] = []
-  const cell = (name: string, held: { longestMs: number; longestRunningMs?: number } | undefined) => {
-    if (!held) return ''
-    if ((held.longestRunningMs ?? held.longestMs) > GOAL_MS) slow.push(name)
-    const running = held.longestRunningMs === undefined ? '' : ` (${number(held.longestRunningMs)})`
-    return `${number(held.longestMs)}${running}`
+  const cell = (held: Held | undefined) =>
+    held ? `${held.median.toFixed(2)} / ${held.longest.toFixed(2)}` : ''
+  const measured = {
+    calls: calls.measured,
+    deliveries: deliveries.measured,
+    turns: turns.measured,
+    entries: entries.measured,
   }
-  for (const [name, delivery] of deliveries) {
-    const turn = calls.measured.get(`turns: ${name}`)
-    const call = calls.measured.get(name) ?? calls.measured.get(name.replace('iterated', 'next()'))
+  print('Median / longest in ms, without the time that other processes had the core of the JavaScript thread')
+  print(
+    '(deliveries: by the clock). A turn of the event loop holds all that happens there, this benchmark too.\n',
+  )
+  print('| operation | times | the call | its first time | a native delivery | the longest turn |')
+  print('| --- | ---: | ---: | ---: | ---: | ---: |')
+  for (const [name, turn] of Object.entries(measured.turns)) {
+    const call = measured.calls[name] ?? measured.calls[name.replace('iterated', 'next()')]
     print(
-      `| ${name} | ${cell(name, call)} | ${cell(`delivery: ${name}`, delivery)} | ${cell(`turn: ${name}`, turn)} | ${call?.count ?? 1} |`,
+      `| ${name} | ${turn.count} | ${cell(call)} | ${call?.first.toFixed(2) ?? ''} | ` +
+        `${cell(measured.deliveries[name])} | ${cell(turn)} |`,
     )
   }
-  print('\n| call into (→) or from (←) the addon | longest | count |\n| --- | ---: | ---: |')
-  for (const [name, held] of entries.measured) print(`| ${name} | ${cell(name, held)} | ${held.count} |`)
-  print('\n| event loop delay | median | 99 % | longest |\n| --- | ---: | ---: | ---: |')
+  print('\n| call into (→) or from (←) the addon | times | median / longest |\n| --- | ---: | ---: |')
+  for (const [name, held] of Object.entries(measured.entries))
+    print(`| ${name} | ${held.count} | ${cell(held)} |`)
+  print(
+    '\n| event loop delay (monitorEventLoopDelay) | median | 99 % | longest |\n| --- | ---: | ---: | ---: |',
+  )
   for (const [name, { medianMs, p99Ms, maxMs }] of Object.entries(delays))
-    print(`| ${name} | ${number(medianMs)} | ${number(p99Ms)} | ${number(maxMs)} |`)
-  print(`\nLonger than ${GOAL_MS} ms: ${slow.length === 0 ? 'nothing' : slow.join('; ')}.`)
+    print(`| ${name} | ${medianMs.toFixed(2)} | ${p99Ms.toFixed(2)} | ${maxMs.toFixed(2)} |`)
+  for (const statistic of ['median', 'longest'] as const) {
+    const slow = Object.entries({ ...measured.calls, ...measured.entries })
+      .filter(([, held]) => held[statistic] > GOAL_MS)
+      .map(([name, held]) => `${name} (${held[statistic].toFixed(1)})`)
+    print(`\nCalls with a ${statistic} of more than ${GOAL_MS} ms: ${slow.join('; ') || 'none'}.`)
+  }
 
   const machine = {
     cpu: cpus()[0]?.model,
@@ -192,17 +198,9 @@ function report(): void {
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     platform: `${platform()}-${arch()}`,
     node: process.version,
+    loadAverage: loadavg().map((load) => Math.round(load * 10) / 10),
   }
   mkdirSync(new URL('.', results), { recursive: true })
-  const json = {
-    machine,
-    date: new Date().toISOString().slice(0, 10),
-    goalMs: GOAL_MS,
-    slow,
-    calls: Object.fromEntries(calls.measured),
-    deliveries: Object.fromEntries(deliveries),
-    entries: Object.fromEntries(entries.measured),
-    delays,
-  }
+  const json = { machine, date: new Date().toISOString().slice(0, 10), goalMs: GOAL_MS, ...measured, delays }
   writeFileSync(results, `${JSON.stringify(json, undefined, 2)}\n`)
 }

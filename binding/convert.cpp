@@ -34,28 +34,46 @@ ggml_type kv_cache_type(const std::string& name) {
   throw Error(ErrorCode::InvalidOption, "unknown kvCacheType " + name, {{"path", "kvCacheType"}});
 }
 
-Napi::Object to_js(Napi::Env env, const LikelyToken& token) {
-  auto object = Napi::Object::New(env);
-  object.Set("tokenId", Napi::Number::New(env, token.token));
-  object.Set("text", token.text);
-  object.Set("logprob", Napi::Number::New(env, token.logprob));
-  return object;
+template <typename Array, typename Element>
+Napi::Value to_typed_array(Napi::Env env, const std::vector<Element>& elements) {
+  const size_t bytes = elements.size() * sizeof(Element);
+  auto buffer = Napi::ArrayBuffer::New(env, bytes);
+  if (bytes > 0) std::memcpy(buffer.Data(), elements.data(), bytes);
+  return Array::New(env, elements.size(), buffer, 0);
 }
 
-Napi::Value to_js(Napi::Env env, const Logprobs& logprobs) {
-  auto object = to_js(env, logprobs.chosen);
-  auto top = Napi::Array::New(env, logprobs.top.size());
-  for (uint32_t i = 0; i < logprobs.top.size(); ++i)
-    top.Set(i, to_js(env, logprobs.top[i]));
-  object.Set("top", top);
-  return object;
+/// How many code units the text, which is valid UTF-8, has in JavaScript.
+int32_t utf16_length(const std::string& text) {
+  int32_t length = 0;
+  for (const char c : text)
+    length += ((c & 0xc0) != 0x80) + ((c & 0xf8) == 0xf0);
+  return length;
 }
 
+/// Flat: objects for thousands of tokens would take too long to make from here. lib/logprobs.ts makes them.
 Napi::Value to_js(Napi::Env env, const std::vector<Logprobs>& logprobs) {
-  auto array = Napi::Array::New(env, logprobs.size());
-  for (uint32_t i = 0; i < logprobs.size(); ++i)
-    array.Set(i, to_js(env, logprobs[i]));
-  return array;
+  std::vector<int32_t> token_ids, text_lengths, top_counts;
+  std::vector<float> values;
+  std::string text;
+  const auto add = [&](const LikelyToken& token) {
+    token_ids.push_back(token.token);
+    values.push_back(token.logprob);
+    text_lengths.push_back(utf16_length(token.text));
+    text += token.text;
+  };
+  for (const auto& [chosen, top] : logprobs) {
+    add(chosen);
+    top_counts.push_back(static_cast<int32_t>(top.size()));
+    for (const auto& token : top)
+      add(token);
+  }
+  auto object = Napi::Object::New(env);
+  object.Set("tokenIds", to_typed_array<Napi::Int32Array>(env, token_ids));
+  object.Set("values", to_typed_array<Napi::Float32Array>(env, values));
+  object.Set("text", text);
+  object.Set("textLengths", to_typed_array<Napi::Int32Array>(env, text_lengths));
+  object.Set("topCounts", to_typed_array<Napi::Int32Array>(env, top_counts));
+  return object;
 }
 
 Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
@@ -207,10 +225,7 @@ Napi::Value to_js(Napi::Env env, const std::string& text) {
 }
 
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens) {
-  const size_t bytes = tokens.size() * sizeof(Token);
-  auto buffer = Napi::ArrayBuffer::New(env, bytes);
-  if (bytes > 0) std::memcpy(buffer.Data(), tokens.data(), bytes);
-  return Napi::Int32Array::New(env, tokens.size(), buffer, 0);
+  return to_typed_array<Napi::Int32Array>(env, tokens);
 }
 
 Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered) {

@@ -11,6 +11,12 @@ set(LLAMA_ALL_WARNINGS OFF CACHE BOOL "" FORCE)
 
 add_subdirectory("${LLAMA_CPP_DIR}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
 
+# All that ggml.cpp does is to install, while it is loaded, a handler for uncaught C++ exceptions that starts
+# a debugger, in a process that is not ours; loaded once more after an unload, it aborts that process.
+get_target_property(sources ggml-base SOURCES)
+list(REMOVE_ITEM sources ggml.cpp)
+set_property(TARGET ggml-base PROPERTY SOURCES ${sources})
+
 # glibc binds a second library of the same SONAME to the first one loaded, RTLD_LOCAL or not. Package
 # and version in the name keep another llama.cpp binding in the process apart from ours. The backends
 # are opened by path and keep ggml's names, which ggml's own search expects.

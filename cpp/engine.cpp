@@ -6,11 +6,8 @@ namespace verbatim {
 
 Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
     : decoder_(decoder), options_(options), log_sink_(log_sink),
-      scheduler_(options.limits,
-                 [this](int32_t id) {
-                   if (!broken_) decoder_.clear(id);
-                 }),
-      batch_limit_(options.batch_tokens), thread_([this] { run(); }) {
+      scheduler_(options.limits, [this](int32_t id) { clear_cells(id); }), batch_limit_(options.batch_tokens),
+      thread_([this] { run(); }) {
 }
 
 Engine::~Engine() {
@@ -175,6 +172,10 @@ void Engine::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
                                            "contextSize, or fewer sequences"));
 }
 
+void Engine::clear_cells(int32_t id) {
+  if (!broken_) decoder_.clear(id);
+}
+
 void Engine::grow_batches() {
   batch_limit_ = std::min(options_.batch_tokens, batch_limit_ * 2);
 }
@@ -182,8 +183,8 @@ void Engine::grow_batches() {
 void Engine::start_over(const std::string& reason) {
   in_batch_.clear();
   broken_ = !decoder_.rebuild();
-  fail_all(Error(ErrorCode::DecodeFailed,
-                 reason + "; the requests of this model that were in progress are lost"));
+  fail_all(
+      Error(ErrorCode::DecodeFailed, reason + "; the requests of this model that were in progress are lost"));
 }
 
 void Engine::fail(const Sequence& sequence, const Error& error) {

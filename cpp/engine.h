@@ -54,6 +54,7 @@ class Engine {
   /// that has to start its sequences over would otherwise fail at the same place for ever.
   void grow_batches();
   void start_over(const std::string& reason);
+  void clear_cells(int32_t id);
   void fail(const Sequence& sequence, const Error& error);
   void fail_all(const Error& error);
 

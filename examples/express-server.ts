@@ -42,6 +42,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const server = createApp(model).listen(3000, () => console.log('http://localhost:3000/chat'))
   process.once('SIGINT', async () => {
     server.close()
-    await model.dispose() // ends what runs, and with it the connections
+    await model.dispose() // ends what runs
+    server.closeAllConnections()
   })
 }

@@ -9,7 +9,7 @@ import { loadModel, type Model } from 'verbatim-llama'
 import { errorBody, eventStream, readChat, statusOf } from './chat.js'
 
 export function createApp(model: Model): FastifyInstance {
-  const app = fastify()
+  const app = fastify({ forceCloseConnections: true }) // close() waits for nobody
 
   app.post('/chat', async (request, reply) => {
     const { messages, options, stream } = readChat(request.body)
@@ -33,7 +33,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await app.listen({ port: 3000 })
   console.log('http://localhost:3000/chat')
   process.once('SIGINT', async () => {
-    await model.dispose() // ends what runs, and with it the connections
+    await model.dispose() // ends what runs
     await app.close()
   })
 }

@@ -25,7 +25,7 @@ function openAddon(): NativeAddon {
   let path = packageRoot
   try {
     path = (require('node-gyp-build') as { resolve(root: string): string }).resolve(packageRoot)
-    return inEnvironment(() => {
+    return withoutForeignBackend(() => {
       const opened = require(path) as NativeAddon
       opened.initialize(dirname(path))
       // process.exit() destroys what the engine's threads still use, and tells native code too late.
@@ -40,22 +40,16 @@ function openAddon(): NativeAddon {
 }
 
 /**
- * What ggml finds in the environment while it loads. Without the first it installs a process-wide handler for
- * uncaught C++ exceptions that starts a debugger; the second names a backend from elsewhere to load. The host
- * process is not ours to do that in.
+ * Where this variable is set, ggml loads the library it names too; but only ours fits this build. (In a worker thread
+ * with an environment of its own it stays.)
  */
-const ENVIRONMENT = { GGML_NO_BACKTRACE: '1', GGML_BACKEND_PATH: undefined }
-
-function inEnvironment<T>(open: () => T): T {
-  const before = Object.keys(ENVIRONMENT).map((name) => [name, process.env[name]] as const)
-  const set = (name: string, value: string | undefined) => {
-    if (value === undefined) delete process.env[name]
-    else process.env[name] = value
-  }
-  for (const [name, value] of Object.entries(ENVIRONMENT)) set(name, value)
+function withoutForeignBackend<T>(open: () => T): T {
+  const { GGML_BACKEND_PATH } = process.env
+  if (GGML_BACKEND_PATH === undefined) return open()
+  delete process.env.GGML_BACKEND_PATH
   try {
     return open()
   } finally {
-    for (const [name, value] of before) set(name, value)
+    process.env.GGML_BACKEND_PATH = GGML_BACKEND_PATH
   }
 }

@@ -1,4 +1,5 @@
 import { CancelledError, fromNative, InferenceConsumedError } from './errors.js'
+import { readLogprobs, toNumbers } from './logprobs.js'
 import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
 import { completeReceipt, type ReceiptTerms } from './receipt.js'
 import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
@@ -177,9 +178,9 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
   }
 
   #toDelta(slice: NativeSlice): Delta {
-    const { text, tokenIds, logprobs = [] } = slice
-    const delta = { text, tokenIds: Array.from(tokenIds) }
-    return this.#wantsLogprobs ? { ...delta, logprobs } : delta
+    const { text, tokenIds, logprobs } = slice
+    const delta = { text, tokenIds: toNumbers(tokenIds) }
+    return this.#wantsLogprobs ? { ...delta, logprobs: logprobs ? readLogprobs(logprobs) : [] } : delta
   }
 
   #partialResult(outcome: NativeOutcome): PartialInferenceResult {

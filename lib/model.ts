@@ -10,6 +10,7 @@ import {
   OutOfMemoryError,
 } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
+import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
 import {
   type CheckedLoadOptions,
@@ -102,7 +103,7 @@ export class Model implements AsyncDisposable {
    */
   async renderPrompt(messages: Messages, options?: RenderOptions): Promise<RenderedPrompt> {
     const { text, spans, tokenIds } = await this.#render(messages, options)
-    return Object.freeze({ text, spans, tokenIds: Array.from(tokenIds) })
+    return Object.freeze({ text, spans, tokenIds: toNumbers(tokenIds) })
   }
 
   /**
@@ -114,7 +115,7 @@ export class Model implements AsyncDisposable {
     const { controlTokens } = readTokenizeOptions(options)
     const checked = readText(text)
     this.#requireAlive()
-    return Array.from(await this.#settle(this.#native.tokenize(checked, controlTokens === 'parse')))
+    return toNumbers(await this.#settle(this.#native.tokenize(checked, controlTokens === 'parse')))
   }
 
   /**

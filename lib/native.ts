@@ -1,14 +1,6 @@
 // What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
 import type { NativeError } from './errors.js'
-import type {
-  ChosenTokenLogprob,
-  FinishReason,
-  ModelInfo,
-  ModelLoad,
-  RenderedText,
-  Timings,
-  Usage,
-} from './types.js'
+import type { FinishReason, ModelInfo, ModelLoad, RenderedText, Timings, Usage } from './types.js'
 
 export interface NativeAddon {
   readonly version: string
@@ -118,7 +110,17 @@ export interface NativeInference {
 export interface NativeSlice {
   readonly text: string
   readonly tokenIds: Int32Array
-  readonly logprobs?: readonly ChosenTokenLogprob[]
+  readonly logprobs?: NativeLogprobs
+}
+
+/** Of each generated token: the token, then as many of the most likely ones as its `topCounts` says. */
+export interface NativeLogprobs {
+  readonly tokenIds: Int32Array
+  readonly values: Float32Array
+  /** All texts, one after the other; `textLengths` are theirs. */
+  readonly text: string
+  readonly textLengths: Int32Array
+  readonly topCounts: Int32Array
 }
 
 /** SHA-256 in hexadecimal; null where there was nothing to hash. */

@@ -13,6 +13,8 @@ const tests = separator < 0 ? [] : process.argv.slice(separator + 1)
 process.chdir(repositoryRoot)
 try {
   requireTools()
+  const tsx = join(repositoryRoot, 'node_modules/tsx/dist/cli.mjs')
+  run(process.execPath, [tsx, 'scripts/make-model.ts', 'tiny'], 'the test model could not be made')
   for (const sanitizer of ['address', 'thread']) {
     if (chosen.length > 0 && !chosen.includes(sanitizer)) continue
     testUnder(sanitizer)
@@ -43,9 +45,5 @@ function testUnder(sanitizer) {
   say(`native tests under the ${sanitizer} sanitizer`)
   process.env.TSAN_OPTIONS ??= `suppressions=${join(repositoryRoot, 'test/native/tsan.supp')} halt_on_error=1`
   process.env.ASAN_OPTIONS ??= 'detect_leaks=1'
-  run(
-    join(repositoryRoot, build, 'Release/verbatim-native-tests'),
-    tests,
-    `tests failed under ${sanitizer}`,
-  )
+  run(join(repositoryRoot, build, 'Release/verbatim-native-tests'), tests, `tests failed under ${sanitizer}`)
 }

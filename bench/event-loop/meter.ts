@@ -3,16 +3,39 @@ import { openSync, readSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import type { NativeAddon, NativeModel } from '../../dist/native.js'
 
-/** How long something held the thread, in milliseconds, at its longest. */
+/**
+ * How long something held the thread, in milliseconds: without the time that the thread was ready to run and other
+ * processes had its core. The first time nothing was compiled or cached yet.
+ */
 export interface Held {
-  /** How many times it was measured. */
-  count: number
-  /** By the clock. */
-  longestMs: number
-  /** Without the time that the thread was ready to run and other processes had its core. */
-  longestRunningMs: number
-  /** The first time: nothing was compiled or cached yet. */
-  firstMs: number
+  readonly count: number
+  readonly first: number
+  readonly median: number
+  readonly longest: number
+  /** The longest by the clock, whatever else the machine did. */
+  readonly longestByClock: number
+}
+
+/** Collects how long something held the thread. */
+export class Samples {
+  readonly #running: number[] = []
+  #longestByClock = 0
+
+  add(byClock: number, waited: number): void {
+    this.#running.push(Math.max(0, byClock - waited))
+    this.#longestByClock = Math.max(this.#longestByClock, byClock)
+  }
+
+  get held(): Held {
+    const sorted = this.#running.toSorted((a, b) => a - b)
+    return {
+      count: sorted.length,
+      first: this.#running[0] ?? 0,
+      median: sorted[sorted.length >> 1] ?? 0,
+      longest: sorted.at(-1) ?? 0,
+      longestByClock: this.#longestByClock,
+    }
+  }
 }
 
 const statistics = process.platform === 'linux' ? openSync('/proc/thread-self/schedstat', 'r') : undefined
@@ -25,9 +48,19 @@ function waitedForCore(): number {
   return Number(buffer.toString('latin1', 0, length).split(' ')[1]) / 1e6
 }
 
-/** What was measured, by name. */
+/** Samples by name. */
 export class Meter {
-  readonly measured = new Map<string, Held>()
+  readonly #samples = new Map<string, Samples>()
+
+  get measured(): Record<string, Held> {
+    return Object.fromEntries([...this.#samples].map(([name, samples]) => [name, samples.held]))
+  }
+
+  add(name: string, byClock: number, waited = 0): void {
+    const samples = this.#samples.get(name) ?? new Samples()
+    this.#samples.set(name, samples)
+    samples.add(byClock, waited)
+  }
 
   /** Runs a call and measures it. */
   time<T>(name: string, call: () => T): T {
@@ -36,31 +69,22 @@ export class Meter {
     try {
       return call()
     } finally {
-      const ms = performance.now() - begin
-      this.add(name, ms, ms - (waitedForCore() - waitedBefore))
+      const byClock = performance.now() - begin
+      this.add(name, byClock, waitedForCore() - waitedBefore)
     }
   }
 
-  add(name: string, ms: number, runningMs = ms): void {
-    let held = this.measured.get(name)
-    if (!held) {
-      held = { count: 0, longestMs: 0, longestRunningMs: 0, firstMs: ms }
-      this.measured.set(name, held)
-    }
-    held.count++
-    held.longestMs = Math.max(held.longestMs, ms)
-    held.longestRunningMs = Math.max(held.longestRunningMs, runningMs)
-  }
-
-  /** Measures every turn of the event loop while the work is in progress: all that happens on the thread. */
-  async turns<T>(name: string, work: () => PromiseLike<T>): Promise<T> {
+  /** Measures the longest turn of the event loop while the work is in progress: all that happens on the thread. */
+  async longestTurn<T>(name: string, work: () => PromiseLike<T>): Promise<T> {
+    let longest = { byClock: 0, waited: 0 }
     let begin = performance.now()
     let waitedBefore = waitedForCore()
     const turn = () => {
-      const ms = performance.now() - begin
-      const waited = waitedForCore()
-      this.add(name, ms, ms - (waited - waitedBefore))
-      waitedBefore = waited
+      const byClock = performance.now() - begin
+      const waitedNow = waitedForCore()
+      const waited = waitedNow - waitedBefore
+      if (byClock - waited > longest.byClock - longest.waited) longest = { byClock, waited }
+      waitedBefore = waitedNow
       begin = performance.now()
     }
     let next: NodeJS.Immediate
@@ -74,6 +98,7 @@ export class Meter {
     } finally {
       clearImmediate(next)
       turn()
+      this.add(name, longest.byClock, longest.waited)
     }
   }
 }

@@ -18,11 +18,11 @@ std::string qwen25() {
 }
 
 std::string render(const std::string& source, const std::string& messages = "[]",
-                   const std::string& variables = "", const SpecialTokens& special_tokens = {}) {
+                   const std::string& variables = "", const SpecialTokenTexts& special_tokens = {}) {
   RenderInput input;
   input.messages = messages;
   input.template_variables = variables;
-  return ChatTemplate(source, special_tokens).render(input);
+  return ChatTemplate(source).render(input, special_tokens).text;
 }
 
 /// The message of the Error that a template ends in.
@@ -46,24 +46,23 @@ constexpr const char* conversation_text =
 } // namespace
 
 TEST(chat_template_renders_qwen_to_the_letter) {
-  const ChatTemplate chat_template(qwen25(), {});
-  CHECK_EQ(chat_template.source(), qwen25());
+  const ChatTemplate chat_template(qwen25());
   RenderInput input;
   input.messages = conversation;
   input.add_generation_prompt = true;
-  CHECK_EQ(chat_template.render(input), std::string(conversation_text) + "<|im_start|>assistant\n");
+  CHECK_EQ(chat_template.render(input, {}).text, std::string(conversation_text) + "<|im_start|>assistant\n");
   input.add_generation_prompt = false;
-  CHECK_EQ(chat_template.render(input), conversation_text);
+  CHECK_EQ(chat_template.render(input, {}).text, conversation_text);
 }
 
 TEST(chat_template_renders_tools) {
-  const ChatTemplate chat_template(qwen25(), {});
+  const ChatTemplate chat_template(qwen25());
   RenderInput input;
   input.messages = R"([{"role":"user","content":"Weather?"},{"role":"assistant","content":"","tool_calls":)"
                    R"([{"type":"function","function":{"name":"weather","arguments":{"city":"Rome"}}}]},)"
                    R"({"role":"tool","content":"sunny"}])";
   input.tools = R"([{"type":"function","function":{"name":"weather"}}])";
-  const std::string text = chat_template.render(input);
+  const std::string text = chat_template.render(input, {}).text;
   CHECK(text.starts_with("<|im_start|>system\nYou are Qwen, created by Alibaba Cloud."));
   CHECK(text.find("<tools>\n{\"type\": \"function\", \"function\": {\"name\": \"weather\"}}\n</tools>") !=
         std::string::npos);
@@ -80,11 +79,10 @@ TEST(chat_template_sees_tokens_and_variables) {
            "<s>y2");
   CHECK_EQ(render("{{ 'none' if tools is none else 'some' }}{{ documents is none }}"), "noneTrue");
   CHECK_EQ(render("{{ missing is defined }}{{ bos_token is defined }}"), "FalseFalse");
-  CHECK_EQ(render("{{ add_generation_prompt }}", "[]", R"({"add_generation_prompt": 7})"), "7");
   RenderInput input;
   input.messages = "[]";
   input.now_ms = 1700000000000; // 14 November 2023, in every time zone
-  CHECK_EQ(ChatTemplate("{{ strftime_now('%Y-%m') }}", {}).render(input), "2023-11");
+  CHECK_EQ(ChatTemplate("{{ strftime_now('%Y-%m') }}").render(input, {}).text, "2023-11");
 }
 
 TEST(chat_template_keeps_content_apart_from_the_program) {
@@ -94,20 +92,21 @@ TEST(chat_template_keeps_content_apart_from_the_program) {
 }
 
 TEST(chat_template_reports_syntax_errors) {
-  for (const std::string source : {"{{ ", "{% if x %}", "{% for %}{% endfor %}", "{{ 'a }}", "{% nonsense %}"})
-    CHECK_EQ(thrown_code([&] { ChatTemplate(source, {}); }), ErrorCode::TemplateSyntax);
+  for (const std::string source :
+       {"{{ ", "{% if x %}", "{% for %}{% endfor %}", "{{ 'a }}", "{% nonsense %}"})
+    CHECK_EQ(thrown_code([&] { ChatTemplate{source}; }), ErrorCode::TemplateSyntax);
 }
 
 TEST(chat_template_quotes_what_the_template_says) {
   CHECK(refusal("{{ raise_exception('Roles must alternate') }}").find("Roles must alternate") !=
         std::string::npos);
   CHECK(refusal("{{ messages[0].content.upper(1, 2).nothing() }}", R"([{"content":"x"}])").size() > 20);
-  CHECK(refusal("x", "not json").size() > 20);
+  CHECK_EQ(thrown_code([&] { render("x", "not json"); }), ErrorCode::InvalidMessages);
   refusal("{{ undefined_function() }}");
 }
 
 TEST(chat_template_renders_from_several_threads) {
-  const ChatTemplate chat_template(qwen25(), {{"eos_token", "<|im_end|>"}});
+  const ChatTemplate chat_template(qwen25());
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread)
@@ -116,7 +115,7 @@ TEST(chat_template_renders_from_several_threads) {
       input.messages = conversation;
       input.add_generation_prompt = false;
       for (int i = 0; i < 50; ++i)
-        wrong += chat_template.render(input) != conversation_text;
+        wrong += chat_template.render(input, {{"eos_token", "<|im_end|>"}}).text != conversation_text;
     });
   for (auto& thread : threads)
     thread.join();

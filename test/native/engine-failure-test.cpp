@@ -212,8 +212,8 @@ TEST(engine_survives_any_script) {
   for (uint64_t seed = 1; seed <= 15; ++seed) {
     std::mt19937_64 random(seed);
     const size_t context_size = 80;
-    EngineBench bench({pick<int32_t>(random, 1, 6), pick<size_t>(random, context_size, 400),
-                       pick<size_t>(random, 8, 64)});
+    EngineBench bench(
+        {pick<int32_t>(random, 1, 6), pick<size_t>(random, context_size, 400), pick<size_t>(random, 8, 64)});
     std::mt19937_64 dice(seed + 1000);
     bench.decoder.script = [&](auto) {
       switch (dice() % 30) {

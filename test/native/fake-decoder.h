@@ -77,7 +77,8 @@ class FakeDecoder : public Decoder {
     raised_ = {next(wanted->second)};
     logits_[static_cast<size_t>(raised_[0])] = 3;
     for (uint64_t i = 1; i < 6; ++i) {
-      const auto other = static_cast<Token>(letter_a + static_cast<Token>((hash(wanted->second) >> (i * 5)) % 26));
+      const auto other =
+          static_cast<Token>(letter_a + static_cast<Token>((hash(wanted->second) >> (i * 5)) % 26));
       if (logits_[static_cast<size_t>(other)] > -100) continue;
       raised_.push_back(other);
       logits_[static_cast<size_t>(other)] = static_cast<float>(i) / 3;

@@ -53,7 +53,7 @@ GenerateOptions greedy(uint32_t max_tokens) {
 
 Run generate(Model& model, const std::string& text, const GenerateOptions& options) {
   Run run;
-  run.inference = model.generate(saying(text), options, run.listener());
+  run.inference = model.generate(saying(text), {}, options, run.listener());
   return run;
 }
 
@@ -97,9 +97,9 @@ TEST(model_knows_itself) {
   CHECK(info.chat_template.has_value());
   CHECK(info.vocabulary_size > 0 && info.layers > 0);
   CHECK(lines > 0);
-  const Prompt prompt = model->prepare(saying("hi"));
-  CHECK(prompt.text.find("hi") != std::string::npos);
-  CHECK_EQ(model->tokenizer().detokenize(prompt.tokens, true), prompt.text);
+  const Prompt prompt = model->prepare(saying("hi"), {});
+  CHECK(prompt.rendered.text.find("hi") != std::string::npos);
+  CHECK_EQ(model->tokenizer().detokenize(prompt.tokens, true), prompt.rendered.text);
 }
 
 TEST(model_refuses_what_does_not_fit) {
@@ -110,7 +110,7 @@ TEST(model_refuses_what_does_not_fit) {
   for (int i = 0; i < 400; ++i)
     words += "word ";
   CHECK_EQ(generate(*model, words, greedy(1)).error(), ErrorCode::ContextOverflow);
-  CHECK_EQ(generate(*model, "\",", greedy(1)).error(), ErrorCode::TemplateRender); // not JSON
+  CHECK_EQ(generate(*model, "\",", greedy(1)).error(), ErrorCode::InvalidMessages); // not JSON
   auto options = greedy(1);
   options.sampling.top_p = 7;
   CHECK_EQ(generate(*model, "hi", options).error(), ErrorCode::InvalidOption);

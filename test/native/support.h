@@ -96,9 +96,7 @@ class Gate {
 /// An inference that can be waited for. Counts the calls of its listener.
 class Run {
  public:
-  Run() {
-    inference = std::make_shared<Inference>(listener());
-  }
+  Run() { inference = std::make_shared<Inference>(listener()); }
   /// For whoever makes the inference itself.
   Inference::Listener listener() {
     return [state = state_] {

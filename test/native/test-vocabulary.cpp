@@ -1,5 +1,7 @@
 #include "test-vocabulary.h"
 
+#include "backend.h"
+
 #include <ggml-backend.h>
 #include <gguf.h>
 
@@ -17,8 +19,7 @@ using Model = std::unique_ptr<llama_model, decltype(&llama_model_free)>;
 
 Model load(const std::string& path) {
   static const bool loaded = [] {
-    llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-    ggml_backend_load_all_from_path(VERBATIM_OUTPUT_DIR);
+    verbatim::load_backends(VERBATIM_OUTPUT_DIR);
     return true;
   }();
   (void)loaded;

@@ -30,22 +30,23 @@ TEST(thread_has_room_for_deep_recursion) {
 }
 
 TEST(thread_joins_when_destroyed_or_replaced) {
-  int ran = 0;
+  int ran = 0, replaced = 0;
   {
     const Thread thread([&] { ++ran; });
   }
   CHECK_EQ(ran, 1);
-  Thread thread([&] { ++ran; });
+  Thread thread([&] { ++replaced; });
   CHECK(thread.joinable());
-  thread = Thread([&] { ran += 10; }); // waits for the first
+  thread = Thread([&] { ++ran; }); // waits for the first, which runs beside the second
+  CHECK_EQ(replaced, 1);
   thread.join();
   CHECK(!thread.joinable());
-  CHECK_EQ(ran, 12);
-  Thread moved = Thread([&] { ran += 100; });
+  CHECK_EQ(ran, 2);
+  Thread moved = Thread([&] { ++ran; });
   Thread target = std::move(moved);
   CHECK(!moved.joinable() && target.joinable());
   target.join();
-  CHECK_EQ(ran, 112);
+  CHECK_EQ(ran, 3);
   CHECK(!Thread().joinable());
 }
 
