@@ -78,6 +78,18 @@ TEST(engine_finds_the_size_of_batch_that_memory_allows) {
   }
 }
 
+TEST(engine_computes_alone_what_memory_does_not_allow_together) {
+  const auto requests = several(5, 16);
+  EngineBench bench({4, 1000, 64});
+  bench.decoder.script = [&](FakeDecoder::Batch batch) {
+    const bool begins = batch.front().position == 0;
+    const bool mixed = batch.front().sequence != batch.back().sequence;
+    return bench.decoder.sequences() + begins + mixed > 1 ? DecodeStatus::OutOfMemory : DecodeStatus::Ok;
+  };
+  check_undisturbed(requests, submit_all(bench, requests));
+  bench.finish();
+}
+
 TEST(engine_lives_with_a_smaller_cache_than_it_was_promised) {
   const auto requests = several(8, 30);
   EngineBench bench({8, 10000, 64});

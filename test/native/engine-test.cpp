@@ -162,6 +162,22 @@ TEST(engine_cancels_in_every_state) {
   }
 }
 
+TEST(engine_takes_requests_while_it_ends_others) {
+  // Submitted after the engine has looked for new ones, and before it goes to sleep.
+  EngineBench bench;
+  Gate gate;
+  bench.decoder.script = [&](auto) { return gate.pass() ? DecodeStatus::Ok : DecodeStatus::Broken; };
+  const Run second;
+  auto first = std::make_shared<Inference>(
+      [&] { bench.engine().submit(EngineBench::sequence({.number = 2}, second.inference)); });
+  bench.engine().submit(EngineBench::sequence({.max_tokens = 1000000}, first));
+  gate.await_arrival();
+  first->cancel();
+  gate.open();
+  CHECK_EQ(second.outcome().text, EngineBench::alone({.number = 2}));
+  bench.finish();
+}
+
 TEST(engine_aborts_a_decode_that_serves_nobody) {
   EngineBench bench({2, 100000, 64});
   Gate gate;

@@ -102,6 +102,8 @@ class FakeDecoder : public Decoder {
     return true;
   }
 
+  /// How many sequences are in the cache.
+  size_t sequences() const { return histories_.size(); }
   size_t used() const {
     size_t cells = 0;
     for (const auto& [id, history] : histories_)

@@ -219,11 +219,28 @@ TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
   CHECK_EQ(bench.inferences[1]->outcome().tokens.size(), 200u);
 }
 
+TEST(scheduler_prefills_into_no_more_cells_than_are_left) {
+  Bench bench(2, 300);
+  Sequence& growing = bench.add(10, 280, 300);
+  Sequence& slow = bench.add(150, 280, 300);
+  while (!growing.decoding())
+    bench.step(2);
+  while (bench.used() < 299) // both by one, until little is left
+    bench.step(2);
+  CHECK(!slow.decoding());
+  bench.step(50);
+  CHECK(bench.used() <= 300);
+  while (!bench.scheduler.empty())
+    bench.step(50);
+  CHECK_EQ(bench.completed, 2);
+}
+
 TEST(scheduler_returns_preempted_sequences_to_their_place) {
   Bench bench(2, 10000);
   Sequence& first = bench.add(4, 100);
   Sequence& second = bench.add(4, 100);
   Sequence& third = bench.add(4, 100);
+  Sequence& fourth = bench.add(4, 100);
   bench.step(100);
   CHECK(bench.scheduler.yield_to_oldest());
   CHECK(first.id >= 0 && second.id == -1 && third.id == -1);
@@ -232,7 +249,7 @@ TEST(scheduler_returns_preempted_sequences_to_their_place) {
   CHECK(!bench.scheduler.yield_to_oldest());
   bench.scheduler.remove(first);
   bench.step(100);
-  CHECK(second.id >= 0 && third.id >= 0); // second first
+  CHECK(second.id >= 0 && third.id >= 0 && fourth.id == -1);
   CHECK_EQ(bench.chunks[0].sequence, &second);
 }
 

@@ -5,8 +5,10 @@
 
 #include <llama.h>
 
+#include <chrono>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <utility>
 
 using namespace verbatim;
@@ -35,7 +37,10 @@ TEST(thread_joins_when_destroyed_or_replaced) {
     const Thread thread([&] { ++ran; });
   }
   CHECK_EQ(ran, 1);
-  Thread thread([&] { ++replaced; });
+  Thread thread([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++replaced;
+  });
   CHECK(thread.joinable());
   thread = Thread([&] { ++ran; }); // waits for the first, which runs beside the second
   CHECK_EQ(replaced, 1);
@@ -84,11 +89,13 @@ TEST(log_lines_go_to_the_sink_of_their_thread) {
       log(GGML_LOG_LEVEL_DEBUG, "other\n", data);
     }).join();
     Thread([&] { log(GGML_LOG_LEVEL_DEBUG, "silent\n", data); }).join();
+    log(GGML_LOG_LEVEL_CONT, "apart\n", data);
     const LogScope silent(nullptr);
     log(GGML_LOG_LEVEL_ERROR, "silent\n", data);
   }
   log(GGML_LOG_LEVEL_ERROR, "nobody listens\n", data);
-  CHECK(outer_lines == (std::vector<std::string>{"warn: in pieces", "info: two", "info: lines"}));
+  CHECK(outer_lines ==
+        (std::vector<std::string>{"warn: in pieces", "info: two", "info: lines", "error: apart"}));
   CHECK(inner_lines == (std::vector<std::string>{"error: inner"}));
   CHECK(other_lines == (std::vector<std::string>{"debug: other"}));
 }

@@ -59,7 +59,14 @@ async function checkAll() {
 function install() {
   if (existsSync(join(here, 'node_modules/node-llama-cpp/package.json'))) return
   // Without the other platforms' binaries, and without the script that would build llama.cpp when it likes none.
-  const options = ['ci', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund']
+  const options = [
+    'install',
+    '--no-package-lock',
+    '--omit=optional',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+  ]
   const { status } = spawnSync('npm', options, { cwd: here, stdio: ['ignore', 2, 2] })
   if (status !== 0) throw new Error('node-llama-cpp could not be installed')
 }
