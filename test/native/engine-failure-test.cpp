@@ -78,16 +78,30 @@ TEST(engine_finds_the_size_of_batch_that_memory_allows) {
   }
 }
 
-TEST(engine_computes_alone_what_memory_does_not_allow_together) {
-  const auto requests = several(5, 16);
-  EngineBench bench({4, 1000, 64});
+TEST(engine_evicts_before_it_gives_up_for_want_of_memory) {
+  // The first generates and the second is still read in when the cells run out: a batch of one token,
+  // which cannot be halved.
+  const std::vector<Request> requests = {
+      {.number = 0, .prompt_size = 10, .max_tokens = 280, .context_size = 301},
+      {.number = 1, .prompt_size = 150, .max_tokens = 20, .context_size = 301}};
+  EngineBench bench({2, 301, 2});
+  int failures = 0;
   bench.decoder.script = [&](FakeDecoder::Batch batch) {
-    const bool begins = batch.front().position == 0;
-    const bool mixed = batch.front().sequence != batch.back().sequence;
-    return bench.decoder.sequences() + begins + mixed > 1 ? DecodeStatus::OutOfMemory : DecodeStatus::Ok;
+    if (batch.size() > 1 || bench.decoder.sequences() < 2) return DecodeStatus::Ok;
+    ++failures;
+    return DecodeStatus::OutOfMemory;
   };
-  check_undisturbed(requests, submit_all(bench, requests));
+  Gate gate; // both are there before the first batch
+  auto script = bench.decoder.script;
+  bench.decoder.script = [&, script](FakeDecoder::Batch batch) {
+    gate.pass();
+    return script(batch);
+  };
+  const auto runs = submit_all(bench, requests);
+  gate.open();
+  check_undisturbed(requests, runs);
   bench.finish();
+  CHECK(failures > 0);
 }
 
 TEST(engine_lives_with_a_smaller_cache_than_it_was_promised) {

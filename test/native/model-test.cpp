@@ -24,14 +24,16 @@ std::optional<std::string> tiny() {
   return std::nullopt;
 }
 
-std::shared_ptr<Model> load(const std::string& path, uint32_t max_sequences = 4, LogSink on_log = {}) {
+/// With one thread, as several that wait for each other are slow where the processor is shared.
+std::shared_ptr<Model> load(const std::string& path, uint32_t max_sequences = 4, LogSink on_log = {},
+                            int32_t threads = 1) {
   load_backends();
   LoadOptions options;
   options.path = path;
   options.context_size = 256;
   options.cache_size = 512;
   options.max_sequences = max_sequences;
-  options.threads = 2;
+  options.threads = threads;
   options.on_log = std::move(on_log);
   const std::atomic<bool> cancelled = false;
   return Model::load(std::move(options), [](double) {}, cancelled);
@@ -62,22 +64,22 @@ Run generate(Model& model, const std::string& text, const GenerateOptions& optio
 TEST(model_generates_the_same_alone_and_in_company) {
   const auto path = tiny();
   if (!path) return;
-  const auto model = load(*path);
+  const auto model = load(*path, 4, {}, 2);
   std::vector<Inference::Outcome> alone;
   for (int i = 0; i < 6; ++i) {
-    alone.push_back(generate(*model, "Number " + std::to_string(i), greedy(12)).outcome());
+    alone.push_back(generate(*model, "Number " + std::to_string(i), greedy(6)).outcome());
     CHECK(!alone.back().error);
-    CHECK_EQ(alone.back().tokens.size(), 12u);
+    CHECK_EQ(alone.back().tokens.size(), 6u);
     CHECK_EQ(*alone.back().finish_reason, FinishReason::Length);
     CHECK_EQ(model->tokenizer().detokenize(alone.back().tokens, false).empty(), alone.back().text.empty());
   }
   std::vector<Run> runs;
   for (int i = 0; i < 6; ++i)
-    runs.push_back(generate(*model, "Number " + std::to_string(i), greedy(12)));
+    runs.push_back(generate(*model, "Number " + std::to_string(i), greedy(6)));
   for (size_t i = 0; i < runs.size(); ++i) {
     const auto outcome = runs[i].outcome();
     CHECK(!outcome.error);
-    CHECK_EQ(outcome.tokens.size(), 12u);
+    CHECK_EQ(outcome.tokens.size(), 6u);
     // Sums over other batch sizes may round otherwise; the first token stands well apart.
     CHECK_EQ(outcome.tokens[0], alone[i].tokens[0]);
   }
