@@ -10,7 +10,8 @@ Napi::Function ChatTemplateWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeChatTemplate", {InstanceMethod<&ChatTemplateWrap::render>("render")});
 }
 
-ChatTemplateWrap::ChatTemplateWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ChatTemplateWrap>(info) {
+ChatTemplateWrap::ChatTemplateWrap(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<ChatTemplateWrap>(info) {
   try {
     template_ = std::make_shared<const ChatTemplate>(info[0].As<Napi::String>().Utf8Value());
   } catch (const Error& error) {

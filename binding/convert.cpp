@@ -238,10 +238,9 @@ Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered) {
     span.Set("start", Napi::Number::New(env, static_cast<double>(spans[i].begin)));
     span.Set("end", Napi::Number::New(env, static_cast<double>(spans[i].end)));
     span.Set("origin", spans[i].origin < 0 ? "template" : "caller");
-    span.Set("path",
-             spans[i].origin < 0
-                 ? env.Null()
-                 : Napi::Value(Napi::String::New(env, rendered.origins[static_cast<size_t>(spans[i].origin)])));
+    span.Set("path", spans[i].origin < 0 ? env.Null()
+                                         : Napi::Value(Napi::String::New(
+                                               env, rendered.origins[static_cast<size_t>(spans[i].origin)])));
     array.Set(i, span);
   }
   object.Set("spans", array);

@@ -61,9 +61,10 @@ Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
   const uint64_t callback_id = data.keep(info[1].As<Napi::Function>());
   data.mailbox().begin_operation(); // until InferenceWrap::outcome()
   auto inference =
-      model_->generate(std::move(input), std::move(policy), std::move(options), [mailbox = data.shared_mailbox(), callback_id] {
-        mailbox->post([callback_id](AddonData& addon) { addon.call(callback_id); });
-      });
+      model_->generate(std::move(input), std::move(policy), std::move(options),
+                       [mailbox = data.shared_mailbox(), callback_id] {
+                         mailbox->post([callback_id](AddonData& addon) { addon.call(callback_id); });
+                       });
   return InferenceWrap::create(info.Env(), model_, std::move(inference), callback_id);
 }
 
@@ -80,10 +81,9 @@ Napi::Value ModelWrap::promise(Napi::Env env, std::function<Result(const Model&)
 
 Napi::Value ModelWrap::render(const Napi::CallbackInfo& info) {
   const auto request = info[0].As<Napi::Object>();
-  return promise<Prompt>(info.Env(), [input = to_render_input(request),
-                                      policy = to_control_token_policy(request)](const Model& model) {
-    return model.prepare(input, policy);
-  });
+  return promise<Prompt>(info.Env(),
+                         [input = to_render_input(request), policy = to_control_token_policy(request)](
+                             const Model& model) { return model.prepare(input, policy); });
 }
 
 Napi::Value ModelWrap::tokenize(const Napi::CallbackInfo& info) {

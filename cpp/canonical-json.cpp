@@ -28,14 +28,29 @@ void append_utf8(uint32_t code_point, std::string& out) {
 
 void append_escaped(uint32_t code_point, std::string& out) {
   switch (code_point) {
-  case '"': out += "\\\""; return;
-  case '\\': out += "\\\\"; return;
-  case '\b': out += "\\b"; return;
-  case '\f': out += "\\f"; return;
-  case '\n': out += "\\n"; return;
-  case '\r': out += "\\r"; return;
-  case '\t': out += "\\t"; return;
-  default: break;
+  case '"':
+    out += "\\\"";
+    return;
+  case '\\':
+    out += "\\\\";
+    return;
+  case '\b':
+    out += "\\b";
+    return;
+  case '\f':
+    out += "\\f";
+    return;
+  case '\n':
+    out += "\\n";
+    return;
+  case '\r':
+    out += "\\r";
+    return;
+  case '\t':
+    out += "\\t";
+    return;
+  default:
+    break;
   }
   if (code_point < 0x20) {
     out += "\\u00";
@@ -53,13 +68,26 @@ uint32_t hex4(std::string_view json, size_t at) {
 /// Reads the escape sequence after a backslash at `i`; returns the index behind it.
 size_t append_unescaped(std::string_view json, size_t i, std::string& out) {
   switch (json[i]) {
-  case 'b': out += "\\b"; return i + 1;
-  case 'f': out += "\\f"; return i + 1;
-  case 'n': out += "\\n"; return i + 1;
-  case 'r': out += "\\r"; return i + 1;
-  case 't': out += "\\t"; return i + 1;
-  case 'u': break;
-  default: append_escaped(static_cast<unsigned char>(json[i]), out); return i + 1;
+  case 'b':
+    out += "\\b";
+    return i + 1;
+  case 'f':
+    out += "\\f";
+    return i + 1;
+  case 'n':
+    out += "\\n";
+    return i + 1;
+  case 'r':
+    out += "\\r";
+    return i + 1;
+  case 't':
+    out += "\\t";
+    return i + 1;
+  case 'u':
+    break;
+  default:
+    append_escaped(static_cast<unsigned char>(json[i]), out);
+    return i + 1;
   }
   uint32_t code_point = hex4(json, i + 1);
   i += 5;

@@ -38,10 +38,11 @@ Error translate(const jinja::TemplateError& failure) {
                  "the chat template exceeds the limit " + failure.limit + ": " + failure.what() + where,
                  std::move(fields));
   }
-  case jinja::Failure::Input: break;
+  case jinja::Failure::Input:
+    break;
   }
-  return Error(ErrorCode::InvalidMessages, std::string("the messages or variables cannot be rendered: ") +
-                                               failure.what());
+  return Error(ErrorCode::InvalidMessages,
+               std::string("the messages or variables cannot be rendered: ") + failure.what());
 }
 
 std::string or_null(const std::string& json) {
@@ -66,7 +67,8 @@ ChatTemplate::ChatTemplate(const std::string& source) {
   }
 }
 
-jinja::Rendered ChatTemplate::render(const RenderInput& input, const SpecialTokenTexts& special_tokens) const {
+jinja::Rendered ChatTemplate::render(const RenderInput& input,
+                                     const SpecialTokenTexts& special_tokens) const {
   std::string variables = "{\"messages\":" + input.messages;
   variables += ",\"tools\":" + or_null(input.tools);
   variables += ",\"documents\":" + or_null(input.documents);

@@ -217,8 +217,7 @@ Prompt Model::prepare(const RenderInput& input, const ControlTokenPolicy& policy
 std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy policy,
                                            GenerateOptions options, Inference::Listener listener) {
   auto inference = std::make_shared<Inference>(std::move(listener));
-  post([this, inference, input = std::move(input), policy = std::move(policy),
-        options = std::move(options)] {
+  post([this, inference, input = std::move(input), policy = std::move(policy), options = std::move(options)] {
     try {
       start(inference, input, policy, options);
     } catch (const Error& error) {

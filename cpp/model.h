@@ -4,8 +4,8 @@
 #include "context.h"
 #include "engine.h"
 #include "log.h"
-#include "prompt.h"
 #include "prompt-tokenizer.h"
+#include "prompt.h"
 #include "tokenizer.h"
 #include "worker-pool.h"
 

@@ -28,7 +28,8 @@ std::vector<ByteRange> template_bytes(const jinja::Rendered& rendered, const Con
     trusted.push_back(is_trusted(path, policy.trusted_messages));
   std::vector<ByteRange> ranges;
   for (const auto& span : rendered.spans)
-    if (span.origin < 0 || trusted[static_cast<size_t>(span.origin)]) ranges.push_back({span.begin, span.end});
+    if (span.origin < 0 || trusted[static_cast<size_t>(span.origin)])
+      ranges.push_back({span.begin, span.end});
   return ranges;
 }
 
@@ -44,9 +45,9 @@ Prompt make_prompt(const ChatTemplate& chat_template, const SpecialTokenTexts& s
   Prompt prompt;
   prompt.rendered = chat_template.render(input, special_tokens);
   prompt.tokens = tokenizer.tokenize(prompt.rendered.text, template_bytes(prompt.rendered, policy)).tokens;
-  prompt.digest = {json_sha256(input.messages),           json_sha256(input.tools),
-                   json_sha256(input.documents),          json_sha256(input.template_variables),
-                   sha256(prompt.rendered.text),          token_ids_sha256(prompt.tokens)};
+  prompt.digest = {json_sha256(input.messages),  json_sha256(input.tools),
+                   json_sha256(input.documents), json_sha256(input.template_variables),
+                   sha256(prompt.rendered.text), token_ids_sha256(prompt.tokens)};
   return prompt;
 }
 

@@ -1,7 +1,8 @@
 // Runs the native tests under the sanitizers: AddressSanitizer + UndefinedBehaviorSanitizer on cpp/, then
-// ThreadSanitizer on cpp/ and llama.cpp (which is built a second time for it: minutes).
+// ThreadSanitizer on cpp/ and llama.cpp (which is built a second time for it: minutes). Where clang is installed, the
+// template engine is fuzzed for a minute under AddressSanitizer + UndefinedBehaviorSanitizer too.
 //
-//   node scripts/test-native.mjs [address] [thread] [-- name of a test ...]
+//   node scripts/test-native.mjs [address] [thread] [fuzz] [-- name of a test ...]
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { findTool, repositoryRoot, requireTools, run, SetupFailure, say } from './setup/tools.mjs'
@@ -19,6 +20,7 @@ try {
     if (chosen.length > 0 && !chosen.includes(sanitizer)) continue
     testUnder(sanitizer)
   }
+  if (chosen.length === 0 || chosen.includes('fuzz')) fuzzTemplates()
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error
   say(error.message)
@@ -46,4 +48,18 @@ function testUnder(sanitizer) {
   process.env.TSAN_OPTIONS ??= `suppressions=${join(repositoryRoot, 'test/native/tsan.supp')} halt_on_error=1`
   process.env.ASAN_OPTIONS ??= 'detect_leaks=1'
   run(join(repositoryRoot, build, 'Release/verbatim-native-tests'), tests, `tests failed under ${sanitizer}`)
+}
+
+function fuzzTemplates() {
+  if (!findTool('clang++')) return say('no clang++ on the PATH: the template engine is not fuzzed')
+  const generator = findTool('ninja') ? ['-G', 'Ninja'] : []
+  say('building the fuzzer of the template engine')
+  const compilers = ['-DCMAKE_C_COMPILER=clang', '-DCMAKE_CXX_COMPILER=clang++']
+  const options = ['-DVERBATIM_CUDA=off', '-DVERBATIM_BUILD_ADDON=OFF', ...compilers]
+  run('cmake', ['-S', '.', '-B', 'build-fuzz', ...generator, ...options], 'CMake could not configure')
+  run('cmake', ['--build', 'build-fuzz', '--parallel', '2', '--target', 'jinja-fuzz'], 'the build failed')
+  say('fuzzing the template engine for a minute')
+  const limits = ['-max_total_time=60', '-max_len=6000', '-timeout=20', '-print_final_stats=1']
+  const program = join(repositoryRoot, 'build-fuzz/test/native/jinja-fuzz')
+  run(program, limits, 'the fuzzer found something')
 }

@@ -182,6 +182,7 @@ describe('by cancel()', () => {
   })
 
   test('while the prompt is evaluated: nothing generated, the prompt counted', async () => {
+    await until('nothing else runs', () => model.load.running === 0)
     const run = startPrefill({ logprobs: 1 })
     await until('it is evaluated', () => model.load.running === 1)
     run.cancel()

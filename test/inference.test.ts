@@ -108,7 +108,7 @@ describe('streaming and awaiting are the same run', () => {
     const result = await start()
     expect(Object.isFrozen(result)).toBe(true)
     expect(Object.keys(result).sort()).toEqual(
-      ['finishReason', 'seed', 'text', 'timings', 'tokenIds', 'usage'].sort(),
+      ['finishReason', 'receipt', 'seed', 'text', 'timings', 'tokenIds', 'usage'].sort(),
     )
   })
 })

@@ -114,8 +114,7 @@ int64_t length_of(Interpreter& in, const Value& value) {
 }
 
 int64_t index_of(Interpreter&, const Value& value, const char* what) {
-  if (value.is(Kind::BigInt))
-    return value.as<Integer>().value.negative() ? INT64_MIN / 4 : INT64_MAX / 4;
+  if (value.is(Kind::BigInt)) return value.as<Integer>().value.negative() ? INT64_MIN / 4 : INT64_MAX / 4;
   if (!value.is_integral())
     raise(std::string("'") + type_name(value) + "' object cannot be interpreted as an " + what);
   return std::clamp<int64_t>(value.int_value(), INT64_MIN / 4, INT64_MAX / 4);
@@ -135,15 +134,19 @@ std::optional<int64_t> element_index(Interpreter& in, const Value& key, int64_t 
 /// What names Python gives to every object's own attributes; the sandbox hides them all.
 bool is_object_attribute(const Value& owner, std::string_view name) {
   static constexpr std::string_view names[] = {
-      "__class__",    "__delattr__",   "__dir__",          "__doc__",     "__eq__",         "__format__",
-      "__ge__",       "__getattribute__", "__gt__",        "__hash__",    "__init__",       "__init_subclass__",
-      "__le__",       "__lt__",        "__ne__",           "__new__",     "__reduce__",     "__reduce_ex__",
-      "__repr__",     "__setattr__",   "__sizeof__",       "__str__",     "__subclasshook__"};
-  static constexpr std::string_view container_names[] = {"__contains__", "__getitem__", "__iter__", "__len__"};
-  static constexpr std::string_view dict_names[] = {"__class_getitem__", "__delitem__", "__ior__", "__or__",
-                                                    "__reversed__",      "__ror__",     "__setitem__"};
-  const auto among = [&](const auto& list) { return std::find(std::begin(list), std::end(list), name) != std::end(list); };
-  return among(names) || (has_length(owner) && among(container_names)) || (owner.is(Kind::Dict) && among(dict_names));
+      "__class__", "__delattr__",      "__dir__",    "__doc__",  "__eq__",          "__format__",
+      "__ge__",    "__getattribute__", "__gt__",     "__hash__", "__init__",        "__init_subclass__",
+      "__le__",    "__lt__",           "__ne__",     "__new__",  "__reduce__",      "__reduce_ex__",
+      "__repr__",  "__setattr__",      "__sizeof__", "__str__",  "__subclasshook__"};
+  static constexpr std::string_view container_names[] = {"__contains__", "__getitem__", "__iter__",
+                                                         "__len__"};
+  static constexpr std::string_view dict_names[] = {
+      "__class_getitem__", "__delitem__", "__ior__", "__or__", "__reversed__", "__ror__", "__setitem__"};
+  const auto among = [&](const auto& list) {
+    return std::find(std::begin(list), std::end(list), name) != std::end(list);
+  };
+  return among(names) || (has_length(owner) && among(container_names)) ||
+         (owner.is(Kind::Dict) && among(dict_names));
 }
 
 std::optional<Value> loop_attribute(Interpreter& in, Loop& loop, std::string_view name) {
@@ -197,7 +200,9 @@ std::optional<Value> special_attribute(Interpreter& in, const Value& owner, std:
     return std::nullopt;
   case Kind::Block:
     if (name == "name") return in.constant(owner.as<BlockValue>().block->name);
-    if (name == "super") return in.undefined("there is no parent block called '" + in.program().strings[owner.as<BlockValue>().block->name] + "'.");
+    if (name == "super")
+      return in.undefined("there is no parent block called '" +
+                          in.program().strings[owner.as<BlockValue>().block->name] + "'.");
     return std::nullopt;
   default:
     return std::nullopt;
@@ -266,7 +271,8 @@ std::optional<Value> native_attribute(Interpreter& in, const Value& owner, std::
   if (name.substr(0, 1) == "_") {
     if (is_object_attribute(owner, name)) return in.unsafe_attribute(owner, name);
     if (owner.undefined()) {
-      if (name.substr(0, 11) == "_undefined_" || name == "_fail_with_undefined_error") return in.unsafe_attribute(owner, name);
+      if (name.substr(0, 11) == "_undefined_" || name == "_fail_with_undefined_error")
+        return in.unsafe_attribute(owner, name);
       if (name.substr(0, 2) != "__") raise(owner.as<Undefined>().message(in));
     }
     return std::nullopt;
@@ -310,94 +316,6 @@ Value get_attribute(Interpreter& in, const Value& owner, const Value& name) {
   if (auto value = native_attribute(in, owner, name.as<String>().view())) return std::move(*value);
   if (auto value = subscript(in, owner, name)) return std::move(*value);
   return in.undefined_member(owner, name);
-}
-
-namespace {
-
-/// start, stop and step of a slice of a length, as Python's slice.indices.
-struct Indices {
-  int64_t start, stop, step, count;
-};
-
-Indices slice_indices(Interpreter& in, const Value& start, const Value& stop, const Value& step, int64_t length) {
-  const auto part = [&](const Value& value) {
-    if (!value.is_integral() && !value.undefined())
-      raise("slice indices must be integers or None or have an __index__ method");
-    if (value.undefined()) raise(value.as<Undefined>().message(in));
-    return index_of(in, value);
-  };
-  Indices result{};
-  result.step = step.is_none() ? 1 : part(step);
-  if (result.step == 0) raise("slice step cannot be zero");
-  const bool down = result.step < 0;
-  const int64_t lowest = down ? -1 : 0, highest = down ? length - 1 : length;
-  const auto bound = [&](const Value& value, int64_t missing) {
-    if (value.is_none()) return missing;
-    int64_t index = part(value);
-    if (index < 0) index += length;
-    return std::clamp(index, lowest, highest);
-  };
-  result.start = bound(start, down ? highest : lowest);
-  result.stop = bound(stop, down ? lowest : highest);
-  const int64_t distance = down ? result.start - result.stop : result.stop - result.start;
-  const int64_t stride = down ? -result.step : result.step;
-  result.count = distance > 0 ? (distance - 1) / stride + 1 : 0;
-  return result;
-}
-
-Value slice_string(Interpreter& in, String& string, const Indices& at) {
-  if (at.step == 1) return in.substring(string, string.offset_of(at.start), string.offset_of(std::max(at.start, at.stop)), string.markup);
-  in.step(at.count / 8 + 1);
-  Builder out(in);
-  const std::string& bytes = string.text().bytes;
-  const auto take = [&](size_t begin) {
-    size_t end = begin;
-    unicode::decode(bytes, end);
-    out.append(string.text(), begin, end);
-  };
-  if (at.step == -1 && at.count > 0) {
-    size_t begin = string.offset_of(at.start + 1);
-    for (int64_t i = 0; i < at.count; ++i) {
-      unicode::decode_back(bytes, begin);
-      take(begin);
-    }
-  } else {
-    for (int64_t i = 0; i < at.count; ++i)
-      take(string.offset_of(at.start + i * at.step));
-  }
-  Text text = out.take();
-  if (text.bytes.empty()) text.origin = string.origin();
-  return in.string(std::move(text), string.markup);
-}
-
-} // namespace
-
-Value get_slice(Interpreter& in, const Value& owner, const Value& start, const Value& stop, const Value& step) {
-  if (owner.undefined()) raise(owner.as<Undefined>().message(in));
-  if (owner.is(Kind::Dict)) raise("unhashable type: 'slice'");
-  const bool sliceable = owner.is_string() || owner.is(Kind::List) || owner.is(Kind::Tuple) || owner.is(Kind::Range) ||
-                         owner.is(Kind::Bytes);
-  if (!sliceable) raise(std::string("'") + type_name(owner) + "' object is not subscriptable");
-  const Indices at = slice_indices(in, start, stop, step, length_of(in, owner));
-  if (owner.is_string()) return slice_string(in, owner.as<String>(), at);
-  if (owner.is(Kind::Range)) {
-    const auto& range = owner.as<Range>();
-    return Value(in.make<Range>(range.at(at.start), range.at(at.stop), range.step * at.step, at.count), owner.own_origin());
-  }
-  in.step(at.count / 4 + 1);
-  if (owner.is(Kind::Bytes)) {
-    std::string out;
-    for (int64_t i = 0; i < at.count; ++i)
-      out.push_back(owner.as<Bytes>().content[at.start + i * at.step]);
-    return Value(in.make<Bytes>(std::move(out)), owner.own_origin());
-  }
-  const auto& items = owner.as<List>().items;
-  in.need(at.count * sizeof(Value));
-  std::vector<Value> out;
-  out.reserve(at.count);
-  for (int64_t i = 0; i < at.count; ++i)
-    out.push_back(items[at.start + i * at.step]);
-  return owner.is(Kind::List) ? in.list(std::move(out), owner.own_origin()) : in.tuple(std::move(out), owner.own_origin());
 }
 
 } // namespace verbatim::jinja

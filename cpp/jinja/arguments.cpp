@@ -2,8 +2,8 @@
 
 namespace verbatim::jinja {
 
-void bind(const char* function, Arguments& arguments, std::initializer_list<const char*> names, size_t required,
-          Value* out) {
+void bind(const char* function, Arguments& arguments, std::initializer_list<const char*> names,
+          size_t required, Value* out) {
   const size_t given = arguments.positional.size();
   if (given > names.size())
     raise(std::string(function) + "() takes at most " + std::to_string(names.size()) + " argument(s) (" +
@@ -26,7 +26,8 @@ void bind(const char* function, Arguments& arguments, std::initializer_list<cons
       raise(std::string(function) + "() missing required argument: '" + names.begin()[i] + "'");
 }
 
-void bind_positional(const char* function, Arguments& arguments, size_t required, size_t maximum, Value* out) {
+void bind_positional(const char* function, Arguments& arguments, size_t required, size_t maximum,
+                     Value* out) {
   if (!arguments.named.empty()) raise(std::string(function) + "() takes no keyword arguments");
   const size_t given = arguments.positional.size();
   if (given < required || given > maximum)
@@ -39,8 +40,7 @@ void bind_positional(const char* function, Arguments& arguments, size_t required
 }
 
 const String& string_argument(const char* function, const Value& value) {
-  if (!value.is_string())
-    raise(std::string(function) + "() argument must be str, not " + type_name(value));
+  if (!value.is_string()) raise(std::string(function) + "() argument must be str, not " + type_name(value));
   return value.as<String>();
 }
 

@@ -83,7 +83,8 @@ Value int_power(Interpreter& in, const Value& a, const Value& b, int32_t origin)
   if (base.bits() <= 1) {
     // 0, 1 and -1 stay small however large the exponent is.
     if (exponent.is_zero()) return Value::integer(1, origin);
-    if (base.is_zero() || !base.negative()) return a.is(Kind::Bool) ? Value::integer(a.int_value(), origin) : a.with_origin(origin);
+    if (base.is_zero() || !base.negative())
+      return a.is(Kind::Bool) ? Value::integer(a.int_value(), origin) : a.with_origin(origin);
     return Value::integer(exponent.low_bits() & 1 ? -1 : 1, origin);
   }
   if (!exponent.fits_int64() || static_cast<uint64_t>(exponent.to_int64()) > in.limits().integer_bits ||
@@ -103,7 +104,8 @@ Value big_arithmetic(Interpreter& in, Operator op, const Value& a, const Value& 
   case Operator::Subtract:
     return in.big(x - y, origin);
   case Operator::Multiply:
-    if (x.bits() + y.bits() > in.limits().integer_bits + 64) raise_limit("integer_bits", "an integer is too large");
+    if (x.bits() + y.bits() > in.limits().integer_bits + 64)
+      raise_limit("integer_bits", "an integer is too large");
     return in.big(x * y, origin);
   default:
     break;
@@ -280,15 +282,18 @@ Value arithmetic(Interpreter& in, Operator op, const Value& a, const Value& b) {
     if (a.is(Kind::Bytes) && b.is(Kind::Bytes))
       return Value(in.make<Bytes>(a.as<Bytes>().content + b.as<Bytes>().content), a.own_origin());
     if (a.is_string()) raise(std::string("can only concatenate str (not \"") + type_name(b) + "\") to str");
-    if (a.is(Kind::List)) raise(std::string("can only concatenate list (not \"") + type_name(b) + "\") to list");
+    if (a.is(Kind::List))
+      raise(std::string("can only concatenate list (not \"") + type_name(b) + "\") to list");
   }
   if (op == Operator::Multiply) {
     if (is_sequence(a) && b.is_integral()) return repeat(in, a, b);
     if (is_sequence(b) && a.is_integral()) return repeat(in, b, a);
     if (is_sequence(a) || is_sequence(b))
-      raise(std::string("can't multiply sequence by non-int of type '") + type_name(is_sequence(a) ? b : a) + "'");
+      raise(std::string("can't multiply sequence by non-int of type '") + type_name(is_sequence(a) ? b : a) +
+            "'");
   }
-  if (op == Operator::Subtract && a.is(Kind::Set) && b.is(Kind::Set)) return subtract_sets(in, a, b, a.own_origin());
+  if (op == Operator::Subtract && a.is(Kind::Set) && b.is(Kind::Set))
+    return subtract_sets(in, a, b, a.own_origin());
   unsupported(op, a, b);
 }
 
@@ -296,7 +301,8 @@ Value negative(Interpreter& in, const Value& value) {
   if (value.undefined()) raise(value.as<Undefined>().message(in));
   if (value.is(Kind::Float)) return Value::real(-value.real_value(), value.own_origin());
   if (!value.is_integral()) raise(std::string("bad operand type for unary -: '") + type_name(value) + "'");
-  if (value.is(Kind::BigInt) || value.int_value() == INT64_MIN) return in.big(-big_of(value), value.own_origin());
+  if (value.is(Kind::BigInt) || value.int_value() == INT64_MIN)
+    return in.big(-big_of(value), value.own_origin());
   return Value::integer(-value.int_value(), value.own_origin());
 }
 

@@ -20,10 +20,41 @@ using StringId = uint32_t;
 
 enum class NodeKind : uint8_t {
   // Expressions
-  Const, Name, Tuple, ListDisplay, DictDisplay, Conditional, Filter, Test, Call, Attribute, Item, Slice, Concat,
-  Compare, Binary, And, Or, Not, Negative, Positive, NamespaceTarget,
+  Const,
+  Name,
+  Tuple,
+  ListDisplay,
+  DictDisplay,
+  Conditional,
+  Filter,
+  Test,
+  Call,
+  Attribute,
+  Item,
+  Slice,
+  Concat,
+  Compare,
+  Binary,
+  And,
+  Or,
+  Not,
+  Negative,
+  Positive,
+  NamespaceTarget,
   // Statements
-  Output, Data, For, If, Macro, CallBlock, FilterBlock, With, Assign, AssignBlock, AutoescapeScope, Block, Break,
+  Output,
+  Data,
+  For,
+  If,
+  Macro,
+  CallBlock,
+  FilterBlock,
+  With,
+  Assign,
+  AssignBlock,
+  AutoescapeScope,
+  Block,
+  Break,
   Continue,
 };
 
@@ -33,7 +64,7 @@ struct Node {
   virtual ~Node() = default;
   NodeKind kind;
   uint32_t position;
-  uint32_t depth = 1; ///< Of an expression: the longest way down to a leaf.
+  uint32_t depth = 1;    ///< Of an expression: the longest way down to a leaf.
   bool constant = false; ///< Jinja2 evaluates it at compile time.
 };
 using Expression = Node;
@@ -136,7 +167,7 @@ struct Item : Node {
   explicit Item(uint32_t at) : Node(NodeKind::Item, at) {}
   Expression* operand = nullptr;
   Expression* key = nullptr; ///< May be a Slice.
-  bool lenient = false; ///< A slice that Jinja2's optimizer evaluates, which knows no TypeError.
+  bool lenient = false;      ///< A slice that Jinja2's optimizer evaluates, which knows no TypeError.
 };
 
 struct Slice : Node {
@@ -147,8 +178,21 @@ struct Slice : Node {
 };
 
 enum class Operator : uint8_t {
-  Add, Subtract, Multiply, Divide, FloorDivide, Modulo, Power,
-  Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, In, NotIn,
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  FloorDivide,
+  Modulo,
+  Power,
+  Equal,
+  NotEqual,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  In,
+  NotIn,
 };
 
 struct Compare : Node {
@@ -185,7 +229,7 @@ struct For : Node {
   Body body, otherwise;
   bool recursive = false;
   bool has_else = false;
-  bool has_loop = false; ///< The body uses `loop`.
+  bool has_loop = false;             ///< The body uses `loop`.
   Escaping escaping = Escaping::Off; ///< Of what a recursive loop returns.
   Slot loop;
   Expression* test_target = nullptr; ///< The target once more, in the variables of the test's function.
@@ -213,8 +257,8 @@ struct Macro : Node {
   Slot caller, kwargs, varargs;
   uint32_t slot_count = 0;
   Scope scope;
-  Slot target;               ///< Where the macro is stored.
-  bool exported = false;     ///< At the top level: also a variable of blocks.
+  Slot target;           ///< Where the macro is stored.
+  bool exported = false; ///< At the top level: also a variable of blocks.
 };
 
 struct CallBlock : Macro {

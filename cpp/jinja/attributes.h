@@ -7,7 +7,8 @@ namespace verbatim::jinja {
 /// What filters do with their `attribute` argument: a dotted path into each item.
 class AttributeGetter {
  public:
-  /// attribute: None or Missing (the item itself), a str, or an index. fallback: for undefined members, if given.
+  /// attribute: None or Missing (the item itself), a str, or an index. fallback: for undefined members, if
+  /// given.
   AttributeGetter(Interpreter& in, const Value& attribute, bool ignore_case = false, Value fallback = {});
   Value operator()(Interpreter& in, const Value& item) const;
 

@@ -75,7 +75,8 @@ double BigInt::to_double() const {
     const auto value = static_cast<double>(low_bits());
     return negative_ ? -value : value;
   }
-  if (width > 1024) return negative_ ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+  if (width > 1024)
+    return negative_ ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
   // Keep 64 bits and fold all lower ones into the last, so that the conversion rounds as if it saw them.
   const size_t shift = width - 64;
   const BigInt top = shifted_right(shift);

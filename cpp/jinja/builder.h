@@ -4,7 +4,8 @@
 
 namespace verbatim::jinja {
 
-/// Builds a string within the render's memory. Every operation that makes text of unknown size goes through it.
+/// Builds a string within the render's memory. Every operation that makes text of unknown size goes through
+/// it.
 class Builder {
  public:
   explicit Builder(Interpreter& in) : in_(in), room_(in.room()) {}

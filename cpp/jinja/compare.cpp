@@ -1,4 +1,5 @@
 #include "operations.h"
+#include "search.h"
 
 #include <algorithm>
 #include <cmath>
@@ -134,7 +135,8 @@ bool equals(Interpreter& in, const Value& a, const Value& b) {
     const Value& set = a.is(Kind::Set) ? a : b;
     const auto& view = (a.is(Kind::Set) ? b : a).as<View>();
     if (view.part != View::Part::Keys) return false;
-    return set.as<Dict>().entries.size() == view.dict->entries.size() && subset(in, set.as<Dict>(), *view.dict);
+    return set.as<Dict>().entries.size() == view.dict->entries.size() &&
+           subset(in, set.as<Dict>(), *view.dict);
   }
   switch (a.kind()) {
   case Kind::None:
@@ -209,8 +211,8 @@ bool compare(Interpreter& in, Operator op, const Value& a, const Value& b) {
     return (strict ? x->entries.size() < y->entries.size() : x->entries.size() <= y->entries.size()) &&
            subset(in, *x, *y);
   }
-  raise(std::string("'") + symbol_of(op) + "' not supported between instances of '" + type_name(a) + "' and '" +
-        type_name(b) + "'");
+  raise(std::string("'") + symbol_of(op) + "' not supported between instances of '" + type_name(a) +
+        "' and '" + type_name(b) + "'");
 }
 
 bool hashable(const Value& value) {
@@ -238,7 +240,8 @@ uint64_t hash_value(Interpreter& in, const Value& value) {
   case Kind::Float: {
     // Equal numbers have equal hashes.
     const double real = value.real_value();
-    if (!std::isfinite(real) || real != std::trunc(real)) return mix(std::isnan(real) ? 7 : std::hash<double>()(real));
+    if (!std::isfinite(real) || real != std::trunc(real))
+      return mix(std::isnan(real) ? 7 : std::hash<double>()(real));
     return hash_value(in, in.big(BigInt::from_double(real)));
   }
   case Kind::Tuple: {
@@ -270,7 +273,8 @@ uint64_t hash_value(Interpreter& in, const Value& value) {
 Dict::Entry* Dict::find(Interpreter& in, const Value& key) {
   if (key.is_string()) return find(key.as<String>().view(), key.as<String>().hash());
   const uint64_t hash = hash_value(in, key);
-  return probe(hash, [&](const Entry& entry) { return identical(entry.key, key) || equals(in, entry.key, key); });
+  return probe(hash,
+               [&](const Entry& entry) { return identical(entry.key, key) || equals(in, entry.key, key); });
 }
 
 void Dict::set(Interpreter& in, const Value& key, Value value) {
@@ -289,13 +293,14 @@ bool contains(Interpreter& in, const Value& container, const Value& item) {
       raise(std::string("'in <string>' requires string as left operand, not ") + type_name(item));
     const std::string_view text = container.as<String>().view();
     in.step(text.size() / 16);
-    return text.find(item.as<String>().view()) != std::string_view::npos;
+    return find_text(text, item.as<String>().view()) != std::string_view::npos;
   }
   case Kind::Dict:
   case Kind::Set:
     return container.as<Dict>().find(in, item) != nullptr;
   case Kind::View:
-    if (container.as<View>().part == View::Part::Keys) return container.as<View>().dict->find(in, item) != nullptr;
+    if (container.as<View>().part == View::Part::Keys)
+      return container.as<View>().dict->find(in, item) != nullptr;
     if (container.as<View>().part == View::Part::Items) {
       if (!item.is(Kind::Tuple) || item.as<List>().items.size() != 2) return false;
       const auto& pair = item.as<List>().items;
@@ -313,8 +318,9 @@ bool contains(Interpreter& in, const Value& container, const Value& item) {
     break;
   case Kind::Bytes: {
     const std::string& content = container.as<Bytes>().content;
-    if (item.is(Kind::Bytes)) return content.find(item.as<Bytes>().content) != std::string::npos;
-    if (!item.is_integral()) raise(std::string("a bytes-like object is required, not '") + type_name(item) + "'");
+    if (item.is(Kind::Bytes)) return find_text(content, item.as<Bytes>().content) != std::string::npos;
+    if (!item.is_integral())
+      raise(std::string("a bytes-like object is required, not '") + type_name(item) + "'");
     return content.find(static_cast<char>(index_of(in, item))) != std::string::npos;
   }
   default:
@@ -332,8 +338,8 @@ bool contains(Interpreter& in, const Value& container, const Value& item) {
 namespace {
 
 /// Merge sort by `key[b] < key[a]` alone, as Python's sort asks; safe for orders that are not consistent.
-void merge_sort(Interpreter& in, const std::vector<Value>& keys, std::vector<size_t>& order, std::vector<size_t>& spare,
-                size_t begin, size_t end) {
+void merge_sort(Interpreter& in, const std::vector<Value>& keys, std::vector<size_t>& order,
+                std::vector<size_t>& spare, size_t begin, size_t end) {
   if (end - begin < 2) return;
   const size_t middle = begin + (end - begin) / 2;
   merge_sort(in, keys, order, spare, begin, middle);
@@ -341,7 +347,8 @@ void merge_sort(Interpreter& in, const std::vector<Value>& keys, std::vector<siz
   size_t left = begin, right = middle, to = begin;
   while (left < middle && right < end) {
     in.step();
-    spare[to++] = compare(in, Operator::Less, keys[order[right]], keys[order[left]]) ? order[right++] : order[left++];
+    spare[to++] =
+        compare(in, Operator::Less, keys[order[right]], keys[order[left]]) ? order[right++] : order[left++];
   }
   to = std::copy(order.begin() + left, order.begin() + middle, spare.begin() + to) - spare.begin();
   std::copy(order.begin() + right, order.begin() + end, spare.begin() + to);

@@ -103,9 +103,11 @@ Value filter_round(Interpreter& in, const Value& self, Arguments& arguments) {
   Value values[2];
   bind("round", arguments, {"precision", "method"}, 0, values);
   const Value precision = values[0].missing() ? Value::integer(0) : values[0];
-  const std::string_view method =
-      values[1].missing() ? "common" : values[1].is_string() ? values[1].as<String>().view() : "?";
-  if (method != "common" && method != "ceil" && method != "floor") raise("method must be common, ceil or floor");
+  const std::string_view method = values[1].missing()     ? "common"
+                                  : values[1].is_string() ? values[1].as<String>().view()
+                                                          : "?";
+  if (method != "common" && method != "ceil" && method != "floor")
+    raise("method must be common, ceil or floor");
   if (self.undefined()) raise("type Undefined doesn't define __round__ method");
   if (method == "common") {
     if (!self.is_number()) raise(std::string("type ") + type_name(self) + " doesn't define __round__ method");
@@ -117,7 +119,8 @@ Value filter_round(Interpreter& in, const Value& self, Arguments& arguments) {
     const int64_t digits = index_of(in, precision);
     if (!self.is(Kind::Float)) return round_integer(in, self, digits);
     const double rounded = round_digits(self.real_value(), digits);
-    if (std::isinf(rounded) && std::isfinite(self.real_value())) raise("rounded value too large to represent");
+    if (std::isinf(rounded) && std::isfinite(self.real_value()))
+      raise("rounded value too large to represent");
     return Value::real(rounded, self.own_origin());
   }
   // func(value * 10**precision) / 10**precision
@@ -170,8 +173,11 @@ Value filter_filesizeformat(Interpreter& in, const Value& self, Arguments& argum
 
 void add_number_filters(FilterTable& table) {
   const FilterSpec filters[] = {
-      {"abs", filter_abs},     {"int", filter_int},     {"float", filter_float},
-      {"round", filter_round}, {"filesizeformat", filter_filesizeformat},
+      {"abs", filter_abs},
+      {"int", filter_int},
+      {"float", filter_float},
+      {"round", filter_round},
+      {"filesizeformat", filter_filesizeformat},
   };
   for (const FilterSpec& filter : filters)
     table.emplace(filter.name, filter);

@@ -114,7 +114,8 @@ Value filter_map(Interpreter& in, const Value& self, Arguments& arguments) {
   return generator<MapGenerator>(in, self, std::move(arguments));
 }
 
-template <bool wanted, bool attribute> Value filter_select(Interpreter& in, const Value& self, Arguments& arguments) {
+template <bool wanted, bool attribute>
+Value filter_select(Interpreter& in, const Value& self, Arguments& arguments) {
   return generator<SelectGenerator>(in, self, std::move(arguments), wanted, attribute);
 }
 

@@ -97,7 +97,8 @@ Value filter_random(Interpreter& in, const Value& self, Arguments& arguments) {
   const int64_t length = length_of(in, self);
   if (length == 0) return in.undefined("No random item, sequence was empty.");
   const uint64_t seed = static_cast<uint64_t>(in.now_ms()) * 6364136223846793005u + 1442695040888963407u;
-  const auto item = subscript(in, self, Value::integer(static_cast<int64_t>((seed >> 33) % static_cast<uint64_t>(length))));
+  const auto item =
+      subscript(in, self, Value::integer(static_cast<int64_t>((seed >> 33) % static_cast<uint64_t>(length))));
   if (!item) raise(std::string("'") + type_name(self) + "' object is not subscriptable by number");
   return *item;
 }
@@ -158,7 +159,9 @@ Value filter_sort(Interpreter& in, const Value& self, Arguments& arguments) {
 Value filter_dictsort(Interpreter& in, const Value& self, Arguments& arguments) {
   Value values[3];
   bind("dictsort", arguments, {"case_sensitive", "by", "reverse"}, 0, values);
-  const std::string_view by = values[1].missing() ? "key" : values[1].is_string() ? values[1].as<String>().view() : "?";
+  const std::string_view by = values[1].missing()     ? "key"
+                              : values[1].is_string() ? values[1].as<String>().view()
+                                                      : "?";
   if (by != "key" && by != "value") raise("You can only sort by either \"key\" or \"value\"");
   if (self.undefined()) raise(self.as<Undefined>().message(in));
   if (!self.is(Kind::Dict)) raise(std::string("'") + type_name(self) + "' object has no attribute 'items'");
@@ -210,7 +213,8 @@ Value filter_groupby(Interpreter& in, const Value& self, Arguments& arguments) {
   Value values[3];
   bind("groupby", arguments, {"attribute", "default", "case_sensitive"}, 1, values);
   const bool ignore = !flag(in, values[2]);
-  const AttributeGetter getter(in, values[0], ignore, values[1]), plain_getter(in, values[0], false, values[1]);
+  const AttributeGetter getter(in, values[0], ignore, values[1]),
+      plain_getter(in, values[0], false, values[1]);
   std::vector<Value> items = collect(in, self), keys;
   for (const Value& item : items)
     keys.push_back(getter(in, item));
@@ -226,7 +230,8 @@ Value filter_groupby(Interpreter& in, const Value& self, Arguments& arguments) {
       if (!identical(key, other) && !equals(in, key, other)) break;
       members.push_back(items[end]);
     }
-    Value group = in.tuple({ignore ? plain_getter(in, items[begin]) : key, in.list(std::move(members), origin)}, origin);
+    Value group = in.tuple(
+        {ignore ? plain_getter(in, items[begin]) : key, in.list(std::move(members), origin)}, origin);
     group.as<List>().group = true;
     groups.push_back(std::move(group));
     begin = end;
@@ -246,12 +251,12 @@ Value filter_attr(Interpreter& in, const Value& self, Arguments& arguments) {
 
 void add_sequence_filters(FilterTable& table) {
   const FilterSpec filters[] = {
-      {"default", filter_default}, {"d", filter_default},       {"length", filter_length},
-      {"count", filter_length},    {"list", filter_list},       {"first", filter_first},
-      {"last", filter_last},       {"reverse", filter_reverse}, {"random", filter_random},
-      {"join", filter_join},       {"sort", filter_sort},       {"dictsort", filter_dictsort},
+      {"default", filter_default},    {"d", filter_default},         {"length", filter_length},
+      {"count", filter_length},       {"list", filter_list},         {"first", filter_first},
+      {"last", filter_last},          {"reverse", filter_reverse},   {"random", filter_random},
+      {"join", filter_join},          {"sort", filter_sort},         {"dictsort", filter_dictsort},
       {"min", filter_extreme<false>}, {"max", filter_extreme<true>}, {"sum", filter_sum},
-      {"groupby", filter_groupby}, {"attr", filter_attr},
+      {"groupby", filter_groupby},    {"attr", filter_attr},
   };
   for (const FilterSpec& filter : filters)
     table.emplace(filter.name, filter);

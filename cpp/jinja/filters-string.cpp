@@ -82,7 +82,8 @@ Value filter_center(Interpreter& in, const Value& self, Arguments& arguments) {
   Value width;
   bind("center", arguments, {"width"}, 0, &width);
   const Value text = soft_str(in, self);
-  return align_text(in, text, width.missing() ? 80 : index_of(in, width), nullptr, 0, text.as<String>().markup);
+  return align_text(in, text, width.missing() ? 80 : index_of(in, width), nullptr, 0,
+                    text.as<String>().markup);
 }
 
 Value filter_indent(Interpreter& in, const Value& self, Arguments& arguments) {
@@ -136,8 +137,9 @@ Value filter_truncate(Interpreter& in, const Value& self, Arguments& arguments) 
   if (!kept.is_string()) raise(std::string("truncate needs a string, not ") + type_name(self));
   const auto& string = kept.as<String>();
   const size_t space = string.view().rfind(' ');
-  const Value words =
-      space == std::string_view::npos ? kept : in.substring(string, string.begin, string.begin + space, string.markup);
+  const Value words = space == std::string_view::npos
+                          ? kept
+                          : in.substring(string, string.begin, string.begin + space, string.markup);
   return arithmetic(in, Operator::Add, words, end);
 }
 

@@ -19,8 +19,8 @@ void append_quoted(Builder& out, const Value& value, bool for_query) {
   size_t plain = string.begin;
   for (size_t at = string.begin; at < string.end; ++at) {
     const char c = text.bytes[at];
-    const bool safe = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-                      c == '.' || c == '-' || c == '~' || (c == '/' && !for_query);
+    const bool safe = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                      c == '_' || c == '.' || c == '-' || c == '~' || (c == '/' && !for_query);
     if (safe) continue;
     out.append(text, plain, at);
     plain = at + 1;

@@ -78,7 +78,8 @@ class BraceFormatter {
     if (!markup_) {
       out.append(format_value(in_, value, spec));
     } else if (value.is_string() && value.as<String>().markup) {
-      if (spec.as<String>().begin != spec.as<String>().end) raise("Unsupported format specification for Markup.");
+      if (spec.as<String>().begin != spec.as<String>().end)
+        raise("Unsupported format specification for Markup.");
       out.append(value);
     } else {
       out.append(escape(in_, format_value(in_, value, spec)));
@@ -102,7 +103,8 @@ class BraceFormatter {
   }
 
   static bool all_digits(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   }
 
   Value number_or_name(std::string_view text) {
@@ -176,7 +178,8 @@ Value format_map_method(Interpreter& in, const Value& self, Arguments& arguments
 
 } // namespace
 
-Value format_braces(Interpreter& in, const Value& format, const std::vector<Value>& positional, const Value& mapping) {
+Value format_braces(Interpreter& in, const Value& format, const std::vector<Value>& positional,
+                    const Value& mapping) {
   const auto& string = format.as<String>();
   return BraceFormatter(in, positional, mapping, string.markup).run(string, 2);
 }
@@ -201,7 +204,10 @@ Value ascii_repr(Interpreter& in, const Value& value) {
       continue;
     }
     char escaped[12];
-    std::snprintf(escaped, sizeof escaped, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x",
+    std::snprintf(escaped, sizeof escaped,
+                  c < 0x100     ? "\\x%02x"
+                  : c < 0x10000 ? "\\u%04x"
+                                : "\\U%08x",
                   static_cast<unsigned>(c));
     out.append(std::string_view(escaped), text.origin_at(here));
   }

@@ -19,12 +19,13 @@ struct Conversion {
 class PercentFormatter {
  public:
   PercentFormatter(Interpreter& in, const String& format, const Value& values)
-      : in_(in), format_(format), text_(format.text()), all_(std::string_view(text_.bytes).substr(0, format.end)),
-        values_(values), out_(in) {
+      : in_(in), format_(format), text_(format.text()),
+        all_(std::string_view(text_.bytes).substr(0, format.end)), values_(values), out_(in) {
     is_tuple_ = values.is(Kind::Tuple);
     // Whatever can be subscripted counts as a mapping, which need not be used up.
-    is_mapping_ = !is_tuple_ && !values.is_string() && (values.undefined() || values.is(Kind::Dict) ||
-                                                        values.is(Kind::List) || values.is(Kind::Range));
+    is_mapping_ =
+        !is_tuple_ && !values.is_string() &&
+        (values.undefined() || values.is(Kind::Dict) || values.is(Kind::List) || values.is(Kind::Range));
   }
 
   Value run() {
@@ -66,7 +67,8 @@ class PercentFormatter {
     int64_t number = 0;
     while (at < all_.size() && all_[at] >= '0' && all_[at] <= '9') {
       number = number * 10 + (all_[at++] - '0');
-      if (number > INT32_MAX) raise_limit("memory_bytes", "a width or precision in a format string is too big");
+      if (number > INT32_MAX)
+        raise_limit("memory_bytes", "a width or precision in a format string is too big");
     }
     return number;
   }
@@ -106,8 +108,9 @@ class PercentFormatter {
     if (at < all_.size() && (all_[at] == 'h' || all_[at] == 'l' || all_[at] == 'L')) ++at;
     if (at >= all_.size()) incomplete();
     conversion.type = all_[at];
-    in_.need(static_cast<size_t>(conversion.width) + static_cast<size_t>(std::max<int64_t>(0, conversion.precision)) * 4);
-    in_.step(static_cast<uint64_t>(conversion.width + std::max<int64_t>(0, conversion.precision)) / 16);
+    in_.need(static_cast<size_t>(conversion.width) +
+             static_cast<size_t>(std::max<int64_t>(0, conversion.precision)) * 4);
+    in_.step(static_cast<uint64_t>(conversion.width / 16 + std::max<int64_t>(0, conversion.precision)));
     write(conversion, keyed.missing() ? next_value() : keyed);
     return at + 1;
   }
@@ -192,8 +195,8 @@ class PercentFormatter {
   }
 
   /// Sign, prefix and digits, padded.
-  void write_number(const Conversion& conversion, bool negative, const std::string& prefix, const std::string& digits,
-                    int32_t origin) {
+  void write_number(const Conversion& conversion, bool negative, std::string_view prefix,
+                    const std::string& digits, int32_t origin) {
     std::string head = negative ? "-" : conversion.plus ? "+" : conversion.space ? " " : "";
     head += prefix;
     const auto pad = static_cast<size_t>(
@@ -221,8 +224,9 @@ class PercentFormatter {
     if (decimal && number.bits() > 14300) raise("Exceeds the limit (4300) for integer string conversion");
     in_.step(number.limbs() * number.limbs() / 16);
     std::string digits = number.abs().to_string(base);
-    std::string prefix;
-    if (conversion.alternate && !decimal) prefix = conversion.type == 'o' ? "0o" : conversion.type == 'x' ? "0x" : "0X";
+    std::string_view prefix;
+    if (conversion.alternate && !decimal)
+      prefix = conversion.type == 'o' ? "0o" : conversion.type == 'x' ? "0x" : "0X";
     if (conversion.type == 'X')
       for (char& c : digits)
         if (c >= 'a') c = static_cast<char>(c - 32);
@@ -235,9 +239,9 @@ class PercentFormatter {
     if (!value.is_number()) raise(std::string("must be real number, not ") + type_name(value));
     const double real = real_of(value);
     const auto type = static_cast<char>(conversion.type | 0x20);
-    std::string digits = format_float(std::fabs(real), type,
-                                      static_cast<size_t>(conversion.precision >= 0 ? conversion.precision : 6),
-                                      conversion.alternate);
+    std::string digits = format_float(
+        std::fabs(real), type, static_cast<size_t>(conversion.precision >= 0 ? conversion.precision : 6),
+        conversion.alternate);
     if (conversion.type != type)
       for (char& c : digits)
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);

@@ -10,7 +10,7 @@ namespace {
 
 /// [[fill]align][sign][z][#][0][width][grouping][.precision][type]
 struct Spec {
-  std::string fill = " ";
+  std::string_view fill = " ";
   char align = '\0';
   char sign = '-';
   bool no_negative_zero = false;
@@ -108,8 +108,8 @@ std::string group_digits(std::string digits, char separator, size_t every, int64
 }
 
 /// Lays out sign, prefix, digits and the rest of a number.
-Value lay_out_number(Interpreter& in, const Spec& spec, bool negative, const std::string& prefix, const std::string& digits,
-                     const std::string& rest, size_t group, int32_t origin) {
+Value lay_out_number(Interpreter& in, const Spec& spec, bool negative, std::string_view prefix,
+                     const std::string& digits, const std::string& rest, size_t group, int32_t origin) {
   std::string head = negative ? "-" : spec.sign == '-' ? "" : std::string(1, spec.sign);
   head += prefix;
   in.need(static_cast<size_t>(spec.width) * 8);
@@ -117,7 +117,8 @@ Value lay_out_number(Interpreter& in, const Spec& spec, bool negative, const std
   const int64_t minimum =
       spec.fill == "0" && align == '=' ? spec.width - static_cast<int64_t>(head.size() + rest.size()) : 0;
   const std::string body = group_digits(digits, spec.grouping, group, minimum) + rest;
-  const int64_t pad = std::max<int64_t>(0, spec.width - static_cast<int64_t>(head.size() + unicode::count(body)));
+  const int64_t pad =
+      std::max<int64_t>(0, spec.width - static_cast<int64_t>(head.size() + unicode::count(body)));
   const int64_t left = align == '<' || align == '=' ? 0 : align == '^' ? pad / 2 : pad;
   Builder out(in);
   out.repeat(spec.fill, static_cast<size_t>(left), origin);
@@ -149,7 +150,8 @@ Value format_string(Interpreter& in, const Value& value, const Spec& spec, int32
 Value format_real(Interpreter& in, double real, const Spec& spec, const Value& value, int32_t origin) {
   constexpr std::string_view types = "eEfFgGn%";
   if (spec.type != '\0' && types.find(spec.type) == std::string_view::npos) unknown_type(spec, value);
-  if (spec.grouping && spec.type == 'n') raise(std::string("Cannot specify '") + spec.grouping + "' with 'n'.");
+  if (spec.grouping && spec.type == 'n')
+    raise(std::string("Cannot specify '") + spec.grouping + "' with 'n'.");
   const auto lower = static_cast<char>(spec.type | 0x20);
   const bool percent = spec.type == '%';
   if (percent) real *= 100;
@@ -164,7 +166,7 @@ Value format_real(Interpreter& in, double real, const Spec& spec, const Value& v
     text = float_repr(magnitude);
     if (spec.alternate && text.find('.') == std::string::npos) {
       const size_t mark = text.find('e');
-      if (mark != std::string::npos) text.insert(mark, ".");
+      if (mark != std::string::npos) text.insert(mark, 1, '.');
     }
   } else if (repr && std::isfinite(real)) {
     // As %g, but with a digit after the point, and an exponent one digit earlier.
@@ -172,7 +174,8 @@ Value format_real(Interpreter& in, double real, const Spec& spec, const Value& v
     const std::string scientific = format_float(magnitude, 'e', digits - 1, false);
     const int exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
     text = format_float(magnitude, 'g', digits, spec.alternate);
-    if (magnitude != 0 && exponent >= static_cast<int64_t>(digits) - 1 && text.find('e') == std::string::npos) {
+    if (magnitude != 0 && exponent >= static_cast<int64_t>(digits) - 1 &&
+        text.find('e') == std::string::npos) {
       text = scientific;
       const size_t mark = text.find('e');
       std::string mantissa = text.substr(0, mark);
@@ -189,7 +192,8 @@ Value format_real(Interpreter& in, double real, const Spec& spec, const Value& v
   }
   if (percent) text += '%';
   bool negative = std::signbit(real) && !std::isnan(real);
-  if (negative && spec.no_negative_zero && text.find_first_of("123456789in") == std::string::npos) negative = false;
+  if (negative && spec.no_negative_zero && text.find_first_of("123456789in") == std::string::npos)
+    negative = false;
   if (spec.type == 'E' || spec.type == 'F' || spec.type == 'G')
     for (char& c : text)
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
@@ -210,7 +214,8 @@ Value format_integer(Interpreter& in, const Value& value, const Spec& spec, int3
   if (spec.type != '\0' && real_types.find(spec.type) != std::string_view::npos)
     return format_real(in, real_of(value), spec, value, origin);
   if (spec.precision >= 0) raise("Precision not allowed in integer format specifier");
-  if (spec.no_negative_zero) raise("Negative zero coercion (z) not allowed in format specifier with integer format");
+  if (spec.no_negative_zero)
+    raise("Negative zero coercion (z) not allowed in format specifier with integer format");
   const BigInt number = big_of(value);
   if (spec.type == 'c') {
     if (spec.sign != '-') raise("Sign not allowed with integer format specifier 'c'");
@@ -218,10 +223,11 @@ Value format_integer(Interpreter& in, const Value& value, const Spec& spec, int3
     if (spec.grouping) raise(std::string("Cannot specify '") + spec.grouping + "' with 'c'.");
     if (!number.fits_int64() || number.to_int64() < 0 || number.to_int64() > 0x10FFFF)
       raise("%c arg not in range(0x110000)");
-    return lay_out_number(in, spec, false, "", "", unicode::encoded(static_cast<char32_t>(number.to_int64())), 3, origin);
+    return lay_out_number(in, spec, false, "", "", unicode::encoded(static_cast<char32_t>(number.to_int64())),
+                          3, origin);
   }
   unsigned base = 10;
-  std::string prefix;
+  std::string_view prefix;
   switch (spec.type) {
   case '\0':
   case 'd':
@@ -244,14 +250,16 @@ Value format_integer(Interpreter& in, const Value& value, const Spec& spec, int3
     unknown_type(spec, value);
   }
   if (spec.grouping == ',' && base != 10) raise(std::string("Cannot specify ',' with '") + spec.type + "'.");
-  if (spec.grouping && spec.type == 'n') raise(std::string("Cannot specify '") + spec.grouping + "' with 'n'.");
+  if (spec.grouping && spec.type == 'n')
+    raise(std::string("Cannot specify '") + spec.grouping + "' with 'n'.");
   if (base == 10 && number.bits() > 14300) raise("Exceeds the limit (4300) for integer string conversion");
   in.step(number.limbs() * number.limbs() / 16);
   std::string digits = number.abs().to_string(base);
   if (spec.type == 'X')
     for (char& c : digits)
       if (c >= 'a') c = static_cast<char>(c - 32);
-  return lay_out_number(in, spec, number.negative(), spec.alternate ? prefix : "", digits, "", base == 10 ? 3 : 4, origin);
+  return lay_out_number(in, spec, number.negative(), spec.alternate ? prefix : "", digits, "",
+                        base == 10 ? 3 : 4, origin);
 }
 
 } // namespace

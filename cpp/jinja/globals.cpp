@@ -28,15 +28,16 @@ Value range_global(Interpreter& in, const Value&, Arguments& arguments) {
   const int64_t distance = step > 0 ? stop - start : start - stop;
   const int64_t length = distance > 0 ? (distance - 1) / (step > 0 ? step : -step) + 1 : 0;
   if (static_cast<uint64_t>(length) > in.limits().range_length)
-    raise_limit("range_length", "Range too big. Ranges larger than " + std::to_string(in.limits().range_length) +
-                                    " are blocked.");
+    raise_limit("range_length", "Range too big. Ranges larger than " +
+                                    std::to_string(in.limits().range_length) + " are blocked.");
   return Value(in.make<Range>(start, stop, step, length), origin);
 }
 
 Ref<Dict> make_dict(Interpreter& in, const char* name, Arguments& arguments) {
   auto dict = in.make<Dict>();
   if (arguments.positional.size() > 1)
-    raise(std::string(name) + " expected at most 1 argument, got " + std::to_string(arguments.positional.size()));
+    raise(std::string(name) + " expected at most 1 argument, got " +
+          std::to_string(arguments.positional.size()));
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
     if (source.undefined()) raise(source.as<Undefined>().message(in));
@@ -139,10 +140,14 @@ std::vector<std::pair<const char*, Value>> make_globals(Interpreter& in) {
     bool is_class;
   };
   static constexpr Global globals[] = {
-      {"range", range_global, false},         {"dict", dict_global, true},
-      {"namespace", namespace_global, true},  {"cycler", cycler_global, true},
-      {"joiner", joiner_global, true},        {"raise_exception", raise_exception_global, false},
-      {"strftime_now", strftime_now_global, false}, {"lipsum", lipsum_global, false},
+      {"range", range_global, false},
+      {"dict", dict_global, true},
+      {"namespace", namespace_global, true},
+      {"cycler", cycler_global, true},
+      {"joiner", joiner_global, true},
+      {"raise_exception", raise_exception_global, false},
+      {"strftime_now", strftime_now_global, false},
+      {"lipsum", lipsum_global, false},
   };
   std::vector<std::pair<const char*, Value>> values;
   for (const Global& global : globals)

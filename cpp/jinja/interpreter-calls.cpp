@@ -43,7 +43,8 @@ Value Interpreter::call_block(const BlockValue& value) {
   const Ref<Frame> frame = make_frame({}, block.slot_count);
   if (block.uses_self) frame->slots[block.self.index] = Value(make<SelfValue>());
   if (block.uses_super)
-    frame->slots[block.super.index] = undefined("there is no parent block called '" + program_.strings[block.name] + "'.");
+    frame->slots[block.super.index] =
+        undefined("there is no parent block called '" + program_.strings[block.name] + "'.");
   enter(block.scope, frame.get());
   Text text;
   execute(block.body, frame, text);
@@ -53,9 +54,12 @@ Value Interpreter::call_block(const BlockValue& value) {
 Value Interpreter::call_macro(const MacroValue& macro, Arguments& arguments) {
   const Recursion recursion(*this);
   const Macro& node = *macro.node;
-  const auto name = [&] { return node.has_name ? "'" + program_.strings[node.name] + "'" : std::string("None"); };
+  const auto name = [&] {
+    return node.has_name ? "'" + program_.strings[node.name] + "'" : std::string("None");
+  };
   const bool escaping = autoescape_;
   const size_t count = node.parameters.size();
+  step(arguments.named.size() * (count + 1) / 8);
   // The parts of the macro stay alive during the call even if the template drops the macro itself.
   const Ref<Frame> closure = macro.closure;
   const Ref<Frame> frame = make_frame(closure, node.slot_count);
@@ -84,7 +88,8 @@ Value Interpreter::call_macro(const MacroValue& macro, Arguments& arguments) {
   } else if (!arguments.named.empty()) {
     const std::string first(arguments.named[0].first.as<String>().view());
     if (first == "caller")
-      raise("macro " + name() + " was invoked with two values for the special caller argument, or takes no caller");
+      raise("macro " + name() +
+            " was invoked with two values for the special caller argument, or takes no caller");
     raise("macro " + name() + " takes no keyword argument '" + first + "'");
   }
   if (node.uses_varargs) {

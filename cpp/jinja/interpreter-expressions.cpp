@@ -135,7 +135,8 @@ Value Interpreter::evaluate_item(const Item* node, Frame* frame) {
   if (node->lenient) {
     const auto fits = [](const Value& value) { return value.is_none() || value.is_integral(); };
     const bool sliceable = has_length(operand) && !operand.is(Kind::Dict) && !operand.is(Kind::View);
-    if (!sliceable || !fits(start) || !fits(stop) || !fits(step_by)) return undefined_member(operand, Value::none());
+    if (!sliceable || !fits(start) || !fits(stop) || !fits(step_by))
+      return undefined_member(operand, Value::none());
   }
   return get_slice(*this, operand, start, stop, step_by);
 }
@@ -209,7 +210,8 @@ Arguments Interpreter::evaluate_arguments(const CallArguments& nodes, Frame* fra
   if (nodes.named_rest) {
     const Value rest = evaluate(nodes.named_rest, frame);
     position_ = nodes.named_rest->position;
-    if (!rest.is(Kind::Dict)) raise(std::string("argument after ** must be a mapping, not ") + type_name(rest));
+    if (!rest.is(Kind::Dict))
+      raise(std::string("argument after ** must be a mapping, not ") + type_name(rest));
     for (const Dict::Entry& entry : rest.as<Dict>().entries) {
       step();
       if (!entry.key.is_string()) raise("keywords must be strings");

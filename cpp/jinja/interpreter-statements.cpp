@@ -5,6 +5,7 @@
 namespace verbatim::jinja {
 
 void Interpreter::enter(const Scope& scope, Frame* frame) {
+  step(scope.loads.size() / 4);
   for (const ScopeLoad& load : scope.loads) {
     switch (load.action) {
     case ScopeLoad::Action::Resolve:
@@ -35,7 +36,8 @@ void Interpreter::charge_output(size_t more, const Text& out) {
   step(more / 64);
   captured_ += more;
   if (out.bytes.size() + more > limits_.output_bytes)
-    raise_limit("output_bytes", "the output is longer than " + std::to_string(limits_.output_bytes) + " bytes");
+    raise_limit("output_bytes",
+                "the output is longer than " + std::to_string(limits_.output_bytes) + " bytes");
   if (room() == 0) fail_memory();
 }
 
@@ -161,7 +163,8 @@ void Interpreter::execute_call_block(const CallBlock* node, const Ref<Frame>& fr
   emit(result, out);
 }
 
-Interpreter::Flow Interpreter::execute_filter_block(const FilterBlock* node, const Ref<Frame>& frame, Text& out) {
+Interpreter::Flow Interpreter::execute_filter_block(const FilterBlock* node, const Ref<Frame>& frame,
+                                                    Text& out) {
   enter(node->scope, frame.get());
   Text text;
   const Flow flow = execute(node->body, frame, text);
@@ -205,7 +208,8 @@ Interpreter::Flow Interpreter::execute_assign_block(const AssignBlock* node, con
   return flow;
 }
 
-Interpreter::Flow Interpreter::execute_autoescape(const AutoescapeScope* node, const Ref<Frame>& frame, Text& out) {
+Interpreter::Flow Interpreter::execute_autoescape(const AutoescapeScope* node, const Ref<Frame>& frame,
+                                                  Text& out) {
   enter(node->scope, frame.get());
   const bool before = autoescape_;
   autoescape_ = truthy(*this, evaluate(node->value, frame.get()));

@@ -38,7 +38,8 @@ TemplateError located(const Raise& raised, std::string_view source) {
 
 } // namespace
 
-Template::Template(std::unique_ptr<const Program> program) : program_(std::move(program)) {}
+Template::Template(std::unique_ptr<const Program> program) : program_(std::move(program)) {
+}
 Template::~Template() = default;
 
 std::shared_ptr<const Template> Template::parse(std::string_view source, const Limits& limits) {
@@ -46,7 +47,8 @@ std::shared_ptr<const Template> Template::parse(std::string_view source, const L
     throw TemplateError(Failure::Limit, "the template source is too large", 0, 0, {}, "source_bytes");
   const size_t invalid = unicode::find_invalid(source);
   if (invalid != std::string_view::npos)
-    throw TemplateError(Failure::Syntax, "the template source is not valid UTF-8 at byte " + std::to_string(invalid));
+    throw TemplateError(Failure::Syntax,
+                        "the template source is not valid UTF-8 at byte " + std::to_string(invalid));
   auto program = std::make_unique<Program>();
   program->source = normalize_source(source);
   try {
@@ -58,15 +60,16 @@ std::shared_ptr<const Template> Template::parse(std::string_view source, const L
 }
 
 Rendered Template::render(std::string_view variables_json,
-                          const std::vector<std::pair<std::string, std::string>>& special_tokens, int64_t now_ms,
-                          const Limits& limits) const {
+                          const std::vector<std::pair<std::string, std::string>>& special_tokens,
+                          int64_t now_ms, const Limits& limits) const {
   Interpreter interpreter(*program_, limits, now_ms);
   return interpreter.render(variables_json, special_tokens);
 }
 
 Interpreter::Interpreter(const Program& program, const Limits& limits, int64_t now_ms)
     : program_(program), limits_(limits), now_ms_(now_ms), stack_(limits.stack_bytes),
-      constants_(program.strings.size()) {}
+      constants_(program.strings.size()) {
+}
 
 Interpreter::~Interpreter() {
   heap_.clear_cycles();
@@ -78,7 +81,8 @@ Rendered Interpreter::render(std::string_view variables_json,
     variables_ = parse_variables(*this, origins_, variables_json);
     tokens_ = make<Dict>();
     for (const auto& [name, text] : special_tokens) {
-      if (unicode::find_invalid(text) != std::string_view::npos || unicode::find_invalid(name) != std::string_view::npos)
+      if (unicode::find_invalid(text) != std::string_view::npos ||
+          unicode::find_invalid(name) != std::string_view::npos)
         throw Raise{Failure::Input, "the special token " + name + " is not valid UTF-8", {}, -1};
       tokens_->set(*this, string(name), string(text));
     }
@@ -100,7 +104,8 @@ Rendered Interpreter::render(std::string_view variables_json,
 Rendered Interpreter::finish(Text text) const {
   // A lone surrogate can come from a literal's escape; it has no UTF-8 form.
   for (size_t at = text.bytes.find('\xED'); at != std::string::npos; at = text.bytes.find('\xED', at + 1))
-    if (static_cast<unsigned char>(text.bytes[at + 1]) >= 0xA0) raise("the rendered text contains a lone surrogate");
+    if (static_cast<unsigned char>(text.bytes[at + 1]) >= 0xA0)
+      raise("the rendered text contains a lone surrogate");
   Rendered result;
   result.text = std::move(text.bytes);
   std::unordered_map<int32_t, int32_t> numbers;
@@ -123,7 +128,8 @@ Rendered Interpreter::finish(Text text) const {
 }
 
 void Interpreter::fail_memory() const {
-  raise_limit("memory_bytes", "the template needs more than " + std::to_string(limits_.memory_bytes) + " bytes of memory");
+  raise_limit("memory_bytes",
+              "the template needs more than " + std::to_string(limits_.memory_bytes) + " bytes of memory");
 }
 
 void Interpreter::fail_steps() const {
@@ -188,7 +194,8 @@ Value Interpreter::undefined_member(const Value& owner, Value name) {
 }
 
 Value Interpreter::unsafe_attribute(const Value& owner, std::string_view name) {
-  return undefined("access to attribute '" + std::string(name) + "' of '" + type_name(owner) + "' object is unsafe.");
+  return undefined("access to attribute '" + std::string(name) + "' of '" + type_name(owner) +
+                   "' object is unsafe.");
 }
 
 Value Interpreter::constant(StringId id) {
@@ -199,6 +206,7 @@ Value Interpreter::constant(StringId id) {
 
 Ref<Frame> Interpreter::make_frame(const Ref<Frame>& parent, size_t slots) {
   need(slots * sizeof(Value));
+  step(slots / 8);
   auto frame = make<Frame>(parent, slots);
   frame->hold(slots * sizeof(Value));
   return frame;
@@ -232,8 +240,10 @@ void Interpreter::export_variable(StringId name, const Value& value) {
 
 std::string Undefined::message(Interpreter& in) const {
   if (!hint.empty()) return hint;
-  if (!owner) return "'" + std::string(name.as<String>().view()) + "' is undefined";
-  if (name.is_string()) return "'" + std::string(owner) + " object' has no attribute " + quoted(in, name);
+  std::string text(1, '\'');
+  if (!owner) return text.append(name.as<String>().view()).append("' is undefined");
+  if (name.is_string())
+    return text.append(owner).append(" object' has no attribute ").append(quoted(in, name));
   return std::string(owner) + " object has no element " + quoted(in, name);
 }
 

@@ -61,7 +61,9 @@ class Interpreter {
     return Ref<T>(heap_.make<T>(std::forward<Rest>(rest)...));
   }
   Value string(Text text, bool markup = false);
-  Value string(std::string_view text, int32_t origin = template_origin) { return string(Text(std::string(text), origin)); }
+  Value string(std::string_view text, int32_t origin = template_origin) {
+    return string(Text(std::string(text), origin));
+  }
   /// Bytes [begin, end) of the string's buffer, shared with it.
   Value substring(const String& of, size_t begin, size_t end, bool markup = false);
   Value list(std::vector<Value> items, int32_t origin = template_origin);
@@ -155,9 +157,9 @@ class Interpreter {
   Heap heap_; // Before everything that holds values.
   OriginTable origins_;
   std::vector<Value> constants_;
-  Ref<Dict> variables_;          ///< From the caller.
-  Ref<Dict> tokens_;             ///< The special tokens.
-  Ref<Dict> exported_;           ///< What blocks see of the template's variables.
+  Ref<Dict> variables_;                 ///< From the caller.
+  Ref<Dict> tokens_;                    ///< The special tokens.
+  Ref<Dict> exported_;                  ///< What blocks see of the template's variables.
   std::vector<Ref<Dict>> block_locals_; ///< What scoped blocks see of the variables around them.
   std::vector<Value> globals_;
 };

@@ -140,17 +140,21 @@ Ref<Iterator> sized_iterator(Interpreter& in, const Value& value, bool reversed)
   case Kind::Bytes:
     return make_iterator<BytesIterator>(in, ref_of<Bytes>(value), reversed);
   case Kind::List:
-    return make_iterator<ListIterator>(in, reversed ? "list_reverseiterator" : "list_iterator", ref_of<List>(value),
-                                       reversed);
+    return make_iterator<ListIterator>(in, reversed ? "list_reverseiterator" : "list_iterator",
+                                       ref_of<List>(value), reversed);
   case Kind::Tuple:
-    return make_iterator<ListIterator>(in, reversed ? "reversed" : "tuple_iterator", ref_of<List>(value), reversed);
+    return make_iterator<ListIterator>(in, reversed ? "reversed" : "tuple_iterator", ref_of<List>(value),
+                                       reversed);
   case Kind::Dict:
     return make_iterator<DictIterator>(in, reversed ? "dict_reversekeyiterator" : "dict_keyiterator",
                                        ref_of<Dict>(value), View::Part::Keys, reversed, value.own_origin());
   case Kind::View: {
     const auto& view = value.as<View>();
-    return make_iterator<DictIterator>(in, reversed ? "dict_reverseitemiterator" : "dict_itemiterator", view.dict,
-                                       view.part, reversed, value.own_origin());
+    static constexpr const char* names[3][2] = {{"dict_keyiterator", "dict_reversekeyiterator"},
+                                                {"dict_valueiterator", "dict_reversevalueiterator"},
+                                                {"dict_itemiterator", "dict_reverseitemiterator"}};
+    const char* name = names[static_cast<int>(view.part)][reversed ? 1 : 0];
+    return make_iterator<DictIterator>(in, name, view.dict, view.part, reversed, value.own_origin());
   }
   case Kind::Range:
     return make_iterator<RangeIterator>(in, ref_of<Range>(value), reversed, value.own_origin());
@@ -169,7 +173,8 @@ Ref<Iterator> iterate(Interpreter& in, const Value& value) {
   if (value.is(Kind::Iterator)) return ref_of<Iterator>(value);
   if (value.is(Kind::Loop)) return make_iterator<LoopIterator>(in, ref_of<Loop>(value));
   if (value.is(Kind::Set))
-    return make_iterator<DictIterator>(in, "set_iterator", ref_of<Dict>(value), View::Part::Keys, false, value.own_origin());
+    return make_iterator<DictIterator>(in, "set_iterator", ref_of<Dict>(value), View::Part::Keys, false,
+                                       value.own_origin());
   Ref<Iterator> iterator = sized_iterator(in, value, false);
   if (!iterator) raise(std::string("'") + type_name(value) + "' object is not iterable");
   return iterator;

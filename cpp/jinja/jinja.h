@@ -1,7 +1,7 @@
 #pragma once
 
-// A complete Jinja2 engine for chat templates, configured as Hugging Face transformers configures Jinja2, that
-// knows for every rendered character whether the template or the caller wrote it.
+// A complete Jinja2 engine for chat templates, configured as Hugging Face transformers configures Jinja2,
+// that knows for every rendered character whether the template or the caller wrote it.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,18 +14,19 @@
 
 namespace verbatim::jinja {
 
-/// What a template may spend. Every exceeded limit is a TemplateError with Failure::Limit and the field's name.
+/// What a template may spend. Every exceeded limit is a TemplateError with Failure::Limit and the field's
+/// name.
 struct Limits {
-  size_t source_bytes = 4u << 20;            ///< Size of the template source.
-  size_t output_bytes = 256u << 20;          ///< Size of the rendered text, and of any captured part of it.
-  size_t memory_bytes = size_t{1} << 30;     ///< Memory of all live values of one render, temporaries included.
-  uint64_t steps = 200'000'000;              ///< Nodes evaluated; long operations are charged by their length.
-  uint32_t recursion = 200;                  ///< Nested calls of macros, callers, blocks and recursive loops.
-  uint32_t source_depth = 256;               ///< Nesting of statements and expressions in the source.
-  uint32_t data_depth = 512;                 ///< Nesting of the variables' JSON and of values being printed.
-  uint64_t range_length = 100'000;           ///< Length of a range(); Jinja2's sandbox has the same number.
-  size_t integer_bits = 262'144;             ///< Size of an arbitrary-precision integer.
-  size_t stack_bytes = 288u << 10;           ///< Native stack that parsing or rendering may use.
+  size_t source_bytes = 4u << 20;        ///< Size of the template source.
+  size_t output_bytes = 256u << 20;      ///< Size of the rendered text, and of any captured part of it.
+  size_t memory_bytes = size_t{1} << 30; ///< Memory of all live values of one render, temporaries included.
+  uint64_t steps = 100'000'000;          ///< Nodes evaluated; long operations are charged by their length.
+  uint32_t recursion = 200;              ///< Nested calls of macros, callers, blocks and recursive loops.
+  uint32_t source_depth = 256;           ///< Nesting of statements and expressions in the source.
+  uint32_t data_depth = 512;             ///< Nesting of the variables' JSON and of values being printed.
+  uint64_t range_length = 100'000;       ///< Length of a range(); Jinja2's sandbox has the same number.
+  size_t integer_bits = 262'144;         ///< Size of an arbitrary-precision integer.
+  size_t stack_bytes = 384u << 10;       ///< Native stack to use, for threads that have at least 512 KiB.
 };
 
 /// Which kind of failure a TemplateError is.
@@ -40,8 +41,8 @@ enum class Failure {
 /// A failure to parse or render a template. line and column are 1-based (code points), 0 when unknown.
 class TemplateError : public std::runtime_error {
  public:
-  TemplateError(Failure failure_kind, const std::string& message, uint32_t at_line = 0, uint32_t at_column = 0,
-                std::string source_snippet = {}, std::string limit_name = {})
+  TemplateError(Failure failure_kind, const std::string& message, uint32_t at_line = 0,
+                uint32_t at_column = 0, std::string source_snippet = {}, std::string limit_name = {})
       : std::runtime_error(message), failure(failure_kind), line(at_line), column(at_column),
         snippet(std::move(source_snippet)), limit(std::move(limit_name)) {}
 
@@ -74,9 +75,9 @@ class Template {
   /// Parses a template; throws TemplateError (Syntax or Limit).
   static std::shared_ptr<const Template> parse(std::string_view source, const Limits& limits = {});
 
-  /// Renders with the caller's variables (a JSON object as text) and the special tokens (name, text), which count
-  /// as the template's own text; a variable of the same name wins. now_ms is the time that strftime_now sees, in
-  /// milliseconds since the epoch.
+  /// Renders with the caller's variables (a JSON object as text) and the special tokens (name, text), which
+  /// count as the template's own text; a variable of the same name wins. now_ms is the time that strftime_now
+  /// sees, in milliseconds since the epoch.
   Rendered render(std::string_view variables_json,
                   const std::vector<std::pair<std::string, std::string>>& special_tokens, int64_t now_ms,
                   const Limits& limits = {}) const;

@@ -13,16 +13,16 @@ std::string OriginTable::path(int32_t origin) const {
   for (; origin >= 0; origin = nodes_[origin].parent) {
     const Node& node = nodes_[origin];
     if (!node.key) {
-      parts.push_back("[" + std::to_string(node.index) + "]");
+      parts.push_back(std::string(1, '[').append(std::to_string(node.index)).append(1, ']'));
       continue;
     }
     const std::string_view key = node.key->view();
-    const bool plain = !key.empty() && !(key[0] >= '0' && key[0] <= '9') &&
-                       std::all_of(key.begin(), key.end(), [](char c) {
-                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-                       });
+    const bool plain =
+        !key.empty() && !(key[0] >= '0' && key[0] <= '9') && std::all_of(key.begin(), key.end(), [](char c) {
+          return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        });
     if (plain) {
-      parts.push_back(node.parent >= 0 ? "." + std::string(key) : std::string(key));
+      parts.push_back(std::string(node.parent >= 0 ? 1 : 0, '.').append(key));
       continue;
     }
     std::string quoted = "[\"";
@@ -42,16 +42,21 @@ namespace {
 
 /// The names of speakers that templates treat as a part of their own syntax.
 constexpr std::string_view known_roles[] = {
-    "system",   "developer", "user",        "assistant",   "tool",     "tools",       "function",
-    "ipython",  "model",     "context",     "document",    "documents", "environment", "human",
-    "gpt",      "bot",       "observation", "tool_response", "tool_call", "tool_calls", "tool_result",
-    "tool_results", "critique", "latest_reminder", "root", "thinking", "control", "available_tools",
-    "code",     "date",      "instruction", "query",       "response", "input",       "output",
-    "function_response", "function_call", "chatbot"};
+    "system",        "developer",     "user",        "assistant",
+    "tool",          "tools",         "function",    "ipython",
+    "model",         "context",       "document",    "documents",
+    "environment",   "human",         "gpt",         "bot",
+    "observation",   "tool_response", "tool_call",   "tool_calls",
+    "tool_result",   "tool_results",  "critique",    "latest_reminder",
+    "root",          "thinking",      "control",     "available_tools",
+    "code",          "date",          "instruction", "query",
+    "response",      "input",         "output",      "function_response",
+    "function_call", "chatbot"};
 
 class JsonParser {
  public:
-  JsonParser(Interpreter& in, OriginTable& origins, std::string_view text) : in_(in), origins_(origins), text_(text) {}
+  JsonParser(Interpreter& in, OriginTable& origins, std::string_view text)
+      : in_(in), origins_(origins), text_(text) {}
 
   Ref<Dict> run() {
     const size_t invalid = unicode::find_invalid(text_);
@@ -72,7 +77,8 @@ class JsonParser {
     throw Raise{Failure::Input, "variables, byte " + std::to_string(at) + ": " + message, {}, -1};
   }
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
       ++at_;
   }
   bool skip(char c) {
@@ -131,7 +137,8 @@ class JsonParser {
         const size_t key_at = at_;
         const Value key = in_.string(Text(parse_string(), template_origin));
         String& name = key.as<String>();
-        if (dict->find(name.view(), name.hash())) fail("duplicate key \"" + std::string(name.view()) + "\"", key_at);
+        if (dict->find(name.view(), name.hash()))
+          fail("duplicate key \"" + std::string(name.view()) + "\"", key_at);
         const int32_t member = origins_.add(origin, &name);
         name.buffer->text.origin = member;
         expect(':');

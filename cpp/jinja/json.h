@@ -32,9 +32,10 @@ class OriginTable {
   std::vector<Node> nodes_;
 };
 
-/// Reads the variables: a JSON object, strictly, with every number exact and the order of keys kept. Fails (Input)
-/// for anything else, for duplicate keys, lone surrogates and invalid UTF-8. A well-known role name in messages[i].role
-/// counts as the template's, because templates compare and print it as a part of their own syntax.
+/// Reads the variables: a JSON object, strictly, with every number exact and the order of keys kept. Fails
+/// (Input) for anything else, for duplicate keys, lone surrogates and invalid UTF-8. A well-known role name
+/// in messages[i].role counts as the template's, because templates compare and print it as a part of their
+/// own syntax.
 Ref<Dict> parse_variables(Interpreter& in, OriginTable& origins, std::string_view json);
 
 } // namespace verbatim::jinja

@@ -148,7 +148,8 @@ class Lexer {
 
   void read_raw(size_t begin) {
     if (at_ >= source_.size()) return;
-    for (size_t tag = source_.find("{%", at_); tag != std::string_view::npos; tag = source_.find("{%", tag + 1)) {
+    for (size_t tag = source_.find("{%", at_); tag != std::string_view::npos;
+         tag = source_.find("{%", tag + 1)) {
       const char sign = sign_of(source_, tag + 2);
       size_t at = skip_space(tag + (sign ? 3 : 2));
       if (!starts("endraw", at)) continue;
@@ -199,7 +200,8 @@ class Lexer {
     while (at < source_.size()) {
       if (allowed.find(source_[at]) != std::string_view::npos)
         ++at;
-      else if (source_[at] == '_' && at + 1 < source_.size() && allowed.find(source_[at + 1]) != std::string_view::npos)
+      else if (source_[at] == '_' && at + 1 < source_.size() &&
+               allowed.find(source_[at + 1]) != std::string_view::npos)
         ++at;
       else
         break;
@@ -259,7 +261,8 @@ class Lexer {
       const char32_t c = unicode::decode(source_, next);
       const uint16_t flags = unicode::flags(c);
       if (!(flags & unicode::XidContinue) && !unicode::is_word(c)) break;
-      valid = valid && (end == at_ ? c == '_' || (flags & unicode::XidStart) : (flags & unicode::XidContinue) != 0);
+      valid = valid &&
+              (end == at_ ? c == '_' || (flags & unicode::XidStart) : (flags & unicode::XidContinue) != 0);
       end = next;
     }
     if (end == at_) return false;
@@ -283,15 +286,16 @@ class Lexer {
   }
 
   void read_operator(std::string& closers) {
-    static constexpr std::string_view symbols[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~",
-                                                   "[",  "]",  "(",  ")",  "{",  "}",  ">", "<", "=", ".", ":", "|",
-                                                   ",",  ";"};
+    static constexpr std::string_view symbols[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/",
+                                                   "*",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
+                                                   ">",  "<",  "=",  ".",  ":",  "|",  ",", ";"};
     const auto* found = std::find_if(std::begin(symbols), std::end(symbols),
                                      [&](std::string_view symbol) { return starts(symbol, at_); });
     if (found == std::end(symbols)) {
       size_t next = at_;
       unicode::decode(source_, next);
-      raise_syntax("unexpected char '" + std::string(source_.substr(at_, next - at_)) + "'", static_cast<uint32_t>(at_));
+      raise_syntax("unexpected char '" + std::string(source_.substr(at_, next - at_)) + "'",
+                   static_cast<uint32_t>(at_));
     }
     const char c = found->front();
     if (c == '{' || c == '(' || c == '[') closers.push_back(c == '{' ? '}' : c == '(' ? ')' : ']');

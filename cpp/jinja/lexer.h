@@ -10,8 +10,17 @@
 namespace verbatim::jinja {
 
 enum class TokenKind : uint8_t {
-  Data, VariableBegin, VariableEnd, BlockBegin, BlockEnd,
-  Name, String, Integer, Float, Operator, End,
+  Data,
+  VariableBegin,
+  VariableEnd,
+  BlockBegin,
+  BlockEnd,
+  Name,
+  String,
+  Integer,
+  Float,
+  Operator,
+  End,
 };
 
 /// A token; text is the decoded content of strings and the characters of everything else.
@@ -31,7 +40,8 @@ struct Token {
 /// Line ends as \n, without the one at the very end, as Jinja2 reads a template.
 std::string normalize_source(std::string_view source);
 
-/// Splits a normalised source into tokens, with trim_blocks and lstrip_blocks applied. Ends with an End token.
+/// Splits a normalised source into tokens, with trim_blocks and lstrip_blocks applied. Ends with an End
+/// token.
 std::vector<Token> tokenize(std::string_view source);
 
 } // namespace verbatim::jinja

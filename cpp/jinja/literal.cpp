@@ -24,7 +24,8 @@ int64_t hex_value(std::string_view text, size_t at, size_t count) {
 
 } // namespace
 
-/// The content of a string literal, read as Jinja2 does: Python's unicode-escape over the literal's characters.
+/// The content of a string literal, read as Jinja2 does: Python's unicode-escape over the literal's
+/// characters.
 std::string unescape_literal(std::string_view text, uint32_t position) {
   std::string out;
   out.reserve(text.size());
@@ -60,7 +61,10 @@ std::string unescape_literal(std::string_view text, uint32_t position) {
       i = here + 1;
       const char32_t code = unicode::decode(text, i);
       char buffer[12];
-      std::snprintf(buffer, sizeof buffer, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x",
+      std::snprintf(buffer, sizeof buffer,
+                    code < 0x100     ? "\\x%02x"
+                    : code < 0x10000 ? "\\u%04x"
+                                     : "\\U%08x",
                     static_cast<unsigned>(code));
       out += buffer;
     } else {

@@ -11,9 +11,10 @@ namespace {
 
 const char* find_entity(std::string_view name) {
   const HtmlEntity* end = html_entities + html_entity_count;
-  const HtmlEntity* found = std::lower_bound(html_entities, end, name, [](const HtmlEntity& entity, std::string_view wanted) {
-    return std::string_view(entity.name) < wanted;
-  });
+  const HtmlEntity* found =
+      std::lower_bound(html_entities, end, name, [](const HtmlEntity& entity, std::string_view wanted) {
+        return std::string_view(entity.name) < wanted;
+      });
   return found != end && found->name == name ? found->text : nullptr;
 }
 
@@ -42,7 +43,9 @@ std::optional<std::string> read_reference(std::string_view text, size_t& at) {
     uint64_t code = 0;
     for (; end < text.size(); ++end) {
       const char c = text[end], lower = static_cast<char>(c | 0x20);
-      const int digit = c >= '0' && c <= '9' ? c - '0' : hex && lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'                  ? c - '0'
+                        : hex && lower >= 'a' && lower <= 'f' ? lower - 'a' + 10
+                                                              : -1;
       if (digit < 0) break;
       code = std::min<uint64_t>(code * (hex ? 16 : 10) + static_cast<uint64_t>(digit), 0x110000);
     }

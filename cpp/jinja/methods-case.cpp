@@ -98,7 +98,8 @@ Value swap_case(Interpreter& in, const String& string, bool markup) {
   });
 }
 
-template <Case to, bool keeps_markup> Value case_method(Interpreter& in, const Value& self, Arguments& arguments) {
+template <Case to, bool keeps_markup>
+Value case_method(Interpreter& in, const Value& self, Arguments& arguments) {
   bind_positional("str case method", arguments, 0, 0, nullptr);
   const auto& string = self.as<String>();
   return change_case(in, string, to, keeps_markup && string.markup);

@@ -25,7 +25,8 @@ Value list_index(Interpreter& in, const Value& self, Arguments& arguments) {
   const int64_t last = std::min(size, bound(values[2], size));
   for (int64_t i = bound(values[1], 0); i < last; ++i) {
     in.step();
-    if (identical(items[i], values[0]) || equals(in, items[i], values[0])) return Value::integer(i, self.own_origin());
+    if (identical(items[i], values[0]) || equals(in, items[i], values[0]))
+      return Value::integer(i, self.own_origin());
   }
   raise(quoted(in, values[0]) + " is not in list");
 }
@@ -127,7 +128,8 @@ template <bool wants_index> Value range_find(Interpreter& in, const Value& self,
   const auto& range = self.as<Range>();
   for (int64_t i = 0; i < range.length; ++i) {
     in.step();
-    if (equals(in, Value::integer(range.at(i)), value)) return Value::integer(wants_index ? i : 1, self.own_origin());
+    if (equals(in, Value::integer(range.at(i)), value))
+      return Value::integer(wants_index ? i : 1, self.own_origin());
   }
   if (wants_index) raise(quoted(in, value) + " is not in range");
   return Value::integer(0, self.own_origin());

@@ -5,7 +5,8 @@
 
 namespace verbatim::jinja {
 
-Value align_text(Interpreter& in, const Value& value, int64_t width, const String* fill, int side, bool markup) {
+Value align_text(Interpreter& in, const Value& value, int64_t width, const String* fill, int side,
+                 bool markup) {
   auto& string = value.as<String>();
   const auto length = static_cast<int64_t>(string.length());
   if (width <= length) return in.substring(string, string.begin, string.end, markup);
@@ -91,7 +92,8 @@ Value translate(Interpreter& in, const Value& self, Arguments& arguments) {
     const auto found = subscript(in, table, Value::integer(static_cast<int64_t>(c)));
     const int32_t origin = text.origin_at(here);
     if (!found) {
-      const bool table_like = table.is(Kind::Dict) || table.is(Kind::List) || table.is(Kind::Tuple) || table.is_string();
+      const bool table_like =
+          table.is(Kind::Dict) || table.is(Kind::List) || table.is(Kind::Tuple) || table.is_string();
       if (!table_like) raise(std::string("'") + type_name(table) + "' object is not subscriptable");
       out.append(text, here, at);
     } else if (found->is_string()) {
@@ -148,8 +150,10 @@ Value maketrans(Interpreter& in, const Value&, Arguments& arguments) {
 Value encode(Interpreter& in, const Value& self, Arguments& arguments) {
   Value values[2];
   bind("encode", arguments, {"encoding", "errors"}, 0, values);
-  std::string encoding = values[0].missing() ? "utf-8" : std::string(string_argument("encode", values[0]).view());
-  const std::string errors = values[1].missing() ? "strict" : std::string(string_argument("encode", values[1]).view());
+  std::string encoding =
+      values[0].missing() ? "utf-8" : std::string(string_argument("encode", values[0]).view());
+  const std::string errors =
+      values[1].missing() ? "strict" : std::string(string_argument("encode", values[1]).view());
   for (char& c : encoding)
     c = c == '_' || c == ' ' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   const std::string_view text = self.as<String>().view();
@@ -160,7 +164,8 @@ Value encode(Interpreter& in, const Value& self, Arguments& arguments) {
     out = text;
   } else {
     const bool ascii = encoding == "ascii" || encoding == "us-ascii" || encoding == "646";
-    if (!ascii && encoding != "latin-1" && encoding != "latin1" && encoding != "iso-8859-1" && encoding != "l1")
+    if (!ascii && encoding != "latin-1" && encoding != "latin1" && encoding != "iso-8859-1" &&
+        encoding != "l1")
       raise("unknown encoding: " + encoding);
     for (size_t at = 0; at < text.size();) {
       const char32_t c = unicode::decode(text, at);
@@ -197,7 +202,7 @@ Value escape_method(Interpreter& in, const Value&, Arguments& arguments) {
 
 void add_layout_methods(MethodTable& table) {
   const MethodSpec methods[] = {
-      {"center", align<0>},     {"ljust", align<-1>},       {"rjust", align<1>},       {"zfill", zfill},
+      {"center", align<0>},       {"ljust", align<-1>},     {"rjust", align<1>},      {"zfill", zfill},
       {"expandtabs", expandtabs}, {"translate", translate}, {"maketrans", maketrans}, {"encode", encode},
   };
   for (const MethodSpec& method : methods)

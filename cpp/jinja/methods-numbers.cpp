@@ -39,7 +39,8 @@ Value bit_count(Interpreter&, const Value& self, Arguments& arguments) {
 Value as_integer_ratio(Interpreter& in, const Value& self, Arguments& arguments) {
   no_arguments("as_integer_ratio", arguments);
   const int32_t origin = self.own_origin();
-  if (!self.is(Kind::Float)) return in.tuple({as_number(in, self, arguments), Value::integer(1, origin)}, origin);
+  if (!self.is(Kind::Float))
+    return in.tuple({as_number(in, self, arguments), Value::integer(1, origin)}, origin);
   double real = self.real_value();
   if (!std::isfinite(real)) raise("cannot convert NaN or Infinity to integer ratio");
   int exponent = 0;
@@ -103,8 +104,10 @@ Value to_bytes(Interpreter& in, const Value& self, Arguments& arguments) {
 Value decode(Interpreter& in, const Value& self, Arguments& arguments) {
   Value values[2];
   bind("decode", arguments, {"encoding", "errors"}, 0, values);
-  std::string encoding = values[0].missing() ? "utf-8" : std::string(string_argument("decode", values[0]).view());
-  const std::string_view errors = values[1].missing() ? "strict" : string_argument("decode", values[1]).view();
+  std::string encoding =
+      values[0].missing() ? "utf-8" : std::string(string_argument("decode", values[0]).view());
+  const std::string_view errors =
+      values[1].missing() ? "strict" : string_argument("decode", values[1]).view();
   for (char& c : encoding)
     c = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   const std::string& content = self.as<Bytes>().content;
@@ -122,12 +125,14 @@ Value decode(Interpreter& in, const Value& self, Arguments& arguments) {
       continue;
     }
     size_t size = ascii ? 0 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
-    if (size && unicode::find_invalid(std::string_view(content).substr(at, size)) != std::string_view::npos) size = 0;
+    if (size && unicode::find_invalid(std::string_view(content).substr(at, size)) != std::string_view::npos)
+      size = 0;
     if (size) {
       out.append(content, at, size);
       at += size;
     } else {
-      if (errors == "strict") raise("'" + encoding + "' codec can't decode byte in position " + std::to_string(at));
+      if (errors == "strict")
+        raise("'" + encoding + "' codec can't decode byte in position " + std::to_string(at));
       if (errors == "replace") unicode::encode(out, 0xFFFD);
       ++at;
     }

@@ -1,3 +1,4 @@
+#include "search.h"
 #include "strings.h"
 
 #include <algorithm>
@@ -21,8 +22,8 @@ Section section_of(Interpreter& in, String& string, const Value& start, const Va
   return {string.offset_of(first), string.offset_of(last), first, true};
 }
 
-Value replace_text(Interpreter& in, const String& string, const String& old, const String& replacement, int64_t count,
-                   bool markup) {
+Value replace_text(Interpreter& in, const String& string, const String& old, const String& replacement,
+                   int64_t count, bool markup) {
   Builder out(in);
   const Text& text = string.text();
   const std::string_view all(text.bytes);
@@ -45,7 +46,7 @@ Value replace_text(Interpreter& in, const String& string, const String& old, con
   } else {
     const std::string_view within = all.substr(0, string.end);
     for (; count != 0; --count) {
-      const size_t found = within.find(wanted, at);
+      const size_t found = find_text(within, wanted, at);
       if (found == std::string_view::npos) break;
       insert(found);
       at = plain = found + wanted.size();
@@ -68,11 +69,13 @@ int64_t find_in(Interpreter& in, const char* name, const Value& self, Arguments&
   const String& wanted = string_argument(name, values[0]);
   const Section section = section_of(in, string, values[1], values[2]);
   if (!section.valid) return -1;
-  const std::string_view text = std::string_view(string.text().bytes).substr(section.begin, section.end - section.begin);
+  const std::string_view text =
+      std::string_view(string.text().bytes).substr(section.begin, section.end - section.begin);
   in.step(text.size() / 16);
-  const size_t found = last ? text.rfind(wanted.view()) : text.find(wanted.view());
+  const size_t found = last ? find_last_text(text, wanted.view()) : find_text(text, wanted.view());
   if (found == std::string_view::npos) return -1;
-  return static_cast<int64_t>(string.buffer->index_of(section.begin + found) - string.buffer->index_of(string.begin));
+  return static_cast<int64_t>(string.buffer->index_of(section.begin + found) -
+                              string.buffer->index_of(string.begin));
 }
 
 template <bool last> Value find(Interpreter& in, const Value& self, Arguments& arguments) {
@@ -92,13 +95,15 @@ Value count(Interpreter& in, const Value& self, Arguments& arguments) {
   const std::string_view wanted = string_argument("count", values[0]).view();
   const Section section = section_of(in, string, values[1], values[2]);
   if (!section.valid) return Value::integer(0, origin_of(self));
-  const std::string_view text = std::string_view(string.text().bytes).substr(section.begin, section.end - section.begin);
+  const std::string_view text =
+      std::string_view(string.text().bytes).substr(section.begin, section.end - section.begin);
   in.step(text.size() / 16);
   int64_t found = 0;
   if (wanted.empty()) {
     found = static_cast<int64_t>(unicode::count(text)) + 1;
   } else {
-    for (size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + wanted.size()))
+    for (size_t at = find_text(text, wanted); at != std::string_view::npos;
+         at = find_text(text, wanted, at + wanted.size()))
       ++found;
   }
   return Value::integer(found, origin_of(self));
@@ -110,7 +115,8 @@ template <bool end> Value starts_or_ends(Interpreter& in, const Value& self, Arg
   bind_positional(name, arguments, 1, 3, values);
   auto& string = self.as<String>();
   const Section section = section_of(in, string, values[1], values[2]);
-  const std::string_view text = std::string_view(string.text().bytes).substr(section.begin, section.end - section.begin);
+  const std::string_view text =
+      std::string_view(string.text().bytes).substr(section.begin, section.end - section.begin);
   const auto matches = [&](const Value& affix) {
     if (!affix.is_string())
       raise(std::string(name) + " first arg must be str or a tuple of str, not " + type_name(affix));
@@ -143,8 +149,8 @@ template <bool suffix> Value remove_affix(Interpreter& in, const Value& self, Ar
   const auto& string = self.as<String>();
   const std::string_view text = string.view();
   const std::string_view wanted = string_argument(suffix ? "removesuffix" : "removeprefix", affix).view();
-  const bool fits = wanted.size() <= text.size() &&
-                    (suffix ? text.substr(text.size() - wanted.size()) : text.substr(0, wanted.size())) == wanted;
+  const bool fits = wanted.size() <= text.size() && (suffix ? text.substr(text.size() - wanted.size())
+                                                            : text.substr(0, wanted.size())) == wanted;
   if (!fits) return in.substring(string, string.begin, string.end);
   return suffix ? in.substring(string, string.begin, string.end - wanted.size())
                 : in.substring(string, string.begin + wanted.size(), string.end);

@@ -1,3 +1,4 @@
+#include "search.h"
 #include "strings.h"
 
 #include <algorithm>
@@ -86,7 +87,8 @@ Value join_text(Interpreter& in, const String& separator, const Value& items, bo
       continue;
     }
     if (!item.is_string())
-      raise("sequence item " + std::to_string(index) + ": expected str instance, " + type_name(item) + " found");
+      raise("sequence item " + std::to_string(index) + ": expected str instance, " + type_name(item) +
+            " found");
     out.append(item);
   }
   return out.finish(markup);
@@ -126,22 +128,21 @@ template <bool from_right> Value split(Interpreter& in, const Value& self, Argum
     in.step((string.end - string.begin) / 16);
     const std::string_view within = text.substr(0, string.end);
     if (from_right) {
-      size_t end = string.end;
-      for (; limit != 0; --limit) {
-        const size_t found = end < string.begin + separator.size()
-                                 ? std::string_view::npos
-                                 : within.rfind(separator, end - separator.size());
-        if (found == std::string_view::npos || found < string.begin) break;
-        parts.emplace_back(found + separator.size(), end);
+      const std::string_view own = string.view();
+      size_t end = own.size();
+      for (; limit != 0 && end >= separator.size(); --limit) {
+        const size_t found = find_last_text(own.substr(0, end), separator);
+        if (found == std::string_view::npos) break;
+        parts.emplace_back(string.begin + found + separator.size(), string.begin + end);
         check_items(in, parts.size());
         end = found;
       }
-      parts.emplace_back(string.begin, end);
+      parts.emplace_back(string.begin, string.begin + end);
       std::reverse(parts.begin(), parts.end());
     } else {
       size_t begin = string.begin;
       for (; limit != 0; --limit) {
-        const size_t found = within.find(separator, begin);
+        const size_t found = find_text(within, separator, begin);
         if (found == std::string_view::npos) break;
         parts.emplace_back(begin, found);
         check_items(in, parts.size());
@@ -182,15 +183,17 @@ template <bool last> Value partition(Interpreter& in, const Value& self, Argumen
   const std::string_view wanted = separator.as<String>().view();
   if (wanted.empty()) raise("empty separator");
   in.step((string.end - string.begin) / 16);
-  const size_t found = last ? string.view().rfind(wanted) : string.view().find(wanted);
+  const size_t found = last ? find_last_text(string.view(), wanted) : find_text(string.view(), wanted);
   const auto part = [&](size_t begin, size_t end) { return in.substring(string, begin, end, string.markup); };
   if (found == std::string_view::npos) {
     const Value whole = part(string.begin, string.end), none = part(string.end, string.end);
-    return last ? in.tuple({none, none, whole}, origin_of(self)) : in.tuple({whole, none, none}, origin_of(self));
+    return last ? in.tuple({none, none, whole}, origin_of(self))
+                : in.tuple({whole, none, none}, origin_of(self));
   }
   const size_t at = string.begin + found;
-  return in.tuple({part(string.begin, at), part(at, at + wanted.size()), part(at + wanted.size(), string.end)},
-                  origin_of(self));
+  return in.tuple(
+      {part(string.begin, at), part(at, at + wanted.size()), part(at + wanted.size(), string.end)},
+      origin_of(self));
 }
 
 template <Side side> Value strip(Interpreter& in, const Value& self, Arguments& arguments) {
@@ -215,15 +218,9 @@ Value join(Interpreter& in, const Value& self, Arguments& arguments) {
 
 void add_split_methods(MethodTable& table) {
   const MethodSpec methods[] = {
-      {"split", split<false>},
-      {"rsplit", split<true>},
-      {"splitlines", splitlines},
-      {"partition", partition<false>},
-      {"rpartition", partition<true>},
-      {"strip", strip<Side::Both>},
-      {"lstrip", strip<Side::Left>},
-      {"rstrip", strip<Side::Right>},
-      {"join", join},
+      {"split", split<false>},         {"rsplit", split<true>},         {"splitlines", splitlines},
+      {"partition", partition<false>}, {"rpartition", partition<true>}, {"strip", strip<Side::Both>},
+      {"lstrip", strip<Side::Left>},   {"rstrip", strip<Side::Right>},  {"join", join},
   };
   for (const MethodSpec& method : methods)
     table.emplace(method.name, method);

@@ -24,7 +24,7 @@ std::string float_repr(double value) {
   std::string out = text[0] == '-' ? "-" : "";
   if (exponent < -4 || exponent >= 16) {
     out += digits.substr(0, 1);
-    if (digits.size() > 1) out += "." + digits.substr(1);
+    if (digits.size() > 1) out.append(1, '.').append(digits, 1);
     const int size = std::abs(exponent);
     return out + (exponent < 0 ? "e-" : "e+") + (size < 10 ? "0" : "") + std::to_string(size);
   }
@@ -57,7 +57,7 @@ std::string format_float(double value, char type, size_t precision, bool alterna
   }
   if (type == 'e') {
     out = to_chars(value, std::chars_format::scientific, precision);
-    if (alternate && precision == 0) out.insert(out.find('e'), ".");
+    if (alternate && precision == 0) out.insert(out.find('e'), 1, '.');
     return out;
   }
   // %g: precision counts significant digits, trailing zeros go.
@@ -70,7 +70,8 @@ std::string format_float(double value, char type, size_t precision, bool alterna
     tail = out.substr(mark);
     out.resize(mark);
   } else {
-    out = to_chars(value, std::chars_format::fixed, static_cast<size_t>(static_cast<int64_t>(precision) - 1 - exponent));
+    out = to_chars(value, std::chars_format::fixed,
+                   static_cast<size_t>(static_cast<int64_t>(precision) - 1 - exponent));
   }
   if (alternate) {
     if (out.find('.') == std::string::npos) out += '.';
@@ -92,8 +93,8 @@ double parse_float_literal(std::string_view text) {
 
 namespace {
 
-/// The text without white space around it, its decimal digits as ASCII ones; nothing if it has other characters
-/// beyond ASCII.
+/// The text without white space around it, its decimal digits as ASCII ones; nothing if it has other
+/// characters beyond ASCII.
 std::optional<std::string> ascii_number(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
@@ -193,7 +194,9 @@ std::optional<BigInt> parse_integer(std::string_view source, int64_t base) {
   const bool automatic = base == 0;
   if (automatic) base = 10;
   const auto digit = [&](char c) {
-    const int value = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? (c | 0x20) - 'a' + 10 : 99;
+    const int value = c >= '0' && c <= '9'                     ? c - '0'
+                      : (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? (c | 0x20) - 'a' + 10
+                                                               : 99;
     return value < base;
   };
   if (!remove_underscores(body, digit) || body.empty() || !std::all_of(body.begin(), body.end(), digit))

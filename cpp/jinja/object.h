@@ -42,7 +42,8 @@ enum class Kind : uint8_t {
   Frame,
 };
 
-/// A reference-counted value of one render. Counts are not atomic: an object never leaves its render's thread.
+/// A reference-counted value of one render. Counts are not atomic: an object never leaves its render's
+/// thread.
 struct Object {
   explicit Object(Kind object_kind) : kind(object_kind) {}
   Object(const Object&) = delete;

@@ -11,7 +11,9 @@ const char* type_name(const Value& value);
 /// Where a value comes from: for a string, the first caller's origin in it.
 int32_t origin_of(const Value& value);
 /// The first of two origins that is not the template's.
-inline int32_t merge_origins(int32_t a, int32_t b) { return a != template_origin ? a : b; }
+inline int32_t merge_origins(int32_t a, int32_t b) {
+  return a != template_origin ? a : b;
+}
 
 // Comparison
 bool truthy(Interpreter& in, const Value& value);
@@ -51,7 +53,8 @@ std::optional<Value> native_attribute(Interpreter& in, const Value& owner, std::
 Value get_item(Interpreter& in, const Value& owner, const Value& key);
 Value get_attribute(Interpreter& in, const Value& owner, StringId name);
 Value get_attribute(Interpreter& in, const Value& owner, const Value& name);
-Value get_slice(Interpreter& in, const Value& owner, const Value& start, const Value& stop, const Value& step);
+Value get_slice(Interpreter& in, const Value& owner, const Value& start, const Value& stop,
+                const Value& step);
 /// The method of a built-in type, nullptr if there is none.
 const MethodSpec* find_method(const Value& self, std::string_view name);
 /// An integer argument; fails for other types, and clamps big integers.
@@ -82,9 +85,10 @@ Value as_markup(Interpreter& in, const Value& string, bool markup = true);
 std::string quoted(Interpreter& in, const Value& value);
 
 // Arguments
-/// Gives positional and named arguments to parameters. `required` of them must be given, the others may stay Missing.
-void bind(const char* function, Arguments& arguments, std::initializer_list<const char*> names, size_t required,
-          Value* out);
+/// Gives positional and named arguments to parameters. `required` of them must be given, the others may stay
+/// Missing.
+void bind(const char* function, Arguments& arguments, std::initializer_list<const char*> names,
+          size_t required, Value* out);
 /// The same for functions that accept no names.
 void bind_positional(const char* function, Arguments& arguments, size_t required, size_t maximum, Value* out);
 /// A string argument; fails for other types.

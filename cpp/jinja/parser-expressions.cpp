@@ -1,4 +1,3 @@
-#include "filters.h"
 #include "numbers.h"
 #include "parser.h"
 
@@ -49,12 +48,13 @@ Expression* Parser::parse_not() {
 }
 
 Expression* Parser::parse_compare() {
-  static constexpr std::array<std::pair<std::string_view, Operator>, 6> symbols = {{{"==", Operator::Equal},
-                                                                                    {"!=", Operator::NotEqual},
-                                                                                    {"<", Operator::Less},
-                                                                                    {"<=", Operator::LessEqual},
-                                                                                    {">", Operator::Greater},
-                                                                                    {">=", Operator::GreaterEqual}}};
+  static constexpr std::array<std::pair<std::string_view, Operator>, 6> symbols = {
+      {{"==", Operator::Equal},
+       {"!=", Operator::NotEqual},
+       {"<", Operator::Less},
+       {"<=", Operator::LessEqual},
+       {">", Operator::Greater},
+       {">=", Operator::GreaterEqual}}};
   Expression* first = parse_arithmetic(0);
   Compare* node = nullptr;
   for (;;) {
@@ -98,9 +98,10 @@ Expression* Parser::parse_arithmetic(int level) {
       std::string_view text;
       Operator op;
     };
-    static constexpr Symbol symbols[] = {
-        {0, "+", Operator::Add},          {0, "-", Operator::Subtract}, {2, "*", Operator::Multiply}, {2, "/", Operator::Divide},
-        {2, "//", Operator::FloorDivide}, {2, "%", Operator::Modulo},   {3, "**", Operator::Power}};
+    static constexpr Symbol symbols[] = {{0, "+", Operator::Add},          {0, "-", Operator::Subtract},
+                                         {2, "*", Operator::Multiply},     {2, "/", Operator::Divide},
+                                         {2, "//", Operator::FloorDivide}, {2, "%", Operator::Modulo},
+                                         {3, "**", Operator::Power}};
     if (current().kind == TokenKind::Operator)
       for (const Symbol& symbol : symbols)
         if (symbol.level == level && symbol.text == current().text) return &symbol.op;
@@ -202,7 +203,8 @@ Expression* Parser::parse_primary() {
   }
 }
 
-Expression* Parser::parse_tuple(bool simple, bool with_conditional, std::string_view end_name, bool parenthesised) {
+Expression* Parser::parse_tuple(bool simple, bool with_conditional, std::string_view end_name,
+                                bool parenthesised) {
   const Nesting nesting(*this);
   const uint32_t position = current().position;
   std::vector<Expression*> items;
@@ -326,100 +328,13 @@ Expression* Parser::parse_subscript_item() {
   node->start = under(node, start);
   take();
   const auto part = [&]() -> Expression* {
-    if (current().is_operator("]") || current().is_operator(",") || current().is_operator(":")) return nullptr;
+    if (current().is_operator("]") || current().is_operator(",") || current().is_operator(":"))
+      return nullptr;
     return under(node, parse_expression());
   };
   node->stop = part();
   if (skip_operator(":")) node->step = current().is_operator(":") ? parse_expression() : part();
   return node;
-}
-
-void Parser::parse_arguments(Node* owner, CallArguments& arguments) {
-  const uint32_t position = current().position;
-  expect_operator("(");
-  const auto ensure = [&](bool good) {
-    if (!good) raise_syntax("invalid syntax for function call expression", position);
-  };
-  bool comma = false;
-  while (!current().is_operator(")")) {
-    if (comma) {
-      expect_operator(",");
-      if (current().is_operator(")")) break;
-    }
-    comma = true;
-    if (current().is_operator("*")) {
-      ensure(!arguments.rest && !arguments.named_rest);
-      take();
-      arguments.rest = under(owner, parse_expression());
-    } else if (current().is_operator("**")) {
-      ensure(!arguments.named_rest);
-      take();
-      arguments.named_rest = under(owner, parse_expression());
-    } else if (current().kind == TokenKind::Name && ahead().is_operator("=")) {
-      ensure(!arguments.named_rest);
-      const StringId name = intern(take().text);
-      take();
-      for (const auto& other : arguments.named)
-        if (other.first == name) fail("keyword argument repeated: " + text(name));
-      arguments.named.emplace_back(name, under(owner, parse_expression()));
-    } else {
-      ensure(!arguments.rest && !arguments.named_rest && arguments.named.empty());
-      arguments.positional.push_back(under(owner, parse_expression()));
-    }
-  }
-  expect_operator(")");
-}
-
-Expression* Parser::parse_call(Expression* operand) {
-  auto* node = make<Application>(NodeKind::Call, current().position);
-  node->operand = under(node, operand);
-  parse_arguments(node, node->arguments);
-  return node;
-}
-
-/// Filters after a value; for a filter block or set block (no value) the first one has no operand. May be none.
-Application* Parser::parse_filter(Expression* operand, bool start_inline) {
-  Expression* node = operand;
-  Application* filter = nullptr;
-  while (current().is_operator("|") || start_inline) {
-    if (!start_inline) take();
-    start_inline = false;
-    filter = make<Application>(NodeKind::Filter, current().position);
-    std::string name = expect_name().text;
-    while (skip_operator("."))
-      name += "." + expect_name().text;
-    filter->name = intern(name);
-    filter->filter = find_filter(name);
-    filter->operand = under(filter, node);
-    if (current().is_operator("(")) parse_arguments(filter, filter->arguments);
-    node = filter;
-  }
-  return filter;
-}
-
-Expression* Parser::parse_test(Expression* operand) {
-  take();
-  const bool negated = skip_name("not");
-  auto* node = make<Application>(NodeKind::Test, current().position);
-  std::string name = expect_name().text;
-  while (skip_operator("."))
-    name += "." + expect_name().text;
-  node->name = intern(name);
-  node->test = find_test(name);
-  node->operand = under(node, operand);
-  const Token& token = current();
-  if (token.is_operator("(")) {
-    parse_arguments(node, node->arguments);
-  } else if ((token.kind == TokenKind::Name && token.text != "else" && token.text != "or" && token.text != "and") ||
-             token.kind == TokenKind::String || token.kind == TokenKind::Integer || token.kind == TokenKind::Float ||
-             token.is_operator("[") || token.is_operator("{")) {
-    if (token.is_name("is")) fail("You cannot chain multiple tests with is");
-    node->arguments.positional.push_back(under(node, parse_postfix(parse_primary())));
-  }
-  if (!negated) return node;
-  auto* inverse = make<Operation>(NodeKind::Not, node->position);
-  inverse->right = under(inverse, node);
-  return inverse;
 }
 
 } // namespace verbatim::jinja

@@ -16,7 +16,8 @@ Parser::Nesting::Nesting(Parser& owner) : parser(owner) {
 }
 
 Parser::Parser(Program& program, const Limits& limits)
-    : program_(program), limits_(limits), stack_(limits.stack_bytes), tokens_(tokenize(program.source)) {}
+    : program_(program), limits_(limits), stack_(limits.stack_bytes), tokens_(tokenize(program.source)) {
+}
 
 void Parser::parse() {
   try {
@@ -62,7 +63,8 @@ std::string Parser::describe(const Token& token) {
 }
 
 void Parser::fail_expected(std::string_view what) const {
-  if (current().kind == TokenKind::End) fail("unexpected end of template, expected '" + std::string(what) + "'");
+  if (current().kind == TokenKind::End)
+    fail("unexpected end of template, expected '" + std::string(what) + "'");
   fail("expected token '" + std::string(what) + "', got '" + describe(current()) + "'");
 }
 
@@ -145,7 +147,8 @@ Body Parser::parse_body(const EndTags& ends) {
   return body;
 }
 
-/// The body of a block tag, from the end of its opening tag. With drop_end, the end tag's name is consumed too.
+/// The body of a block tag, from the end of its opening tag. With drop_end, the end tag's name is consumed
+/// too.
 Body Parser::parse_block_body(const EndTags& ends, bool drop_end) {
   skip_operator(":");
   expect(TokenKind::BlockEnd);
@@ -279,10 +282,12 @@ Statement* Parser::parse_block() {
       const auto blank = [](const Expression* item) {
         if (item->kind != NodeKind::Data) return false;
         const std::string& text = static_cast<const Data*>(item)->text;
-        return std::all_of(text.begin(), text.end(), [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
+        return std::all_of(text.begin(), text.end(),
+                           [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
       };
       const auto* output = static_cast<const Output*>(statement);
-      if (statement->kind != NodeKind::Output || !std::all_of(output->items.begin(), output->items.end(), blank))
+      if (statement->kind != NodeKind::Output ||
+          !std::all_of(output->items.begin(), output->items.end(), blank))
         fail("Required blocks can only contain comments or whitespace");
     }
   }
@@ -298,7 +303,8 @@ void Parser::parse_signature(Macro& macro) {
     if (!macro.parameters.empty()) expect_operator(",");
     Name* parameter = parse_name_target(Name::Use::Parameter);
     for (const Name* other : macro.parameters)
-      if (other->name == parameter->name) fail("duplicate argument '" + text(other->name) + "' in macro definition");
+      if (other->name == parameter->name)
+        fail("duplicate argument '" + text(other->name) + "' in macro definition");
     if (skip_operator("="))
       macro.defaults.push_back(parse_expression());
     else if (!macro.defaults.empty())

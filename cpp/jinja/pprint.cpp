@@ -29,7 +29,8 @@ class PrettyPrinter {
       items.emplace_back(entry.key, entry.value);
     std::stable_sort(items.begin(), items.end(), [&](const auto& a, const auto& b) {
       in_.step();
-      const bool comparable = (a.first.is_number() && b.first.is_number()) || (a.first.is_string() && b.first.is_string());
+      const bool comparable =
+          (a.first.is_number() && b.first.is_number()) || (a.first.is_string() && b.first.is_string());
       if (comparable) return compare(in_, Operator::Less, a.first, b.first);
       return std::strcmp(type_name(a.first), type_name(b.first)) < 0;
     });
@@ -89,7 +90,8 @@ class PrettyPrinter {
     if (static_cast<int64_t>(text.as<String>().length()) > width) {
       if (value.is(Kind::Dict)) return format_dict(value, indent, allowance + 1, level + 1);
       if (is_plain_sequence(value)) return format_sequence(value, indent, allowance, level + 1);
-      if (value.is_string() && !value.as<String>().markup) return format_string(value, indent, allowance, level + 1);
+      if (value.is_string() && !value.as<String>().markup)
+        return format_string(value, indent, allowance, level + 1);
     }
     out_.append(text);
   }
@@ -126,7 +128,9 @@ class PrettyPrinter {
     write(close, origin);
   }
 
-  int64_t repr_length(const Value& text) { return static_cast<int64_t>(repr_value(in_, text).as<String>().length()); }
+  int64_t repr_length(const Value& text) {
+    return static_cast<int64_t>(repr_value(in_, text).as<String>().length());
+  }
 
   void format_string(const Value& value, int64_t indent, int64_t allowance, int level) {
     const auto& string = value.as<String>();
@@ -165,7 +169,8 @@ class PrettyPrinter {
   }
 
   /// Fills lines with words and the white space behind them.
-  void split_chunks(const String& string, const Line& line, int64_t allowance, int64_t width, std::vector<Value>& chunks) {
+  void split_chunks(const String& string, const Line& line, int64_t allowance, int64_t width,
+                    std::vector<Value>& chunks) {
     const std::string_view text(string.text().bytes);
     std::vector<size_t> ends;
     for (size_t at = line.begin; at < line.next;) {

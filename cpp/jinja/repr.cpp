@@ -44,7 +44,10 @@ void append_string_repr(Builder& out, const String& string) {
     else if (c == '\n' || c == '\r' || c == '\t')
       std::snprintf(escaped, sizeof escaped, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
     else if (c < 0x20 || c == 0x7F || (c >= 0x80 && !unicode::has(c, unicode::Printable)))
-      std::snprintf(escaped, sizeof escaped, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x",
+      std::snprintf(escaped, sizeof escaped,
+                    c < 0x100     ? "\\x%02x"
+                    : c < 0x10000 ? "\\u%04x"
+                                  : "\\U%08x",
                     static_cast<unsigned>(c));
     if (!escaped[0]) continue;
     flush(begin);
@@ -104,12 +107,13 @@ void append_dict_repr(Builder& out, const Dict& dict, View::Part part, int32_t o
   out.append(close, origin);
 }
 
-std::string integer_text(const Value& value) {
+std::string integer_text(Interpreter& in, const Value& value) {
   if (!value.is(Kind::BigInt)) return std::to_string(value.int_value());
   const BigInt& number = value.as<Integer>().value;
   // Python's own limit; it also keeps the conversion cheap.
   constexpr size_t digit_limit = 4300;
   if (number.bits() > digit_limit * 10 / 3) raise("Exceeds the limit (4300) for integer string conversion");
+  in.step(number.limbs() * number.limbs() / 8);
   std::string text = number.to_string();
   if (text.size() > digit_limit + (number.negative() ? 1 : 0))
     raise("Exceeds the limit (4300) for integer string conversion");
@@ -127,11 +131,12 @@ std::string object_repr(Interpreter& in, const Value& value) {
   }
   case Kind::Function: {
     const auto& function = value.as<Function>();
-    return std::string(function.is_class ? "<class '" : "<function ") + function.name + (function.is_class ? "'>" : " at 0x7f0000000000>");
+    return std::string(function.is_class ? "<class '" : "<function ") + function.name +
+           (function.is_class ? "'>" : " at 0x7f0000000000>");
   }
   case Kind::Method:
-    return std::string("<built-in method ") + value.as<Method>().spec->name + " of " + type_name(value.as<Method>().self) +
-           " object at 0x7f0000000000>";
+    return std::string("<built-in method ") + value.as<Method>().spec->name + " of " +
+           type_name(value.as<Method>().self) + " object at 0x7f0000000000>";
   case Kind::Loop: {
     auto& loop = value.as<Loop>();
     return "<LoopContext " + std::to_string(loop.index0 + 1) + "/" + std::to_string(loop.length(in)) + ">";
@@ -167,7 +172,7 @@ void append_repr(Builder& out, const Value& value) {
     return;
   case Kind::Int:
   case Kind::BigInt:
-    out.append(integer_text(value), origin);
+    out.append(integer_text(out.interpreter(), value), origin);
     return;
   case Kind::Float:
     out.append(float_repr(value.real_value()), origin);
@@ -258,11 +263,16 @@ Value escape(Interpreter& in, const Value& value) {
   if (view.find_first_of("&<>'\"") == std::string_view::npos) return as_markup(in, text);
   Builder out(in);
   size_t plain = string.begin;
-  for (size_t at = view.find_first_of("&<>'\""); at != std::string_view::npos; at = view.find_first_of("&<>'\"", at + 1)) {
+  for (size_t at = view.find_first_of("&<>'\""); at != std::string_view::npos;
+       at = view.find_first_of("&<>'\"", at + 1)) {
     const size_t here = string.begin + at;
     out.append(string.text(), plain, here);
     const char c = view[at];
-    const char* entity = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&#34;" : "&#39;";
+    const char* entity = c == '&'   ? "&amp;"
+                         : c == '<' ? "&lt;"
+                         : c == '>' ? "&gt;"
+                         : c == '"' ? "&#34;"
+                                    : "&#39;";
     out.append(std::string_view(entity), string.text().origin_at(here));
     plain = here + 1;
   }

@@ -1,12 +1,11 @@
 #include "scope.h"
 
-#include "filters.h"
+#include "constants.h"
 #include "parser.h"
 #include "symbols.h"
 #include "value.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace verbatim::jinja {
 
@@ -29,7 +28,7 @@ class Resolver {
     FunctionScope* function = make_function(nullptr);
     Symbols* symbols = make_symbols(nullptr, function);
     const Place place{symbols, function, true, false, false};
-    if (uses({&program_.body}, "self")) {
+    if (uses(program_.body, "self")) {
       program_.uses_self = true;
       program_.self = slot_of(place, symbols->declare_parameter(id("self")));
     }
@@ -53,8 +52,8 @@ class Resolver {
     const auto found = special_.find(name);
     return found != special_.end() ? found->second : special_.emplace(name, id(name)).first->second;
   }
-  bool uses(const std::vector<const Body*>& bodies, std::string_view name) {
-    return !find_undeclared(bodies, {special(name)}).empty();
+  bool uses(const Body& body, std::string_view name) {
+    return !find_undeclared(body, {special(name)}, budget_).empty();
   }
 
   FunctionScope* make_function(FunctionScope* parent) {
@@ -66,7 +65,8 @@ class Resolver {
   }
   /// A scope inside another one, in the same or in a new function.
   Place inner(const Place& place, FunctionScope* function) {
-    return {make_symbols(place.symbols, function), function, false, place.in_loop && function == place.function, false};
+    return {make_symbols(place.symbols, function), function, false,
+            place.in_loop && function == place.function, false};
   }
 
   static Slot slot_of(const Place& place, Symbols::Reference reference) {
@@ -201,7 +201,8 @@ class Resolver {
     case NodeKind::Break:
     case NodeKind::Continue:
       if (!place.in_loop)
-        raise_syntax(node->kind == NodeKind::Break ? "'break' outside loop" : "'continue' not properly in loop",
+        raise_syntax(node->kind == NodeKind::Break ? "'break' outside loop"
+                                                   : "'continue' not properly in loop",
                      node->position);
       break;
     default:
@@ -219,40 +220,8 @@ class Resolver {
       for_each_child(node, mark_lenient);
       return;
     }
-    node->constant = constant && may_be_constant(node);
+    node->constant = constant && may_be_constant(program_, node);
     for_each_child(node, node->constant ? mark_lenient : mark_infinite);
-  }
-
-  /// Jinja2 writes a constant into its generated code as Python prints it, which for infinity is no Python.
-  static void mark_infinite(Node* node) {
-    if (node->kind == NodeKind::Negative) node = static_cast<Operation*>(node)->right;
-    if (node->kind != NodeKind::Const) return;
-    auto* constant = static_cast<Const*>(node);
-    if (constant->type == Const::Type::Float && constant->real > std::numeric_limits<double>::max())
-      constant->unknown_name = true;
-  }
-
-  /// Whether Jinja2's optimizer would evaluate a node whose operands it has evaluated.
-  bool may_be_constant(const Node* node) const {
-    switch (node->kind) {
-    case NodeKind::Name:
-    case NodeKind::Call:
-      return false;
-    case NodeKind::Filter: {
-      const auto* filter = static_cast<const Application*>(node);
-      static constexpr std::string_view contextual[] = {"map",        "select",     "reject", "selectattr",
-                                                        "rejectattr", "random"};
-      const std::string& name = program_.strings[filter->name];
-      return filter->operand && filter->filter &&
-             std::find(std::begin(contextual), std::end(contextual), name) == std::end(contextual);
-    }
-    default:
-      return node->kind < NodeKind::NamespaceTarget;
-    }
-  }
-
-  static void mark_lenient(Node* node) {
-    if (node->kind == NodeKind::Item && node->constant) static_cast<Item*>(node)->lenient = true;
   }
 
   void check_known(Application* node, const Place& place) {
@@ -270,13 +239,15 @@ class Resolver {
   }
 
   void refuse_loop_assignment(const Node* node) {
+    charge_analysis(budget_, 1);
     if (node->kind == NodeKind::Name && static_cast<const Name*>(node)->use == Name::Use::Store &&
         static_cast<const Name*>(node)->name == special("loop"))
       raise_syntax("Can't assign to special loop variable in for-loop", node->position);
     for_each_child(node, [&](const Node* child) { refuse_loop_assignment(child); });
   }
 
-  static bool has_scoped_block(const Node* node) {
+  bool has_scoped_block(const Node* node) {
+    charge_analysis(budget_, 1);
     if (node->kind == NodeKind::Block && static_cast<const Block*>(node)->scoped) return true;
     bool found = false;
     for_each_child(node, [&](const Node* child) { found = found || has_scoped_block(child); });
@@ -302,7 +273,7 @@ class Resolver {
     Place body = inner(place, function);
     Place otherwise = inner(place, function);
     body.in_loop = true;
-    node->has_loop = node->recursive || uses({&node->body}, "loop") || has_scoped_block(node);
+    node->has_loop = node->recursive || uses(node->body, "loop") || has_scoped_block(node);
     if (node->has_loop) node->loop = slot_of(body, body.symbols->declare_parameter(special("loop")));
     body.symbols->visit(node->target, true);
     body.symbols->visit_all(node->body);
@@ -345,7 +316,7 @@ class Resolver {
     };
     analyze();
     const auto undeclared =
-        find_undeclared({&node->body}, {special("caller"), special("kwargs"), special("varargs")});
+        find_undeclared(node->body, {special("caller"), special("kwargs"), special("varargs")}, budget_);
     const auto parameter_at = [&](std::string_view name) {
       const StringId wanted = special(name);
       for (size_t i = 0; i < node->parameters.size(); ++i)
@@ -403,8 +374,9 @@ class Resolver {
       escaping_ = Escaping::Dynamic;
       if (node->value->kind == NodeKind::Const) {
         const auto* constant = static_cast<const Const*>(node->value);
-        const bool on = constant->type == Const::Type::BigInt || constant->integer != 0 || constant->real != 0 ||
-                        (constant->type == Const::Type::String && !program_.strings[constant->string].empty());
+        const bool on =
+            constant->type == Const::Type::BigInt || constant->integer != 0 || constant->real != 0 ||
+            (constant->type == Const::Type::String && !program_.strings[constant->string].empty());
         escaping_ = on ? Escaping::On : Escaping::Off;
       }
     }
@@ -417,18 +389,19 @@ class Resolver {
     std::set<StringId> seen;
     for (const Symbols* scope = place.symbols; scope; scope = scope->parent)
       for (const StringId name : scope->stores)
-        if (seen.insert(name).second) node->visible.emplace_back(name, slot_of(place, *place.symbols->find(name)));
+        if (seen.insert(name).second)
+          node->visible.emplace_back(name, slot_of(place, *place.symbols->find(name)));
   }
 
   void resolve_block(Block& block) {
     FunctionScope* function = make_function(nullptr);
     Symbols* symbols = make_symbols(nullptr, function);
     const Place place{symbols, function, false, false, false};
-    if (uses({&block.body}, "self")) {
+    if (uses(block.body, "self")) {
       block.uses_self = true;
       block.self = slot_of(place, symbols->declare_parameter(special("self")));
     }
-    if (uses({&block.body}, "super")) {
+    if (uses(block.body, "super")) {
       block.uses_super = true;
       block.super = slot_of(place, symbols->declare_parameter(special("super")));
     }
@@ -444,7 +417,7 @@ class Resolver {
   std::deque<Symbols> symbols_;
   std::map<std::string, StringId, std::less<>> special_;
   Escaping escaping_ = Escaping::Off;
-  uint64_t budget_ = 200'000'000;
+  uint64_t budget_ = 50'000'000; ///< Of the analysis: visited nodes and copied names.
 };
 
 } // namespace

@@ -6,9 +6,9 @@ namespace verbatim::jinja {
 
 class StackGuard;
 
-/// Decides where every variable of a template lives, by the rules of Jinja2's compiler: which names a scope loads
-/// when it is entered, which it shares with the scopes around it, and what an assignment inside it reaches. Also
-/// refuses what that compiler refuses: unknown filters and tests, break outside of a loop.
+/// Decides where every variable of a template lives, by the rules of Jinja2's compiler: which names a scope
+/// loads when it is entered, which it shares with the scopes around it, and what an assignment inside it
+/// reaches. Also refuses what that compiler refuses: unknown filters and tests, break outside of a loop.
 void resolve_scopes(Program& program, const StackGuard& stack);
 
 /// Calls visit(child) for the children of a node, in the order in which Jinja2 looks at them.

@@ -8,7 +8,8 @@ namespace verbatim::jinja {
 
 namespace {
 
-constexpr const char* weekdays[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+constexpr const char* weekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                    "Thursday", "Friday", "Saturday"};
 constexpr const char* months[] = {"January", "February", "March",     "April",   "May",      "June",
                                   "July",    "August",   "September", "October", "November", "December"};
 
@@ -170,7 +171,8 @@ class TimeFormatter {
     if (flag == '-') pad = '\0';
     const size_t wanted = width > 0 ? width : flag == '-' ? 0 : field.width;
     if (width > 0 && pad == '\0') pad = '_';
-    if (field.text.size() < wanted && pad) field.text.insert(0, wanted - field.text.size(), pad == '0' ? '0' : ' ');
+    if (field.text.size() < wanted && pad)
+      field.text.insert(0, wanted - field.text.size(), pad == '0' ? '0' : ' ');
     return field.text;
   }
 

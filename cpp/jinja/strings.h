@@ -15,8 +15,8 @@ struct Section {
 Section section_of(Interpreter& in, String& string, const Value& start, const Value& end);
 
 /// Python's str.replace; count < 0: all.
-Value replace_text(Interpreter& in, const String& string, const String& old, const String& replacement, int64_t count,
-                   bool markup);
+Value replace_text(Interpreter& in, const String& string, const String& old, const String& replacement,
+                   int64_t count, bool markup);
 enum class Side { Both, Left, Right };
 /// Python's str.strip; a Missing or None value: white space.
 Value strip_text(Interpreter& in, const Value& string, const Value& characters, Side side, bool markup);
@@ -31,7 +31,8 @@ std::vector<std::pair<size_t, size_t>> split_words(Interpreter& in, const String
 Value change_case(Interpreter& in, const String& string, unicode::Case to, bool markup);
 Value capitalize_text(Interpreter& in, const String& string, bool markup);
 /// str.center (0), ljust (-1) or rjust (1).
-Value align_text(Interpreter& in, const Value& string, int64_t width, const String* fill, int side, bool markup);
+Value align_text(Interpreter& in, const Value& string, int64_t width, const String* fill, int side,
+                 bool markup);
 /// separator.join(items): every item must be a string, unless convert says how to make it one.
 Value join_text(Interpreter& in, const String& separator, const Value& items, bool markup,
                 Value (*convert)(Interpreter&, const Value&));

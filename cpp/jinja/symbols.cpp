@@ -6,6 +6,11 @@
 
 namespace verbatim::jinja {
 
+void charge_analysis(uint64_t& budget, uint64_t cost) {
+  if (cost > budget) raise_limit("steps", "the template has too many names in too many nested blocks");
+  budget -= cost;
+}
+
 std::optional<Symbols::Reference> Symbols::find(StringId name) const {
   for (const Symbols* scope = this; scope; scope = scope->parent)
     if (const auto found = scope->refs_.find(name); found != scope->refs_.end())
@@ -50,9 +55,7 @@ void Symbols::store(StringId name) {
 }
 
 Symbols Symbols::branch() const {
-  const uint64_t cost = 4 * (refs_.size() + loads_.size() + stores.size() + 1);
-  if (cost > *budget_) raise_limit("steps", "the template has too many names in too many branches");
-  *budget_ -= cost;
+  charge_analysis(*budget_, 4 * (refs_.size() + loads_.size() + stores.size() + 1));
   return *this;
 }
 
@@ -82,7 +85,8 @@ void Symbols::merge(std::vector<Symbols>& branches) {
 }
 
 void Symbols::visit_if(const If* node) {
-  // Jinja2 sees `if` with a body, all of its elifs (each an `if` of its own) as one branch, and the else body.
+  // Jinja2 sees `if` with a body, all of its elifs (each an `if` of its own) as one branch, and the else
+  // body.
   visit(node->branches[0].first);
   std::vector<Symbols> branches;
   branches.reserve(3);
@@ -159,8 +163,10 @@ namespace {
 struct UndeclaredVisitor {
   std::set<StringId> names;
   std::set<StringId> undeclared;
+  uint64_t& budget;
 
   void visit(const Node* node) {
+    charge_analysis(budget, 1);
     if (node->kind == NodeKind::Block) return;
     if (node->kind == NodeKind::Name) {
       const auto* name = static_cast<const Name*>(node);
@@ -177,11 +183,10 @@ struct UndeclaredVisitor {
 
 } // namespace
 
-std::set<StringId> find_undeclared(const std::vector<const Body*>& bodies, std::set<StringId> names) {
-  UndeclaredVisitor visitor{std::move(names), {}};
-  for (const Body* body : bodies)
-    for (const Node* node : *body)
-      visitor.visit(node);
+std::set<StringId> find_undeclared(const Body& body, std::set<StringId> names, uint64_t& budget) {
+  UndeclaredVisitor visitor{std::move(names), {}, budget};
+  for (const Node* node : body)
+    visitor.visit(node);
   return visitor.undeclared;
 }
 

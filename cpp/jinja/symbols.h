@@ -11,8 +11,8 @@
 
 namespace verbatim::jinja {
 
-/// A variable of the code that Jinja2 would generate: a name and the level of the scope that defines it. Scopes of
-/// one function and level share it.
+/// A variable of the code that Jinja2 would generate: a name and the level of the scope that defines it.
+/// Scopes of one function and level share it.
 using Ident = uint64_t;
 
 /// A function of that code: the template, a macro, a block, a recursive loop. It owns a frame of slots.
@@ -69,7 +69,10 @@ class Symbols {
   std::unordered_map<Ident, size_t> load_index_;
 };
 
-/// Which of the names are read in the nodes before anything else takes them, as Jinja2 looks for its special names.
-std::set<StringId> find_undeclared(const std::vector<const Body*>& bodies, std::set<StringId> names);
+/// Which of the names are read in the nodes before anything else takes them, as Jinja2 looks for its special
+/// names.
+std::set<StringId> find_undeclared(const Body& body, std::set<StringId> names, uint64_t& budget);
+/// Takes from what the analysis of a template may cost.
+void charge_analysis(uint64_t& budget, uint64_t cost);
 
 } // namespace verbatim::jinja

@@ -37,18 +37,42 @@ template <bool (*check)(const Value&)> Value simple(Interpreter&, const Value& s
   return result(check(self));
 }
 
-bool is_defined(const Value& value) { return !value.undefined(); }
-bool is_undefined(const Value& value) { return value.undefined(); }
-bool is_none(const Value& value) { return value.is_none(); }
-bool is_boolean(const Value& value) { return value.is(Kind::Bool); }
-bool is_true(const Value& value) { return value.is(Kind::Bool) && value.bool_value(); }
-bool is_false(const Value& value) { return value.is(Kind::Bool) && !value.bool_value(); }
-bool is_integer(const Value& value) { return value.is_integral() && !value.is(Kind::Bool); }
-bool is_float(const Value& value) { return value.is(Kind::Float); }
-bool is_number(const Value& value) { return value.is_number(); }
-bool is_string(const Value& value) { return value.is_string(); }
-bool is_mapping(const Value& value) { return value.is(Kind::Dict); }
-bool is_escaped(const Value& value) { return value.is_string() && value.as<String>().markup; }
+bool is_defined(const Value& value) {
+  return !value.undefined();
+}
+bool is_undefined(const Value& value) {
+  return value.undefined();
+}
+bool is_none(const Value& value) {
+  return value.is_none();
+}
+bool is_boolean(const Value& value) {
+  return value.is(Kind::Bool);
+}
+bool is_true(const Value& value) {
+  return value.is(Kind::Bool) && value.bool_value();
+}
+bool is_false(const Value& value) {
+  return value.is(Kind::Bool) && !value.bool_value();
+}
+bool is_integer(const Value& value) {
+  return value.is_integral() && !value.is(Kind::Bool);
+}
+bool is_float(const Value& value) {
+  return value.is(Kind::Float);
+}
+bool is_number(const Value& value) {
+  return value.is_number();
+}
+bool is_string(const Value& value) {
+  return value.is_string();
+}
+bool is_mapping(const Value& value) {
+  return value.is(Kind::Dict);
+}
+bool is_escaped(const Value& value) {
+  return value.is_string() && value.as<String>().markup;
+}
 bool is_sequence(const Value& value) {
   return has_length(value) && !value.is(Kind::View) && !value.is(Kind::Set) && !value.is(Kind::Loop);
 }

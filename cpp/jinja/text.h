@@ -20,8 +20,8 @@ struct Run {
 /// UTF-8 bytes that know where every character comes from. (Lone surrogates are kept in three bytes each.)
 struct Text {
   std::string bytes;
-  std::vector<Run> runs;             ///< Empty when the whole text has one origin.
-  int32_t origin = template_origin;  ///< The origin when runs is empty.
+  std::vector<Run> runs;            ///< Empty when the whole text has one origin.
+  int32_t origin = template_origin; ///< The origin when runs is empty.
 
   Text() = default;
   Text(std::string content, int32_t text_origin) : bytes(std::move(content)), origin(text_origin) {}

@@ -52,7 +52,8 @@ class Wrapper {
   static bool space(char32_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
   static bool letter(char32_t c) { return unicode::is_word(c) && !unicode::has(c, unicode::Decimal); }
   static bool word_punctuation(char32_t c) {
-    return unicode::is_word(c) || (c < 128 && std::string_view("!\"'&.,?").find(static_cast<char>(c)) != std::string_view::npos);
+    return unicode::is_word(c) ||
+           (c < 128 && std::string_view("!\"'&.,?").find(static_cast<char>(c)) != std::string_view::npos);
   }
   bool blank(const Chunk& chunk) const {
     return std::all_of(text_.begin() + static_cast<std::ptrdiff_t>(chunk.begin),
@@ -75,7 +76,8 @@ class Wrapper {
                         (hyphen >= 3 && letter(text_[hyphen - 3]) && text_[hyphen - 2] == '-' &&
                          word_punctuation(text_[hyphen - 1]));
     if (!before || hyphen + 2 >= text_.size() || !letter(text_[hyphen + 1])) return false;
-    return letter(text_[hyphen + 2]) || (text_[hyphen + 2] == '-' && hyphen + 3 < text_.size() && letter(text_[hyphen + 3]));
+    return letter(text_[hyphen + 2]) ||
+           (text_[hyphen + 2] == '-' && hyphen + 3 < text_.size() && letter(text_[hyphen + 3]));
   }
 
   size_t chunk_end(size_t begin) const {

@@ -12,7 +12,8 @@ namespace {
 /// One run of json.dumps.
 class JsonWriter {
  public:
-  JsonWriter(Interpreter& in, bool ensure_ascii, bool sort_keys) : in_(in), out_(in), ascii_(ensure_ascii), sort_(sort_keys) {}
+  JsonWriter(Interpreter& in, bool ensure_ascii, bool sort_keys)
+      : in_(in), out_(in), ascii_(ensure_ascii), sort_(sort_keys) {}
 
   void set_indent(const Value& indent) {
     pretty_ = true;
@@ -113,7 +114,8 @@ void JsonWriter::write_string(const String& string) {
     else if (c < 0x10000)
       std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
     else
-      std::snprintf(escaped, sizeof escaped, "\\u%04x\\u%04x", static_cast<unsigned>(0xD800 + ((c - 0x10000) >> 10)),
+      std::snprintf(escaped, sizeof escaped, "\\u%04x\\u%04x",
+                    static_cast<unsigned>(0xD800 + ((c - 0x10000) >> 10)),
                     static_cast<unsigned>(0xDC00 + ((c - 0x10000) & 0x3FF)));
     out_.append(text, plain, here);
     out_.append(std::string_view(escaped), text.origin_at(here));
@@ -196,8 +198,8 @@ void JsonWriter::write_dict(const Value& value) {
 
 } // namespace
 
-Value to_json(Interpreter& in, const Value& value, bool ensure_ascii, const Value& indent, const Value& separators,
-              bool sort_keys) {
+Value to_json(Interpreter& in, const Value& value, bool ensure_ascii, const Value& indent,
+              const Value& separators, bool sort_keys) {
   JsonWriter writer(in, ensure_ascii, sort_keys);
   if (!indent.missing() && !indent.is_none()) writer.set_indent(indent);
   if (!separators.missing() && !separators.is_none()) writer.set_separators(separators);

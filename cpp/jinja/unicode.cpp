@@ -147,7 +147,8 @@ size_t find_invalid(std::string_view text) {
       if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || !continues(i + 2)) return i;
       i += 3;
     } else {
-      if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F) || !continues(i + 2) || !continues(i + 3))
+      if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F) || !continues(i + 2) ||
+          !continues(i + 3))
         return i;
       i += 4;
     }

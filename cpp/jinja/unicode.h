@@ -53,11 +53,19 @@ enum class Case { Upper, Lower, Title, Fold };
 
 /// All flags of a code point.
 uint16_t flags(char32_t c);
-inline bool has(char32_t c, uint16_t any) { return (flags(c) & any) != 0; }
-inline bool is_space(char32_t c) { return has(c, Space); }
-inline bool is_alnum(char32_t c) { return has(c, Alpha | Decimal | Digit | Numeric); }
+inline bool has(char32_t c, uint16_t any) {
+  return (flags(c) & any) != 0;
+}
+inline bool is_space(char32_t c) {
+  return has(c, Space);
+}
+inline bool is_alnum(char32_t c) {
+  return has(c, Alpha | Decimal | Digit | Numeric);
+}
 /// What \w of a regular expression matches.
-inline bool is_word(char32_t c) { return c == '_' || is_alnum(c); }
+inline bool is_word(char32_t c) {
+  return c == '_' || is_alnum(c);
+}
 /// The value of a decimal digit, or -1.
 int decimal_value(char32_t c);
 /// The mapping of one code point, without context; returns how many code points it wrote.
@@ -77,7 +85,8 @@ inline char32_t decode(std::string_view text, size_t& at) {
     return (lead & 0x0Fu) << 12 | (byte(at - 2) & 0x3Fu) << 6 | (byte(at - 1) & 0x3Fu);
   }
   at += 4;
-  return (lead & 0x07u) << 18 | (byte(at - 3) & 0x3Fu) << 12 | (byte(at - 2) & 0x3Fu) << 6 | (byte(at - 1) & 0x3Fu);
+  return (lead & 0x07u) << 18 | (byte(at - 3) & 0x3Fu) << 12 | (byte(at - 2) & 0x3Fu) << 6 |
+         (byte(at - 1) & 0x3Fu);
 }
 /// Decodes the code point that ends at a byte offset and moves the offset before it.
 inline char32_t decode_back(std::string_view text, size_t& at) {

@@ -71,7 +71,8 @@ bool is_top_level(std::string_view label) {
   if (!starts(name, "xn--")) return false;
   const std::string_view rest = std::string_view(name).substr(4);
   const size_t length = unicode::count(rest);
-  return length >= 2 && length <= 59 && all_of(rest, [](char32_t c) { return unicode::is_word(c) || c == '%'; });
+  return length >= 2 && length <= 59 &&
+         all_of(rest, [](char32_t c) { return unicode::is_word(c) || c == '%'; });
 }
 
 bool is_ip4(std::string_view text) {
@@ -117,7 +118,8 @@ bool is_url(std::string_view text) {
   std::string_view rest;
   if (prefix) {
     const auto labels = host_labels(text.substr(prefix), rest);
-    const bool inner = std::none_of(labels.begin(), labels.end() - 1, [](std::string_view label) { return label.empty(); });
+    const bool inner =
+        std::none_of(labels.begin(), labels.end() - 1, [](std::string_view label) { return label.empty(); });
     if (inner && is_top_level(labels.back()) && is_url_tail(rest)) return true;
   }
   if (scheme && (is_ip4(text.substr(scheme)) || is_ip6(text.substr(scheme)))) return true;
@@ -140,13 +142,15 @@ bool is_email(std::string_view text) {
   if (dot == std::string_view::npos || dot == 0 || dot + 1 == host.size()) return false;
   size_t first = 0;
   if (!unicode::is_word(unicode::decode(host, first))) return false;
-  return all_of(host.substr(0, dot), [](char32_t c) { return unicode::is_word(c) || c == '.' || c == '-'; }) &&
+  return all_of(host.substr(0, dot),
+                [](char32_t c) { return unicode::is_word(c) || c == '.' || c == '-'; }) &&
          all_of(host.substr(dot + 1), unicode::is_word);
 }
 
 size_t count_of(std::string_view text, std::string_view wanted) {
   size_t count = 0;
-  for (size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + wanted.size()))
+  for (size_t at = text.find(wanted); at != std::string_view::npos;
+       at = text.find(wanted, at + wanted.size()))
     ++count;
   return count;
 }
@@ -172,7 +176,8 @@ struct Word {
       else
         break;
     }
-    for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"(", ")"}, {"<", ">"}, {"&lt;", "&gt;"}}) {
+    for (const auto& [open, close] :
+         {std::pair<std::string_view, std::string_view>{"(", ")"}, {"<", ">"}, {"&lt;", "&gt;"}}) {
       const std::string_view inside = text.substr(begin, end - begin);
       const size_t opened = count_of(inside, open);
       if (opened <= count_of(inside, close)) continue;
@@ -187,8 +192,8 @@ struct Word {
 
 } // namespace
 
-Value urlize(Interpreter& in, const Value& value, const Value& limit, const std::string& rel, const std::string& target,
-             const std::vector<std::string>& schemes) {
+Value urlize(Interpreter& in, const Value& value, const Value& limit, const std::string& rel,
+             const std::string& target, const std::vector<std::string>& schemes) {
   const Value escaped = escape(in, value);
   const auto& string = escaped.as<String>();
   const Text& text = string.text();
@@ -216,8 +221,9 @@ Value urlize(Interpreter& in, const Value& value, const Value& limit, const std:
                middle.find(':') == std::string_view::npos && is_email(middle)) {
       href_prefix = "mailto:";
     } else {
-      const bool known = std::any_of(schemes.begin(), schemes.end(),
-                                     [&](const std::string& scheme) { return middle != scheme && starts(middle, scheme); });
+      const bool known = std::any_of(schemes.begin(), schemes.end(), [&](const std::string& scheme) {
+        return middle != scheme && starts(middle, scheme);
+      });
       if (!known) continue;
       extra = attributes;
     }

@@ -24,7 +24,8 @@ void Buffer::extend_marks() {
   if (marks_.empty()) marks_.push_back(0);
   const std::string_view all(text.bytes);
   while (marks_.size() * mark_bytes <= all.size())
-    marks_.push_back(marks_.back() + unicode::count(all.substr((marks_.size() - 1) * mark_bytes, mark_bytes)));
+    marks_.push_back(marks_.back() +
+                     unicode::count(all.substr((marks_.size() - 1) * mark_bytes, mark_bytes)));
 }
 
 size_t Buffer::index_of(size_t offset) {
@@ -53,7 +54,8 @@ size_t Buffer::offset_of(size_t index) {
 
 size_t String::length() {
   if (length_ == SIZE_MAX)
-    length_ = end - begin <= mark_bytes ? unicode::count(view()) : buffer->index_of(end) - buffer->index_of(begin);
+    length_ =
+        end - begin <= mark_bytes ? unicode::count(view()) : buffer->index_of(end) - buffer->index_of(begin);
   return length_;
 }
 
@@ -76,7 +78,9 @@ uint64_t String::hash() {
 }
 
 uint64_t hash_bytes(std::string_view bytes) {
-  uint64_t state = 0x9E3779B97F4A7C15u ^ bytes.size();
+  // Seeded by where the program was loaded, so that nobody can prepare keys that collide.
+  static const char anchor = 0;
+  uint64_t state = reinterpret_cast<uintptr_t>(&anchor) * 0x9E3779B97F4A7C15u ^ bytes.size();
   const auto mix = [&](uint64_t word) {
     state = (state ^ word) * 0xD6E8FEB86659FD93u;
     state ^= state >> 32;
@@ -95,7 +99,9 @@ uint64_t hash_bytes(std::string_view bytes) {
 }
 
 Dict::Entry* Dict::find(std::string_view key, uint64_t hash) {
-  return probe(hash, [&](const Entry& entry) { return entry.key.is_string() && entry.key.as<String>().view() == key; });
+  return probe(hash, [&](const Entry& entry) {
+    return entry.key.is_string() && entry.key.as<String>().view() == key;
+  });
 }
 
 Dict::Entry* Dict::find(std::string_view key) {
@@ -120,16 +126,6 @@ void Dict::append(Value key, Value value, uint64_t hash) {
   } else {
     link(entries.size() - 1);
   }
-}
-
-void Dict::erase(std::string_view key) {
-  Entry* entry = find(key);
-  if (!entry) return;
-  entries.erase(entries.begin() + (entry - entries.data()));
-  if (table_.empty()) return;
-  std::fill(table_.begin(), table_.end(), 0);
-  for (size_t i = 0; i < entries.size(); ++i)
-    link(i);
 }
 
 Value Arguments::take(std::string_view name) {

@@ -13,13 +13,14 @@ namespace verbatim::jinja {
 class Interpreter;
 class Builder;
 
-/// A value of the template language: a scalar or a counted reference, and where it comes from. (Strings know the
-/// origin of every character themselves; their own origin field is unused.)
+/// A value of the template language: a scalar or a counted reference, and where it comes from. (Strings know
+/// the origin of every character themselves; their own origin field is unused.)
 class Value {
  public:
   Value() = default;
   template <class T>
-  explicit Value(const Ref<T>& object, int32_t origin = template_origin) : kind_(object->kind), origin_(origin) {
+  explicit Value(const Ref<T>& object, int32_t origin = template_origin)
+      : kind_(object->kind), origin_(origin) {
     payload_.object = object.get();
     ++payload_.object->refs;
   }
@@ -144,9 +145,9 @@ struct Undefined : Object {
   Undefined() : Object(Kind::Undefined) {}
   std::string message(Interpreter& in) const;
 
-  std::string hint;                ///< The whole message, if not empty.
-  const char* owner = nullptr;     ///< The type name of the object that has no such attribute or element.
-  Value name;                      ///< The name or key.
+  std::string hint;            ///< The whole message, if not empty.
+  const char* owner = nullptr; ///< The type name of the object that has no such attribute or element.
+  Value name;                  ///< The name or key.
 };
 
 struct Integer : Object {
@@ -183,7 +184,6 @@ struct Dict : Object {
   void set(Interpreter& in, const Value& key, Value value);
   /// Adds a member that is known to be new.
   void append(Value key, Value value, uint64_t hash);
-  void erase(std::string_view key); ///< Linear; for small dicts of keyword arguments.
   void settle() { hold(entries.capacity() * sizeof(Entry) + table_.capacity() * sizeof(uint32_t)); }
 
   std::vector<Entry> entries;
@@ -239,7 +239,8 @@ struct Namespace : Cyclic {
 
 /// The variables of one run of a function: the template, a macro, a block, a recursive loop.
 struct Frame : Cyclic {
-  Frame(Ref<Frame> outer, size_t slot_count) : Cyclic(Kind::Frame), parent(std::move(outer)), slots(slot_count) {}
+  Frame(Ref<Frame> outer, size_t slot_count)
+      : Cyclic(Kind::Frame), parent(std::move(outer)), slots(slot_count) {}
   void clear() override {
     parent = {};
     std::vector<Value>().swap(slots);
@@ -280,7 +281,8 @@ struct MethodSpec {
 };
 
 struct Method : Object {
-  Method(Value bound, const MethodSpec* method) : Object(Kind::Method), self(std::move(bound)), spec(method) {}
+  Method(Value bound, const MethodSpec* method)
+      : Object(Kind::Method), self(std::move(bound)), spec(method) {}
   Value self;
   const MethodSpec* spec;
 };

@@ -50,8 +50,8 @@ struct Failure : std::runtime_error {
 
 #define CHECK_EQ(actual, expected)                                                                           \
   do {                                                                                                       \
-    const auto check_actual = (actual);                                                                     \
-    const auto check_expected = (expected);                                                                 \
+    const auto check_actual = (actual);                                                                      \
+    const auto check_expected = (expected);                                                                  \
     if (!(check_actual == check_expected)) {                                                                 \
       std::ostringstream check_message;                                                                      \
       check_message << #actual " is " << check_actual << ", expected " << check_expected;                    \

@@ -120,9 +120,8 @@ TEST(gguf_heads) {
     file.u32("llama.attention.key_length", 12);
     file.u32("llama.attention.value_length", 12);
   });
-  invalid("does not fit the tensors", [](File& file) {
-    file.tensors.push_back({"blk.0.attn_qkv.weight", {32, 96}});
-  });
+  invalid("does not fit the tensors",
+          [](File& file) { file.tensors.push_back({"blk.0.attn_qkv.weight", {32, 96}}); });
   const auto per_layer = [](const std::vector<uint32_t>& counts) {
     return [=](File& file) { file.array("llama.attention.head_count_kv", GgufType::Uint32, counts); };
   };
@@ -226,9 +225,8 @@ TEST(gguf_vocabulary_tokens) {
   CHECK_EQ(vocabulary(tokens("gpt2", {std::string(4096, 'x')})), std::string("1"));
   CHECK_EQ(vocabulary(tokens("gpt2", {std::string(4097, 'x')})), invalid_model);
   CHECK_EQ(vocabulary(tokens("t5", {std::string(1025, 'x')})), invalid_model);
-  invalid("token_type", [](File& file) {
-    file.array<int32_t>("tokenizer.ggml.token_type", GgufType::Int32, {1, 1, 1});
-  });
+  invalid("token_type",
+          [](File& file) { file.array<int32_t>("tokenizer.ggml.token_type", GgufType::Int32, {1, 1, 1}); });
   invalid("token_type", [](File& file) {
     file.array<uint8_t>("tokenizer.ggml.token_type", GgufType::Uint8, {1, 1, 1, 1});
   });

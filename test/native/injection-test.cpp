@@ -1,4 +1,5 @@
-// Every real template, every field a caller controls, every control token of the vocabularies: none gets through.
+// Every real template, every field a caller controls, every control token of the vocabularies: none gets
+// through.
 
 #include "chat-template.h"
 #include "check.h"
@@ -38,7 +39,8 @@ std::vector<RenderInput> conversations(const std::string& words) {
   const std::string x = json_string(words);
   const std::string user = R"({"role":"user","content":)" + x + "}";
   const std::string system = R"({"role":"system","content":)" + x + "}";
-  const std::string assistant = R"({"role":"assistant","content":)" + x + R"(,"reasoning_content":)" + x + "}";
+  const std::string assistant =
+      R"({"role":"assistant","content":)" + x + R"(,"reasoning_content":)" + x + "}";
   const std::string calls = R"({"role":"assistant","content":)" + x +
                             R"(,"tool_calls":[{"id":"123456789","type":"function","function":{"name":)" + x +
                             R"(,"arguments":{)" + x + ":" + x + "}}}]}";
@@ -71,7 +73,8 @@ TEST(injection_no_template_lets_a_control_token_through) {
   size_t prompts = 0, spelled = 0;
   const auto all = templates();
   CHECK_EQ(all.size(), 70u);
-  for (const char* name : {"qwen2", "llama-bpe", "llama-spm", "phi-3", "command-r", "gemma-4", "deepseek-llm"}) {
+  for (const char* name :
+       {"qwen2", "llama-bpe", "llama-spm", "phi-3", "command-r", "gemma-4", "deepseek-llm"}) {
     const auto& vocabulary = test_vocabulary::shipped(name);
     for (const auto& [file, source] : all) {
       const ChatTemplate chat_template(source);
