@@ -191,6 +191,11 @@ describe('control tokens', () => {
     expect(await ends({ trustRoles: ['nobody'] })).toBe(own)
   })
 
+  test('a named template that the model does not have is refused', async () => {
+    const error = await loadModel(tinyModel, { chatTemplate: { name: 'tool_use' } }).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', path: 'chatTemplate.name' })
+  })
+
   test('a token is not completed across the border between template and caller', async () => {
     await using other = await loadModel(tinyModel, {
       contextSize: 64,
