@@ -98,6 +98,9 @@ LoadOptions to_load_options(const Napi::Object& options) {
   result.context_size = unsigned_number(options, "contextSize");
   result.cache_size = unsigned_number(options, "cacheSize");
   result.max_sequences = unsigned_number(options, "maxSequences");
+  result.max_queue = unsigned_number(options, "maxQueue");
+  if (const double size = number(options, "prefixCacheSize"); size >= 0)
+    result.prefix_cache_size = static_cast<uint32_t>(size);
   result.gpu_layers = options.Get("gpuLayers").As<Napi::Number>().Int32Value();
   result.threads = options.Get("threads").As<Napi::Number>().Int32Value();
   result.flash_attention =
@@ -154,6 +157,8 @@ GenerateOptions to_generate_options(const Napi::Object& request) {
   GenerateOptions options;
   options.max_tokens = unsigned_number(request, "maxTokens");
   options.ignore_end_of_sequence = boolean(request, "ignoreEndOfSequence");
+  options.reproducible = boolean(request, "reproducible");
+  options.prompt_lookup = boolean(request, "promptLookup");
   const auto stop = request.Get("stop").As<Napi::Array>();
   for (uint32_t i = 0; i < stop.Length(); ++i)
     options.stop.push_back(stop.Get(i).As<Napi::String>().Utf8Value());
@@ -204,6 +209,13 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
   set_number("contextSize", info.context_size);
   set_number("cacheSize", info.cache_size);
   set_number("maxSequences", info.max_sequences);
+  set_number("maxQueue", info.max_queue);
+  set_number("prefixCacheSize", info.prefix_cache_size);
+  auto sharing = Napi::Object::New(env);
+  sharing.Set("enabled", !info.no_prefix_sharing);
+  sharing.Set("reason", info.no_prefix_sharing ? Napi::Value(Napi::String::New(env, *info.no_prefix_sharing))
+                                               : env.Null());
+  object.Set("prefixSharing", sharing);
   set_number("batchSize", info.batch_size);
   set_number("threads", info.threads);
   object.Set("chatTemplate",
@@ -283,6 +295,8 @@ Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome) {
   timings.Set("firstTokenMs", outcome.timings.first_token_ms);
   timings.Set("perTokenMs", outcome.timings.per_token_ms);
   timings.Set("totalMs", outcome.timings.total_ms);
+  timings.Set("draftedTokens", outcome.timings.drafted_tokens);
+  timings.Set("acceptedTokens", outcome.timings.accepted_tokens);
   object.Set("timings", timings);
   object.Set("digest", to_js(env, outcome.prompt));
   object.Set("outputTokenIdsSha256", token_ids_sha256(outcome.tokens));

@@ -48,6 +48,7 @@ Napi::Value ModelWrap::load(const Napi::CallbackInfo& info) {
   object.Set("waiting", Napi::Number::New(info.Env(), static_cast<double>(load.waiting)));
   object.Set("running", Napi::Number::New(info.Env(), static_cast<double>(load.running)));
   object.Set("usedCells", Napi::Number::New(info.Env(), static_cast<double>(load.used_cells)));
+  object.Set("savedTokens", Napi::Number::New(info.Env(), static_cast<double>(load.saved_tokens)));
   return object;
 }
 

@@ -6,7 +6,15 @@
 #include <ggml-cpu.h>
 #include <llama.h>
 
+#include <algorithm>
+#include <fstream>
 #include <mutex>
+#include <set>
+#include <thread>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 namespace verbatim {
 
@@ -32,6 +40,45 @@ void load_backends(const std::string& folder) {
                                            "; the installation is incomplete, install the package anew");
     llama_backend_init();
   });
+}
+
+namespace {
+
+/// Of the processors the process may run on, those that are not hyperthreads of another one. 0: unknown.
+uint32_t physical_cores() {
+  uint32_t cores = 0;
+#ifdef __linux__
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
+  std::set<std::string> siblings;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                       "/topology/thread_siblings_list");
+    std::string line;
+    if (!std::getline(file, line)) return 0;
+    siblings.insert(line);
+  }
+  cores = static_cast<uint32_t>(siblings.size());
+#endif
+  return cores;
+}
+
+/// Whole processors that a container's quota allows. 0: no quota.
+uint32_t quota() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double time = 0, period = 0;
+  return file >> time >> period && period > 0 ? static_cast<uint32_t>(std::max(1.0, time / period)) : 0;
+}
+
+} // namespace
+
+int32_t default_threads() {
+  constexpr uint32_t most = 16; // beyond that memory is the limit, not the cores
+  uint32_t processors = std::max(1u, std::thread::hardware_concurrency());
+  if (const uint32_t allowed = quota()) processors = std::min(processors, allowed);
+  const uint32_t cores = physical_cores();
+  return static_cast<int32_t>(std::max(1u, std::min({processors - 1, cores ? cores : processors, most})));
 }
 
 ThreadPool::ThreadPool(int thread_count) {

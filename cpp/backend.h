@@ -11,6 +11,11 @@ namespace verbatim {
 /// own search would also look into the current directory. Once per process; later calls do nothing.
 void load_backends(const std::string& folder);
 
+/// How many CPU threads to compute with unless told otherwise: one per physical core the process may use, and
+/// one processor left to the rest of the process. ggml's threads wait for each other by spinning, so a single
+/// one that has to give its processor away holds up all the others.
+int32_t default_threads();
+
 /// CPU worker threads of one context. Without it ggml starts and ends its threads at every decode.
 class ThreadPool {
  public:

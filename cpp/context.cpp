@@ -4,10 +4,10 @@
 
 namespace verbatim {
 
-Context::Context(llama_model* model, const ContextOptions& options, std::function<bool()> should_abort,
-                 const LogSink* log_sink)
+Context::Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
+                 std::function<bool()> should_abort, const LogSink* log_sink)
     : model_(model), options_(options), should_abort_(std::move(should_abort)), log_sink_(log_sink),
-      thread_pool_(options.threads) {
+      threads_(std::move(threads)) {
   create();
 }
 
@@ -22,7 +22,7 @@ void Context::create() {
   params.n_batch = options_.batch_tokens;
   params.n_ubatch = options_.batch_tokens;
   params.n_seq_max = options_.sequences;
-  params.n_outputs_max = options_.sequences; // one row of logits per sequence, never per token
+  params.n_outputs_max = options_.sequences; // llama.cpp reserves a row of logits for each id anyway
   params.n_threads = options_.threads;
   params.n_threads_batch = options_.threads;
   params.flash_attn_type = options_.flash_attention;
@@ -52,7 +52,7 @@ void Context::create() {
                     (memory ? "; use a smaller cacheSize, contextSize or kvCacheType" : ""),
                 memory ? Error::Fields{} : Error::Fields{{"path", "options"}});
   }
-  if (thread_pool_.get()) llama_attach_threadpool(context_.get(), thread_pool_.get(), thread_pool_.get());
+  if (threads_->get()) llama_attach_threadpool(context_.get(), threads_->get(), threads_->get());
 }
 
 bool Context::rebuild() {
@@ -111,6 +111,28 @@ const float* Context::logits(size_t batch_index) {
 
 void Context::clear(int32_t sequence) {
   llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1);
+}
+
+void Context::truncate(int32_t sequence, int32_t begin) {
+  llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, begin, -1);
+}
+
+void Context::share(int32_t from, int32_t to, int32_t begin, int32_t end) {
+  llama_memory_seq_cp(llama_get_memory(context_.get()), from, to, begin, end);
+}
+
+std::vector<uint8_t> Context::save(int32_t sequence) {
+  std::vector<uint8_t> data(llama_state_seq_get_size(context_.get(), sequence));
+  if (llama_state_seq_get_data(context_.get(), data.data(), data.size(), sequence) != data.size())
+    data.clear();
+  return data;
+}
+
+bool Context::restore(int32_t sequence, std::span<const uint8_t> data) {
+  if (llama_state_seq_set_data(context_.get(), data.data(), data.size(), sequence) == data.size())
+    return true;
+  clear(sequence);
+  return false;
 }
 
 } // namespace verbatim

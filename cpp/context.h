@@ -14,7 +14,7 @@ namespace verbatim {
 
 struct ContextOptions {
   uint32_t cells = 0;        ///< of the KV cache, shared by all sequences
-  uint32_t sequences = 1;    ///< most sequence ids
+  uint32_t sequences = 1;    ///< sequence ids, and most tokens of a batch whose logits are wanted
   uint32_t batch_tokens = 0; ///< most tokens of one decode
   int32_t threads = 1;
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
@@ -26,13 +26,18 @@ class Context : public Decoder {
  public:
   /// `should_abort` is asked while a batch is computed (by the CPU backend only).
   /// Throws Error OutOfMemory, or InvalidOption for what this model cannot do.
-  Context(llama_model* model, const ContextOptions& options, std::function<bool()> should_abort,
-          const LogSink* log_sink);
+  /// Contexts may share their CPU threads if no two of them compute at the same time.
+  Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
+          std::function<bool()> should_abort, const LogSink* log_sink);
   ~Context() override;
 
   DecodeStatus decode(std::span<const BatchToken> batch) override;
   const float* logits(size_t batch_index) override;
   void clear(int32_t sequence) override;
+  void truncate(int32_t sequence, int32_t begin) override;
+  void share(int32_t from, int32_t to, int32_t begin, int32_t end) override;
+  std::vector<uint8_t> save(int32_t sequence) override;
+  bool restore(int32_t sequence, std::span<const uint8_t> data) override;
   bool rebuild() override;
 
   uint32_t cells() const { return llama_n_ctx(context_.get()); }
@@ -47,7 +52,7 @@ class Context : public Decoder {
   const ContextOptions options_;
   const std::function<bool()> should_abort_;
   const LogSink* const log_sink_;
-  ThreadPool thread_pool_; ///< outlives the context that uses it
+  const std::shared_ptr<ThreadPool> threads_; ///< outlives the context that uses it
   std::unique_ptr<llama_context, Free> context_;
 
   // The arrays of a llama_batch, reused.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sequence-memory.h"
 #include "tokenizer.h"
 
 #include <functional>
@@ -25,15 +26,11 @@ enum class DecodeStatus {
 
 /// What the engine needs of a llama_context. An interface so that the engine's handling of every status
 /// can be tested.
-class Decoder {
+class Decoder : public SequenceMemory {
  public:
-  virtual ~Decoder() = default;
-
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
   /// Logits of the batch's token at this index; valid until the next decode().
   virtual const float* logits(size_t batch_index) = 0;
-  /// Frees the KV cells of a sequence.
-  virtual void clear(int32_t sequence) = 0;
   /// Starts over with empty memory. False when that is not possible.
   virtual bool rebuild() = 0;
 };

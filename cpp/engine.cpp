@@ -1,12 +1,9 @@
 #include "engine.h"
 
-#include <algorithm>
-
 namespace verbatim {
 
 Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
-    : decoder_(decoder), options_(options), log_sink_(log_sink),
-      scheduler_(options.limits, [this](int32_t id) { clear_cells(id); }), batch_limit_(options.batch_tokens),
+    : options_(std::move(options)), log_sink_(log_sink), shared_(decoder, options_.shared),
       thread_([this] { run(); }) {
 }
 
@@ -41,36 +38,43 @@ void Engine::stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  reproducible_.reset();
+  second_decoder_.reset();
 }
 
 bool Engine::should_abort() const {
-  return stopping_.load(std::memory_order_relaxed) ||
-         std::ranges::all_of(in_batch_, [](const Inference* inference) { return inference->cancelled(); });
+  return stopping_.load(std::memory_order_relaxed) || (stepping_ && stepping_->serves_nobody());
 }
 
 Engine::Load Engine::load() const {
   const std::lock_guard lock(mutex_);
-  return {load_.waiting + submitted_.size(), load_.running, load_.used_cells};
+  Load load = load_;
+  load.waiting += submitted_.size();
+  return load;
 }
 
 void Engine::run() {
   const LogScope log_scope(log_sink_);
   while (!stopping_) {
-    bool worked = true;
-    try {
-      accept_submissions();
-      drop_cancelled();
-      worked = step();
-    } catch (const std::exception& error) {
-      start_over(error.what());
-    }
+    accept_submissions();
+    const bool worked = step_all();
     std::unique_lock lock(mutex_);
-    load_ = {scheduler_.waiting(), scheduler_.running(), scheduler_.used_cells()};
+    load_ = {};
+    for (const Executor* executor : {&shared_, reproducible_.get()}) {
+      if (!executor) continue;
+      const Scheduler& scheduler = executor->scheduler();
+      load_.waiting += scheduler.waiting();
+      load_.running += scheduler.running();
+      load_.used_cells += scheduler.cache().pinned_cells();
+      load_.saved_tokens += scheduler.cache().saved_tokens();
+    }
     if (!worked) wake_.wait(lock, [this] { return woken_ || stopping_; });
     woken_ = false;
   }
+  const Error disposed(ErrorCode::Disposed, "the model was disposed while this request was in progress");
   accept_submissions();
-  fail_all(Error(ErrorCode::Disposed, "the model was disposed while this request was in progress"));
+  shared_.fail_all(disposed);
+  if (reproducible_) reproducible_->fail_all(disposed);
   const std::lock_guard lock(mutex_);
   load_ = {};
 }
@@ -81,122 +85,43 @@ void Engine::accept_submissions() {
     const std::lock_guard lock(mutex_);
     submitted.swap(submitted_);
   }
-  for (auto& sequence : submitted)
-    scheduler_.add(std::move(sequence));
-}
-
-void Engine::drop_cancelled() {
-  for (const auto& sequence :
-       scheduler_.remove_if([](Sequence& candidate) { return candidate.inference().cancelled(); })) {
-    grow_batches();
-    sequence->inference().fail(Error(ErrorCode::Cancelled, "the run was cancelled"));
-  }
-}
-
-bool Engine::step() {
-  if (broken_) {
-    fail_all(Error(ErrorCode::DecodeFailed,
-                   "the model's context was lost to an earlier failure and could not be built anew; "
-                   "dispose the model and load it again"));
-    return false;
-  }
-  const auto chunks = scheduler_.plan(batch_limit_);
-  if (chunks.empty()) return false;
-
-  batch_.clear();
-  in_batch_.clear();
-  for (const auto& chunk : chunks) {
-    Sequence& sequence = *chunk.sequence;
-    if (chunk.begin == 0) sequence.inference().begin(static_cast<uint32_t>(sequence.prompt_size()));
-    in_batch_.push_back(&sequence.inference());
-    for (size_t i = chunk.begin; i < chunk.begin + chunk.count; ++i)
-      batch_.push_back({sequence.tokens()[i], static_cast<int32_t>(i), sequence.id, false});
-    batch_.back().wants_logits = chunk.reaches_end;
-  }
-  const DecodeStatus status = decoder_.decode(batch_);
-  in_batch_.clear();
-  if (status != DecodeStatus::Ok) {
-    recover(chunks, status);
-    return true;
-  }
-  for (const auto& chunk : chunks)
-    chunk.sequence->computed += chunk.count;
-  sample(chunks);
-  return true;
-}
-
-void Engine::sample(const std::vector<Chunk>& chunks) {
-  size_t end = 0;
-  for (const auto& chunk : chunks) {
-    end += chunk.count;
-    if (!chunk.reaches_end) continue;
-    Sequence& sequence = *chunk.sequence;
+  for (auto& sequence : submitted) {
+    if (!sequence->reproducible()) {
+      shared_.add(std::move(sequence));
+      continue;
+    }
     try {
-      if (sequence.advance(decoder_.logits(end - 1))) continue;
-      scheduler_.remove(sequence);
-      grow_batches();
+      reproducible().add(std::move(sequence));
     } catch (const Error& error) {
-      fail(sequence, error);
-    } catch (const std::exception& error) {
-      fail(sequence, Error(ErrorCode::Internal, error.what()));
+      sequence->inference().fail(error);
     }
   }
 }
 
-void Engine::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
-  if (status == DecodeStatus::Broken) {
-    start_over("llama.cpp failed in the middle of a computation");
-    return;
+Executor& Engine::reproducible() {
+  if (!reproducible_) {
+    second_decoder_ = options_.make_reproducible();
+    reproducible_ = std::make_unique<Executor>(*second_decoder_, options_.reproducible);
   }
-  const size_t tokens = batch_.size();
-  // What the failed batch left in the cache is unknown, and not every kind of memory can be cut.
-  if (status != DecodeStatus::NoSlot)
-    for (const auto& chunk : chunks)
-      scheduler_.restart(*chunk.sequence);
-  if (status == DecodeStatus::Aborted) return;
+  return *reproducible_;
+}
 
-  // Try again with less: fewer sequences, which also finds the one that fails, then smaller batches.
-  // Memory to compute in depends on the batch alone, so it is halved first then. What cannot be computed
-  // alone and token by token fails.
-  if (status != DecodeStatus::OutOfMemory && scheduler_.yield_to_oldest()) return;
-  if (tokens > 1) {
-    batch_limit_ = tokens / 2;
-    return;
+bool Engine::step_all() {
+  const bool worked = step(shared_);
+  return (reproducible_ && step(*reproducible_)) || worked;
+}
+
+bool Engine::step(Executor& executor) {
+  stepping_ = &executor;
+  bool worked = true;
+  try {
+    executor.drop_cancelled();
+    worked = executor.step();
+  } catch (const std::exception& error) {
+    executor.start_over(error.what());
   }
-  if (scheduler_.yield_to_oldest()) return;
-  batch_limit_ = options_.batch_tokens;
-  fail(*chunks.front().sequence,
-       status == DecodeStatus::Failed
-           ? Error(ErrorCode::DecodeFailed, "llama.cpp could not compute this request")
-           : Error(ErrorCode::OutOfMemory, "no memory to compute this request; use a smaller cacheSize or "
-                                           "contextSize, or fewer sequences"));
-}
-
-void Engine::clear_cells(int32_t id) {
-  if (!broken_) decoder_.clear(id);
-}
-
-void Engine::grow_batches() {
-  batch_limit_ = std::min(options_.batch_tokens, batch_limit_ * 2);
-}
-
-void Engine::start_over(const std::string& reason) {
-  in_batch_.clear();
-  broken_ = !decoder_.rebuild();
-  fail_all(
-      Error(ErrorCode::DecodeFailed, reason + "; the requests of this model that were in progress are lost"));
-}
-
-void Engine::fail(const Sequence& sequence, const Error& error) {
-  if (const auto removed = scheduler_.remove(sequence)) {
-    grow_batches();
-    removed->inference().fail(error);
-  }
-}
-
-void Engine::fail_all(const Error& error) {
-  for (const auto& sequence : scheduler_.remove_if([](Sequence&) { return true; }))
-    sequence->inference().fail(error);
+  stepping_ = nullptr;
+  return worked;
 }
 
 } // namespace verbatim

@@ -1,25 +1,30 @@
 #pragma once
 
-#include "decoder.h"
+#include "executor.h"
 #include "log.h"
-#include "scheduler.h"
 #include "thread.h"
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 namespace verbatim {
 
-/// The one thread of a model that touches its llama_context: schedule, decode, sample, emit.
+/// The one thread of a model that touches its llama_contexts.
+///
+/// Requests share one context, where they are computed together. Rounding depends on who else is in a batch,
+/// so requests that must be reproducible have a second context, where each is computed by itself; the thread
+/// takes turns between the two.
 class Engine {
  public:
   struct Options {
-    SchedulerLimits limits;
-    size_t batch_tokens; ///< most tokens of one decode
+    Executor::Options shared;
+    Executor::Options reproducible;
+    /// Builds the second context when the first reproducible request comes. May throw Error.
+    std::function<std::unique_ptr<Decoder>()> make_reproducible;
   };
 
   /// The decoder and the sink must outlive the engine.
@@ -39,26 +44,19 @@ class Engine {
   bool should_abort() const;
 
   struct Load {
-    size_t waiting, running, used_cells;
+    size_t waiting, running;
+    size_t used_cells;   ///< by running requests
+    size_t saved_tokens; ///< prefixes in host memory
   };
   Load load() const;
 
  private:
   void run();
   void accept_submissions();
-  void drop_cancelled();
-  bool step();
-  void sample(const std::vector<Chunk>& chunks);
-  void recover(const std::vector<Chunk>& chunks, DecodeStatus status);
-  /// Failures shrink the batches. They grow back only as requests end, not with every success: a batch
-  /// that has to start its sequences over would otherwise fail at the same place for ever.
-  void grow_batches();
-  void start_over(const std::string& reason);
-  void clear_cells(int32_t id);
-  void fail(const Sequence& sequence, const Error& error);
-  void fail_all(const Error& error);
+  bool step(Executor& executor);
+  bool step_all();
+  Executor& reproducible();
 
-  Decoder& decoder_;
   const Options options_;
   const LogSink* log_sink_;
 
@@ -71,11 +69,10 @@ class Engine {
   Load load_{};
 
   // The engine thread's own.
-  Scheduler scheduler_;
-  size_t batch_limit_; ///< options_.batch_tokens, less after failures
-  std::vector<BatchToken> batch_;
-  std::vector<Inference*> in_batch_; ///< read by should_abort(), which llama.cpp calls while decoding
-  bool broken_ = false;
+  Executor shared_;
+  std::unique_ptr<Decoder> second_decoder_;
+  std::unique_ptr<Executor> reproducible_; ///< on the second decoder
+  Executor* stepping_ = nullptr;
 
   Thread thread_; // last: starts when the rest is ready
 };

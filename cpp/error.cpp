@@ -32,6 +32,8 @@ const char* error_code_name(ErrorCode code) {
     return "CONTEXT_OVERFLOW";
   case ErrorCode::DecodeFailed:
     return "DECODE_FAILED";
+  case ErrorCode::QueueFull:
+    return "QUEUE_FULL";
   case ErrorCode::Cancelled:
     return "CANCELLED";
   case ErrorCode::Disposed:

@@ -25,6 +25,7 @@ enum class ErrorCode {
   TokenizeFailed,
   ContextOverflow,
   DecodeFailed,
+  QueueFull,
   Cancelled,
   Disposed,
   Internal,

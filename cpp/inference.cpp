@@ -89,9 +89,15 @@ void Inference::append_text(std::string_view text) {
   if (!finished_) outcome_.text.append(text);
 }
 
-void Inference::add_cached_tokens(uint32_t count) {
+void Inference::set_cached_tokens(uint32_t count) {
   const std::lock_guard lock(mutex_);
-  outcome_.usage.cached_tokens = count;
+  if (!std::exchange(cached_tokens_known_, true)) outcome_.usage.cached_tokens = count;
+}
+
+void Inference::add_drafts(uint32_t drafted, uint32_t accepted) {
+  const std::lock_guard lock(mutex_);
+  outcome_.timings.drafted_tokens += drafted;
+  outcome_.timings.accepted_tokens += accepted;
 }
 
 void Inference::finish(FinishReason reason) {
@@ -106,6 +112,7 @@ void Inference::end(std::unique_lock<std::mutex> lock, std::optional<FinishReaso
                     std::optional<Error> error) {
   if (finished_) return;
   finished_ = true;
+  on_end_();
   const auto now = Clock::now();
   auto& tokens = outcome_.tokens;
   auto& timings = outcome_.timings;

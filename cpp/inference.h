@@ -50,11 +50,13 @@ struct Usage {
 
 /// Milliseconds, by a monotonic clock.
 struct Timings {
-  double queue_ms = 0;       ///< from the call until the engine took the request up; includes rendering
-  double prefill_ms = 0;     ///< from then until the first token
-  double first_token_ms = 0; ///< from the call until the first token
-  double per_token_ms = 0;   ///< mean interval between the tokens after the first
-  double total_ms = 0;       ///< from the call until the end
+  double queue_ms = 0;          ///< from the call until the engine took the request up; includes rendering
+  double prefill_ms = 0;        ///< from then until the first token
+  double first_token_ms = 0;    ///< from the call until the first token
+  double per_token_ms = 0;      ///< mean interval between the tokens after the first
+  double total_ms = 0;          ///< from the call until the end
+  uint32_t drafted_tokens = 0;  ///< guessed ahead, with speculation
+  uint32_t accepted_tokens = 0; ///< of those: guessed right
 };
 
 /// One generation as its caller sees it: the engine writes, the caller reads from another thread.
@@ -65,7 +67,10 @@ class Inference {
   /// Called from any thread: after finish(), and once after each arm() as soon as there is news.
   using Listener = std::function<void()>;
 
-  explicit Inference(Listener listener) : listener_(std::move(listener)) {}
+  /// `on_end` is called once, at the end, before the listener.
+  explicit Inference(
+      Listener listener, std::function<void()> on_end = [] {})
+      : listener_(std::move(listener)), on_end_(std::move(on_end)) {}
 
   // ---- for the caller ----
 
@@ -107,7 +112,10 @@ class Inference {
   void append(std::string_view text, Token token, std::optional<Logprobs> logprobs);
   /// Text without a token of its own: what was held back until the end.
   void append_text(std::string_view text);
-  void add_cached_tokens(uint32_t count);
+  /// How much of the prompt came from the cache. The first time counts: one that had to give its place away
+  /// finds its own prompt there later.
+  void set_cached_tokens(uint32_t count);
+  void add_drafts(uint32_t drafted, uint32_t accepted);
   void finish(FinishReason reason);
   void fail(Error error);
 
@@ -116,10 +124,12 @@ class Inference {
   void announce(std::unique_lock<std::mutex> lock);
 
   const Listener listener_;
+  const std::function<void()> on_end_;
   std::atomic<bool> cancelled_ = false;
 
   mutable std::mutex mutex_;
   bool running_ = false;
+  bool cached_tokens_known_ = false;
   bool finished_ = false;
   bool armed_ = false;
   Outcome outcome_;

@@ -2,11 +2,11 @@
 
 #include "gguf-check.h"
 #include "gguf-reader.h"
+#include "memory-kind.h"
 #include "sha256.h"
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -20,6 +20,8 @@ constexpr uint32_t default_context_limit = 8192;
 // One decode computes at most this many tokens: large enough to keep the processor busy, small enough
 // that running streams are not held up for long by somebody else's prompt.
 constexpr uint32_t batch_tokens = 512;
+// Those of reproducible requests are smaller, because nobody may share them: others wait meanwhile.
+constexpr uint32_t reproducible_batch_tokens = 128;
 constexpr size_t pool_threads = 2;
 
 std::optional<std::string> metadata(const llama_model* model, const std::string& key) {
@@ -176,21 +178,25 @@ void Model::create_engine() {
         "cacheSize " + std::to_string(cache_size) + " is smaller than contextSize " +
             std::to_string(context_size) + ": a single request of full length would not fit");
 
-  const uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
-  info_.threads = options_.threads ? options_.threads : static_cast<int32_t>(std::min(cores, 16u));
+  info_.threads = options_.threads ? options_.threads : default_threads();
   info_.context_size = context_size;
   info_.max_sequences = options_.max_sequences;
   info_.batch_size = std::max(batch_tokens, options_.max_sequences);
 
+  info_.no_prefix_sharing = why_not_shareable(weights_.get());
+  const bool shareable = !info_.no_prefix_sharing;
+  info_.max_queue = options_.max_queue;
+
   ContextOptions context;
   context.cells = cache_size;
-  context.sequences = options_.max_sequences;
+  context.sequences = options_.max_sequences + (shareable ? PrefixCache::extra_ids : 0);
   context.batch_tokens = info_.batch_size;
   context.threads = info_.threads;
   context.flash_attention = options_.flash_attention;
   context.kv_cache_type = options_.kv_cache_type;
-  context_ = std::make_unique<Context>(
-      weights_.get(), context, [this] { return engine_->should_abort(); }, &options_.on_log);
+  threads_ = std::make_shared<ThreadPool>(info_.threads);
+  const auto should_abort = [this] { return engine_->should_abort(); };
+  context_ = std::make_unique<Context>(weights_.get(), context, threads_, should_abort, &options_.on_log);
   info_.cache_size = context_->cells(); // llama.cpp rounds up
 
   for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
@@ -199,9 +205,36 @@ void Model::create_engine() {
     info_.devices.emplace_back(ggml_backend_dev_description(device));
   }
 
-  const SchedulerLimits limits{static_cast<int32_t>(options_.max_sequences), info_.cache_size};
-  engine_ = std::make_unique<Engine>(*context_, Engine::Options{limits, info_.batch_size}, &options_.on_log);
+  Engine::Options engine;
+  engine.shared.limits = {plan_cache(context), info_.batch_size, context.sequences};
+
+  ContextOptions alone = context;
+  alone.cells = context_size;
+  alone.sequences = 1;
+  alone.batch_tokens = reproducible_batch_tokens;
+  engine.reproducible.limits = {
+      {.running = 1, .cells = context_size, .sharing = false}, alone.batch_tokens, 1};
+  engine.reproducible.fixed_batches = true;
+  engine.make_reproducible = [this, alone, should_abort] {
+    return std::make_unique<Context>(weights_.get(), alone, threads_, should_abort, &options_.on_log);
+  };
+  engine_ = std::make_unique<Engine>(*context_, std::move(engine), &options_.on_log);
   pool_ = std::make_unique<WorkerPool>(pool_threads);
+}
+
+PrefixCache::Limits Model::plan_cache(const ContextOptions& context) {
+  PrefixCache::Limits limits;
+  limits.running = static_cast<int32_t>(options_.max_sequences);
+  limits.cells = info_.cache_size;
+  limits.sharing = !info_.no_prefix_sharing;
+  if (!limits.sharing) return limits;
+  // Every step reads the weights, and the idle cells as well: those may take 1/64 of the time.
+  const size_t cheap =
+      info_.size_bytes / 64 / std::max<size_t>(1, cell_bytes(weights_.get(), context.kv_cache_type));
+  limits.idle_cells = std::min<size_t>(info_.cache_size / 2, std::max<size_t>(512, cheap));
+  limits.saved_tokens = options_.prefix_cache_size.value_or(info_.cache_size);
+  info_.prefix_cache_size = static_cast<uint32_t>(limits.saved_tokens);
+  return limits;
 }
 
 Prompt Model::prepare(const RenderInput& input, const ControlTokenPolicy& policy) const {
@@ -216,7 +249,16 @@ Prompt Model::prepare(const RenderInput& input, const ControlTokenPolicy& policy
 
 std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy policy,
                                            GenerateOptions options, Inference::Listener listener) {
-  auto inference = std::make_shared<Inference>(std::move(listener));
+  auto inference = std::make_shared<Inference>(std::move(listener), [count = in_progress_] { --*count; });
+  if ((*in_progress_)++ >= static_cast<size_t>(info_.max_sequences) + info_.max_queue) {
+    inference->fail(
+        Error(ErrorCode::QueueFull,
+              "maxQueue " + std::to_string(info_.max_queue) +
+                  " requests are waiting already; try again later, or load the model with a larger "
+                  "maxQueue or maxSequences",
+              {{"max_queue", static_cast<int64_t>(info_.max_queue)}}));
+    return inference;
+  }
   post([this, inference, input = std::move(input), policy = std::move(policy), options = std::move(options)] {
     try {
       start(inference, input, policy, options);
@@ -235,6 +277,10 @@ void Model::start(const std::shared_ptr<Inference>& inference, const RenderInput
                   const ControlTokenPolicy& policy, const GenerateOptions& options) {
   require_alive();
   if (inference->cancelled()) return;
+  if (options.prompt_lookup && info_.no_prefix_sharing)
+    throw Error(ErrorCode::InvalidOption,
+                "speculative needs a cache that can be cut at any token, and " + *info_.no_prefix_sharing,
+                {{"path", "speculative"}});
   auto prompt = prepare(input, policy);
   inference->describe_prompt(std::move(prompt.digest));
   const size_t tokens = prompt.tokens.size();
@@ -278,6 +324,7 @@ void Model::shutdown() {
     if (pool_) pool_->stop(); // queued requests fail with Disposed
     if (engine_) engine_->stop();
     context_.reset();
+    threads_.reset();
     weights_.reset();
 #ifdef __GLIBC__
     // A vocabulary is hundreds of thousands of small allocations, and glibc keeps what is freed in the arenas

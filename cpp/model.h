@@ -26,8 +26,11 @@ struct LoadOptions {
   uint32_t context_size = 0;  ///< most tokens of one request; 0: the trained length, at most 8192
   uint32_t cache_size = 0;    ///< KV cells shared by all requests; 0: context_size
   uint32_t max_sequences = 8; ///< requests running at once
-  int32_t gpu_layers = -1;    ///< negative: all
-  int32_t threads = 0;        ///< 0: one per core
+  uint32_t max_queue = 1000;  ///< requests waiting beside them; further ones fail
+  /// Tokens of finished requests that are kept in host memory for later ones; none: cache_size
+  std::optional<uint32_t> prefix_cache_size;
+  int32_t gpu_layers = -1; ///< negative: all
+  int32_t threads = 0;     ///< 0: default_threads()
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type = GGML_TYPE_F16;
   std::optional<std::string> chat_template;      ///< instead of the model's own
@@ -43,6 +46,8 @@ struct ModelInfo {
   uint64_t parameters = 0, size_bytes = 0;
   uint32_t vocabulary_size = 0, layers = 0, embedding_length = 0, trained_context_size = 0;
   uint32_t context_size = 0, cache_size = 0, max_sequences = 0, batch_size = 0;
+  uint32_t max_queue = 0, prefix_cache_size = 0;
+  std::optional<std::string> no_prefix_sharing; ///< the reason, where requests cannot share prefixes
   int32_t threads = 0;
   std::optional<std::string> chat_template;
   std::string metadata_sha256; ///< of everything in the file before the weights
@@ -87,6 +92,7 @@ class Model {
   void load_weights(const Progress& progress, const std::atomic<bool>& cancelled);
   void read_metadata();
   void create_engine();
+  PrefixCache::Limits plan_cache(const ContextOptions& context);
   void start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
              const ControlTokenPolicy& policy, const GenerateOptions& options);
 
@@ -101,9 +107,11 @@ class Model {
   std::unique_ptr<PromptTokenizer> prompt_tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
   std::optional<Error> template_error_; ///< the model's own template does not parse
+  std::shared_ptr<ThreadPool> threads_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<WorkerPool> pool_;
+  std::shared_ptr<std::atomic<size_t>> in_progress_ = std::make_shared<std::atomic<size_t>>(0);
   std::atomic<bool> disposed_ = false;
   std::once_flag shutdown_once_;
 };

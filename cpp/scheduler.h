@@ -1,5 +1,7 @@
 #pragma once
 
+#include "prefill-pace.h"
+#include "prefix-cache.h"
 #include "sequence.h"
 
 #include <deque>
@@ -14,59 +16,81 @@ struct Chunk {
   Sequence* sequence;
   size_t begin, count; ///< into Sequence::tokens()
   bool reaches_end;    ///< the last pending token is among them: its logits are wanted
+  size_t drafted = 0;  ///< so many of Sequence::draft() follow, and the logits of each are wanted
 };
 
 struct SchedulerLimits {
-  int32_t sequences; ///< most sequences that run at once; their ids are 0 … sequences - 1
-  size_t cells;      ///< of the KV cache, shared by all running sequences
+  PrefixCache::Limits cache;
+  size_t batch_tokens; ///< most tokens of one batch
+  size_t outputs;      ///< most tokens of one batch whose logits are wanted
 };
 
 /// Decides what the next batch holds. Pure policy: it knows no llama.cpp and runs on the engine thread.
 ///
-/// Running sequences that generate come first, one token each; what is left of the batch goes to
-/// prefill, oldest request first. When the cells run out, the newest sequence gives its place back and
-/// is computed again later; what it has generated is kept. A sequence alone always fits.
+/// Running sequences that generate come first, one token each, and prompts get what PrefillPace allows: half
+/// of it the oldest request, the other half whoever has least left, so that a long prompt neither starves nor
+/// blocks. A request that begins like an older one which is being read in waits until that is done, and then
+/// starts from its cells. When the cells run out, the newest sequence gives its place back and goes on later;
+/// what it has generated is kept. A sequence alone always fits.
 class Scheduler {
  public:
-  /// `clear_cells` frees the KV cells of a sequence id.
-  Scheduler(SchedulerLimits limits, std::function<void(int32_t id)> clear_cells);
+  Scheduler(SequenceMemory& memory, SchedulerLimits limits);
 
   void add(std::unique_ptr<Sequence> sequence);
 
   /// The next batch, of at most `batch_tokens` tokens. Empty when there is nothing to do.
   std::vector<Chunk> plan(size_t batch_tokens);
 
+  /// The chunks of a plan are in the cache. Draft tokens are not counted yet.
+  void computed(const std::vector<Chunk>& chunks, double milliseconds);
+  /// So many of the draft tokens were right and belong to the sequence now.
+  void accept_draft(const Chunk& chunk, size_t right);
+
   /// The cache turned out smaller than the limits say: sends the newest running sequence back to the
   /// waiting ones and lets nobody in until a running one has ended. False when only one is running.
   bool yield_to_oldest();
 
+  /// Frees the cells that only idle prefixes use. False when there were none.
+  bool evict_idle() { return cache_.evict_all(); }
+
   /// Forgets what a running sequence has in the cache; it keeps its place and is computed again.
   void restart(Sequence& sequence);
 
-  /// Takes a sequence out, waiting or running, and frees its cells.
-  std::unique_ptr<Sequence> remove(const Sequence& sequence);
+  /// Takes a sequence out, waiting or running. Its cells are kept for others unless they may be wrong.
+  enum class Cells { Keep, Discard };
+  std::unique_ptr<Sequence> remove(const Sequence& sequence, Cells cells);
   /// Takes out every sequence for which the predicate holds.
-  std::vector<std::unique_ptr<Sequence>> remove_if(const std::function<bool(Sequence&)>& predicate);
+  std::vector<std::unique_ptr<Sequence>> remove_if(const std::function<bool(Sequence&)>& predicate,
+                                                   Cells cells);
+
+  /// All cells are gone; unless `usable`, for good. To be followed by the removal of all sequences.
+  void reset(bool usable) { cache_.reset(usable); }
 
   bool empty() const { return waiting_.empty() && running_.empty(); }
   size_t waiting() const { return waiting_.size(); }
   size_t running() const { return running_.size(); }
-  /// Cells in use by running sequences.
-  size_t used_cells() const;
+  const PrefixCache& cache() const { return cache_; }
 
  private:
   void admit();
-  std::vector<Chunk> fill(size_t batch_tokens) const;
-  bool preempt_newest();
+  void settle(Sequence& sequence);
+  void follow(Sequence& sequence);
+  bool preempt_newest(Cells cells);
+  void forget(Sequence& sequence);
+
+  std::vector<Chunk> fill(size_t batch_tokens);
+  std::vector<size_t> share_prefill(const std::vector<Sequence*>& prefilling, size_t tokens) const;
+  size_t cap_for_followers(const Sequence& leader, size_t count) const;
+  void add_drafts(std::vector<Chunk>& chunks, size_t tokens_left);
   size_t growth_reserve(const Sequence* newcomer) const;
-  void release(Sequence& sequence);
+  size_t new_cells(const Sequence& newcomer) const;
 
   const SchedulerLimits limits_;
-  const std::function<void(int32_t)> clear_cells_;
+  PrefixCache cache_;
+  PrefillPace pace_;
   std::deque<std::unique_ptr<Sequence>> waiting_;  ///< by arrival
   std::vector<std::unique_ptr<Sequence>> running_; ///< by arrival
-  std::vector<int32_t> free_ids_;
-  uint64_t arrivals_ = 0;
+  uint64_t arrivals_ = 1;
   bool holding_ = false; ///< nobody is let in
 };
 

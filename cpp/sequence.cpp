@@ -8,10 +8,12 @@ Sequence::Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prom
                    const GenerateOptions& options, const Tokenizer& tokenizer, size_t context_size)
     : inference_(std::move(inference)), tokenizer_(tokenizer),
       ignore_end_of_sequence_(options.ignore_end_of_sequence),
-      wants_logprobs_(options.sampling.logprobs >= 0), max_tokens_(options.max_tokens),
-      prompt_size_(prompt.size()), token_limit_(std::min(context_size, prompt.size() + options.max_tokens)),
-      tokens_(std::move(prompt)), sampler_(options.sampling, tokenizer.size()), text_stream_(options.stop) {
+      wants_logprobs_(options.sampling.logprobs >= 0), reproducible_(options.reproducible),
+      max_tokens_(options.max_tokens), prompt_size_(prompt.size()),
+      token_limit_(std::min(context_size, prompt.size() + options.max_tokens)), tokens_(std::move(prompt)),
+      sampler_(options.sampling, tokenizer.size()), text_stream_(options.stop) {
   sampler_.accept_prompt(tokens_);
+  if (options.prompt_lookup) prompt_lookup_.emplace();
 }
 
 bool Sequence::advance(const float* logits) {
@@ -42,6 +44,17 @@ bool Sequence::advance(const float* logits) {
   else
     finish(tokens_.size() - prompt_size_ == max_tokens_ ? FinishReason::Length : FinishReason::Context);
   return false;
+}
+
+size_t Sequence::propose(size_t limit) {
+  // One token follows the last guess at least, and it has to fit too.
+  draft_ = prompt_lookup_->propose(tokens_, std::min(limit, headroom() - 1));
+  return draft_.size();
+}
+
+void Sequence::learn(size_t drafted, size_t right) {
+  prompt_lookup_->learn(drafted, right);
+  inference_->add_drafts(static_cast<uint32_t>(drafted), static_cast<uint32_t>(right));
 }
 
 LikelyToken Sequence::likely(Token token, float logprob) const {

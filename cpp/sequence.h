@@ -1,11 +1,14 @@
 #pragma once
 
 #include "inference.h"
+#include "prompt-lookup.h"
 #include "sampler.h"
 #include "text-stream.h"
 #include "tokenizer.h"
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,8 @@ struct GenerateOptions {
   uint32_t max_tokens = 512;
   std::vector<std::string> stop;
   bool ignore_end_of_sequence = false;
+  bool prompt_lookup = false; ///< speculate by PromptLookup
+  bool reproducible = false;  ///< compute it by itself, in batches of fixed size
 };
 
 /// One request as the engine sees it: its tokens, how many of them are in the KV cache, and the state of
@@ -41,9 +46,20 @@ class Sequence {
 
   Inference& inference() { return *inference_; }
 
+  bool reproducible() const { return reproducible_; }
+  bool speculates() const { return prompt_lookup_.has_value(); }
+  /// Guesses at most so many of the tokens to come; how many there are in draft().
+  size_t propose(size_t limit);
+  std::span<const Token> draft() const { return draft_; }
+  /// So many of the guesses were right.
+  void learn(size_t drafted, size_t right);
+
   // The scheduler's part.
-  size_t computed = 0; ///< tokens()[0, computed) are in the KV cache
-  int32_t id = -1;     ///< the sequence id in the KV cache while running, else -1
+  size_t computed = 0;              ///< tokens()[0, computed) are in the KV cache
+  int32_t id = -1;                  ///< the sequence id in the KV cache while running, else -1
+  bool attached = false;            ///< it has begun, from what was in the cache
+  const Sequence* leader = nullptr; ///< the running sequence whose cells it waits for, while not attached
+  size_t follow_until = 0;          ///< it begins when the leader has computed this many tokens
   uint64_t arrival = 0;
 
  private:
@@ -54,12 +70,15 @@ class Sequence {
   const Tokenizer& tokenizer_;
   const bool ignore_end_of_sequence_;
   const bool wants_logprobs_;
+  const bool reproducible_;
   const size_t max_tokens_;
   const size_t prompt_size_;
   const size_t token_limit_;
   std::vector<Token> tokens_;
   Sampler sampler_;
   TextStream text_stream_;
+  std::optional<PromptLookup> prompt_lookup_;
+  std::span<const Token> draft_;
   std::string piece_, visible_; // reused from token to token
 };
 

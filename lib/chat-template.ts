@@ -1,6 +1,6 @@
 import { loadAddon } from './addon.js'
-import { fromNative, type NativeError } from './errors.js'
 import type { NativeChatTemplate } from './native.js'
+import { fromNative, type NativeError } from './native-error.js'
 import { readTemplateRenderOptions, readTemplateSource, readTemplateVariables } from './options.js'
 import type { RenderedText, SpecialTokenName, TemplateRenderOptions } from './types.js'
 

@@ -1,6 +1,7 @@
-import { CancelledError, fromNative, InferenceConsumedError } from './errors.js'
+import { CancelledError, InferenceConsumedError } from './errors.js'
 import { readLogprobs, toNumbers } from './logprobs.js'
 import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
+import { fromNative } from './native-error.js'
 import { completeReceipt, type ReceiptTerms } from './receipt.js'
 import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
 

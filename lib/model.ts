@@ -1,17 +1,11 @@
 import { totalmem } from 'node:os'
 import { loadAddon } from './addon.js'
 import { ChatTemplate } from './chat-template.js'
-import {
-  CancelledError,
-  DisposedError,
-  fromNative,
-  InvalidOptionError,
-  type NativeError,
-  OutOfMemoryError,
-} from './errors.js'
+import { CancelledError, DisposedError, InvalidOptionError, OutOfMemoryError } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
 import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
+import { fromNative, type NativeError } from './native-error.js'
 import {
   type CheckedLoadOptions,
   type CheckedModelGenerateOptions,
@@ -161,6 +155,8 @@ export class Model implements AsyncDisposable {
       stop: options.stop,
       logprobs: options.logprobs ?? -1,
       ignoreEndOfSequence: options.ignoreEndOfSequence,
+      reproducible: options.reproducible,
+      promptLookup: options.speculative === 'prompt-lookup',
     }
     return {
       native: this.#native.generate(generateRequest, onNews),
@@ -295,6 +291,8 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
         contextSize: options.contextSize ?? 0,
         cacheSize: options.cacheSize ?? 0,
         maxSequences: options.maxSequences,
+        maxQueue: options.maxQueue,
+        prefixCacheSize: options.prefixCacheSize ?? -1,
         gpuLayers: options.gpuLayers === 'auto' ? -1 : options.gpuLayers,
         threads: options.threads ?? 0,
         flashAttention: options.flashAttention === 'auto' ? -1 : options.flashAttention ? 1 : 0,

@@ -1,5 +1,5 @@
 // What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
-import type { NativeError } from './errors.js'
+import type { NativeError } from './native-error.js'
 import type { FinishReason, ModelInfo, ModelLoad, RenderedText, Timings, Usage } from './types.js'
 
 export interface NativeAddon {
@@ -40,6 +40,9 @@ export interface NativeLoadOptions {
   /** 0: chosen by the engine. */
   readonly cacheSize: number
   readonly maxSequences: number
+  readonly maxQueue: number
+  /** Negative: chosen by the engine. */
+  readonly prefixCacheSize: number
   /** Negative: all. */
   readonly gpuLayers: number
   /** 0: chosen by the engine. */
@@ -80,6 +83,8 @@ export interface NativeGenerateRequest extends NativeRenderRequest {
   /** -1: none. */
   readonly logprobs: number
   readonly ignoreEndOfSequence: boolean
+  readonly reproducible: boolean
+  readonly promptLookup: boolean
 }
 
 export interface NativeModel {

@@ -47,6 +47,8 @@ export interface CheckedModelGenerateOptions extends CheckedRenderOptions {
   /** Null when log probabilities are not asked for. */
   readonly logprobs: number | null
   readonly ignoreEndOfSequence: boolean
+  readonly reproducible: boolean
+  readonly speculative: 'prompt-lookup' | false
 }
 
 /** The options of `generateInference`, checked and copied. */
@@ -60,6 +62,8 @@ export interface CheckedLoadOptions {
   readonly contextSize: number | null
   readonly cacheSize: number | null
   readonly maxSequences: number
+  readonly maxQueue: number
+  readonly prefixCacheSize: number | null
   readonly gpuLayers: number | 'auto'
   readonly threads: number | null
   readonly flashAttention: boolean | 'auto'
@@ -103,6 +107,8 @@ const MODEL_GENERATE_NAMES = {
   signal: true,
   logprobs: true,
   ignoreEndOfSequence: true,
+  reproducible: true,
+  speculative: true,
 } as const
 const MODEL_GENERATE_OPTIONS = namesOf<ModelGenerateOptions>(MODEL_GENERATE_NAMES)
 const GENERATE_OPTIONS = namesOf<GenerateOptions>({ ...MODEL_GENERATE_NAMES, model: true })
@@ -110,6 +116,8 @@ const LOAD_OPTIONS = namesOf<LoadModelOptions>({
   contextSize: true,
   cacheSize: true,
   maxSequences: true,
+  maxQueue: true,
+  prefixCacheSize: true,
   gpuLayers: true,
   threads: true,
   flashAttention: true,
@@ -221,6 +229,8 @@ function generateOptions(given: OptionBag): CheckedModelGenerateOptions {
     signal: given.signal('signal'),
     logprobs: given.number('logprobs', null, { integer: true, min: 0, max: 20 }),
     ignoreEndOfSequence: given.boolean('ignoreEndOfSequence', false),
+    reproducible: given.boolean('reproducible', false),
+    speculative: given.oneOf<'prompt-lookup' | false>('speculative', false, ['prompt-lookup', false]),
     ...renderOptions(given),
   }
 }
@@ -235,7 +245,9 @@ export function readLoadOptions(options: unknown): CheckedLoadOptions {
   return Object.freeze({
     contextSize: given.number('contextSize', null, { integer: true, min: 16, max: MAX_INT32 }),
     cacheSize: given.number('cacheSize', null, { integer: true, min: 16, max: MAX_INT32 }),
-    maxSequences: given.number('maxSequences', 8, { integer: true, min: 1, max: 256 }),
+    maxSequences: given.number('maxSequences', 8, { integer: true, min: 1, max: 240 }),
+    maxQueue: given.number('maxQueue', 1000, { integer: true, min: 0, max: MAX_INT32 }),
+    prefixCacheSize: given.number('prefixCacheSize', null, { integer: true, min: 0, max: MAX_INT32 }),
     gpuLayers: given.numberOr('gpuLayers', 'auto', { integer: true, min: 0, max: MAX_INT32 }),
     threads: given.number('threads', null, { integer: true, min: 1, max: 512 }),
     flashAttention: given.oneOf<boolean | 'auto'>('flashAttention', 'auto', ['auto', true, false]),

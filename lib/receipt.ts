@@ -53,6 +53,8 @@ export function receiptTerms(
       frequencyPenalty: request.frequencyPenalty,
       stop: request.stop,
       ignoreEndOfSequence: request.ignoreEndOfSequence,
+      reproducible: request.reproducible,
+      speculative: request.promptLookup ? 'prompt-lookup' : false,
     }),
     seed: request.seed,
     packageVersion: version,

@@ -132,6 +132,21 @@ export interface ModelGenerateOptions extends RenderOptions {
   readonly logprobs?: number | undefined
   /** Generate on when the model ends its message, up to `maxTokens`. Default: false. */
   readonly ignoreEndOfSequence?: boolean | undefined
+  /**
+   * Whether the same messages, options and seed give the same tokens whatever else is running, on the same machine
+   * and build. Without it, requests are computed together, and rounding depends on who shares a batch: where two
+   * tokens are almost equally likely, the choice may differ. With it a request is computed by itself, in a context
+   * of its own (made at the first such request: more memory for its cache of `contextSize` cells), one after the
+   * other, and nothing is taken from the prefix cache: slower. Default: false.
+   */
+  readonly reproducible?: boolean | undefined
+  /**
+   * `'prompt-lookup'` guesses ahead what the text repeats of itself or of the prompt, and checks the guesses in one
+   * batch. The distribution of the output is unchanged. Faster for texts that repeat their prompt (summaries,
+   * corrections, code), slower for others: see `timings.draftedTokens`. Needs a model whose cache can be cut at any
+   * token (`info.prefixSharing`). Default: `false`.
+   */
+  readonly speculative?: 'prompt-lookup' | false | undefined
 }
 
 /** What `generateInference` takes, besides the messages. */
@@ -169,11 +184,25 @@ export interface LoadModelOptions {
   readonly contextSize?: number | undefined
   /** Cells of the key-value cache that all requests share, one a token: an integer from 16. Default: `contextSize`. */
   readonly cacheSize?: number | undefined
-  /** How many requests are evaluated together at most; more wait in line. An integer from 1 to 256. Default: 8. */
+  /** How many requests are evaluated together at most; more wait in line. An integer from 1 to 240. Default: 8. */
   readonly maxSequences?: number | undefined
+  /**
+   * How many further requests may wait in line. One more is refused with `QueueFullError`. An integer from 0 to
+   * 2147483647. Default: 1000.
+   */
+  readonly maxQueue?: number | undefined
+  /**
+   * How many tokens of finished requests are kept in host memory, for requests that begin the same way. They take as
+   * much memory as the same number of cells of the cache. An integer from 0 to 2147483647. Default: `cacheSize`.
+   */
+  readonly prefixCacheSize?: number | undefined
   /** How many layers are put on the GPU: an integer from 0, or `'auto'` for as many as fit. Default: `'auto'`. */
   readonly gpuLayers?: number | 'auto' | undefined
-  /** CPU threads for evaluation: an integer from 1 to 512. Default: chosen by the engine. */
+  /**
+   * CPU threads for evaluation: an integer from 1 to 512. They wait for each other by spinning, so one that has to
+   * share its processor holds up all. Default: one per physical core, at most 16, with one processor left for the
+   * rest of the process.
+   */
   readonly threads?: number | undefined
   /** Whether flash attention is used; `'auto'` where the model and the device allow it. Default: `'auto'`. */
   readonly flashAttention?: boolean | 'auto' | undefined
@@ -225,7 +254,10 @@ export type FinishReason = 'stop' | 'length' | 'stop-string' | 'context'
 export interface Usage {
   /** Length of the prompt, with the cached part. */
   readonly promptTokens: number
-  /** How much of the prompt was taken from the cache and not evaluated again. */
+  /**
+   * How much of the prompt was already in the cache, from earlier requests or ones that run, and was not evaluated
+   * again.
+   */
   readonly cachedTokens: number
   /** How many tokens were generated. */
   readonly completionTokens: number
@@ -243,6 +275,10 @@ export interface Timings {
   readonly perTokenMs: number
   /** From the call until the end. */
   readonly totalMs: number
+  /** How many tokens `speculative` guessed ahead; 0 without it. */
+  readonly draftedTokens: number
+  /** How many of those were right: each saved a step. */
+  readonly acceptedTokens: number
 }
 
 /** A token and the natural logarithm of its probability. */
@@ -326,6 +362,8 @@ export interface Receipt {
     readonly frequencyPenalty: number
     readonly stop: readonly string[]
     readonly ignoreEndOfSequence: boolean
+    readonly reproducible: boolean
+    readonly speculative: 'prompt-lookup' | false
   }
   readonly seed: number
   /** Of this package. */
@@ -376,6 +414,12 @@ export interface ModelInfo {
   readonly cacheSize: number
   /** How many requests are evaluated together at most. */
   readonly maxSequences: number
+  /** How many further requests may wait in line. */
+  readonly maxQueue: number
+  /** How many tokens of finished requests are kept in host memory. */
+  readonly prefixCacheSize: number
+  /** Whether requests that begin alike share what is computed for it; if not, why. */
+  readonly prefixSharing: { readonly enabled: boolean; readonly reason: string | null }
   /** The most tokens evaluated in one step. */
   readonly batchSize: number
   /** CPU threads used for evaluation. */
@@ -396,6 +440,8 @@ export interface ModelLoad {
   readonly waiting: number
   /** Requests that are evaluated. */
   readonly running: number
-  /** Cells of the key-value cache in use. */
+  /** Cells of the key-value cache that requests in progress use. */
   readonly usedCells: number
+  /** Tokens of finished requests that are kept in host memory. */
+  readonly savedTokens: number
 }

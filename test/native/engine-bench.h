@@ -18,6 +18,7 @@ struct Request {
   bool ignore_end_of_sequence = false;
   size_t context_size = 1000;
   int32_t logprobs = -1;
+  bool prompt_lookup = false, reproducible = false;
 
   std::vector<Token> prompt() const {
     std::vector<Token> tokens(prompt_size);
@@ -35,16 +36,25 @@ class EngineBench {
   ~EngineBench() { stop(); }
 
   /// Not before the decoder's script is set.
-  void start() {
-    engine_ = std::make_unique<Engine>(
-        decoder, Engine::Options{{limits_.sequences, limits_.cells}, limits_.batch_tokens}, nullptr);
-  }
+  void start() { engine_ = std::make_unique<Engine>(decoder, options(), nullptr); }
   Engine& engine() {
     if (!engine_) start();
     return *engine_;
   }
   /// The engine while it may be running in the script, where start() has not returned perhaps.
   Engine* running() const { return engine_.get(); }
+
+  Engine::Options options() {
+    Engine::Options options;
+    options.shared.limits = limits_.scheduler();
+    options.reproducible.limits = {{.running = 1, .cells = limits_.cells, .sharing = false}, 16, 1};
+    options.reproducible.fixed_batches = true;
+    options.make_reproducible = [this] {
+      if (refuse_reproducible) throw Error(ErrorCode::OutOfMemory, "no second context");
+      return std::make_unique<FakeDecoder>(FakeDecoder::Limits{1, limits_.cells, 16});
+    };
+    return options;
+  }
 
   Run submit(const Request& request) {
     Run run;
@@ -76,6 +86,8 @@ class EngineBench {
     options.max_tokens = request.max_tokens;
     options.stop = request.stop;
     options.ignore_end_of_sequence = request.ignore_end_of_sequence;
+    options.prompt_lookup = request.prompt_lookup;
+    options.reproducible = request.reproducible;
     return std::make_unique<Sequence>(std::move(inference), request.prompt(), options, gpt2(),
                                       request.context_size);
   }
@@ -98,6 +110,7 @@ class EngineBench {
 
  public:
   FakeDecoder decoder;
+  bool refuse_reproducible = false;
 
  private:
   std::unique_ptr<Engine> engine_; ///< before the decoder goes

@@ -4,10 +4,13 @@
 // notes every breach of the contract in decoder.h.
 
 #include "decoder.h"
+#include "scheduler.h"
 #include "support.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -21,13 +24,19 @@ class FakeDecoder : public Decoder {
     int32_t sequences = 8;
     size_t cells = 100000;
     size_t batch_tokens = 64;
+
+    SchedulerLimits scheduler() const {
+      return {{.running = sequences, .cells = cells, .idle_cells = cells / 4, .saved_tokens = cells},
+              batch_tokens,
+              static_cast<size_t>(sequences + PrefixCache::extra_ids)};
+    }
   };
 
   explicit FakeDecoder(Limits limits) : limits_(limits), logits_(static_cast<size_t>(gpt2().size()), -100) {}
 
   /// Called before each decode; what it returns happens. May block and may throw.
   std::function<DecodeStatus(Batch)> script = [](Batch) { return DecodeStatus::Ok; };
-  bool can_rebuild = true;
+  bool can_rebuild = true, can_save = true, can_restore = true;
   /// The token that is to follow; by default some letter, by the hash of all tokens so far.
   std::function<Token(const std::vector<Token>& history)> next = [](const std::vector<Token>& history) {
     return static_cast<Token>(letter_a + static_cast<Token>(hash(history) % 26));
@@ -35,7 +44,7 @@ class FakeDecoder : public Decoder {
 
   // To be read when the engine has stopped.
   std::vector<std::string> breaches;
-  int decodes = 0, rebuilds = 0;
+  int decodes = 0, rebuilds = 0, shares = 0, saves = 0, restores = 0;
   size_t largest_batch = 0, most_cells = 0;
   std::vector<Token> admitted; ///< the first token of each sequence that was begun, in order
 
@@ -57,10 +66,9 @@ class FakeDecoder : public Decoder {
         unknown_.insert(token.sequence);
     if (status != DecodeStatus::Ok) return status;
     for (size_t i = 0; i < batch.size(); ++i) {
-      auto& history = histories_[batch[i].sequence];
-      if (history.empty()) admitted.push_back(batch[i].token);
-      history.push_back(batch[i].token);
-      if (batch[i].wants_logits) wanted_[i] = history;
+      if (batch[i].position == 0) admitted.push_back(batch[i].token);
+      put(batch[i].sequence, batch[i].position, batch[i].token);
+      if (batch[i].wants_logits) wanted_[i] = history(batch[i].sequence);
     }
     most_cells = std::max(most_cells, used());
     expect(used() <= limits_.cells, "more cells than there are");
@@ -88,27 +96,75 @@ class FakeDecoder : public Decoder {
 
   void clear(int32_t sequence) override {
     expect(!broken_, "clear() on a broken context");
-    expect(sequence >= 0 && sequence < limits_.sequences, "clear() of an id out of range");
-    histories_.erase(sequence);
+    expect(valid(sequence), "clear() of an id out of range");
+    sequences_.erase(sequence);
     unknown_.erase(sequence);
+  }
+
+  void truncate(int32_t sequence, int32_t begin) override {
+    expect(valid(sequence), "truncate() of an id out of range");
+    expect(sequences_[sequence].contains(begin), "truncate() where there is nothing");
+    sequences_[sequence].erase(sequences_[sequence].lower_bound(begin), sequences_[sequence].end());
+  }
+
+  void share(int32_t from, int32_t to, int32_t begin, int32_t end) override {
+    expect(!broken_, "share() on a broken context");
+    expect(valid(from) && valid(to) && from != to, "share() with an id out of range");
+    expect(!unknown_.contains(from), "cells in an unknown state are shared");
+    expect(begin < end, "share() of nothing");
+    for (int32_t position = begin; position < end; ++position) {
+      expect(sequences_[from].contains(position), "share() of cells that are not there");
+      expect(!sequences_[to].contains(position), "share() to where there is something");
+      sequences_[to][position] = sequences_[from][position];
+    }
+    ++shares;
+  }
+
+  std::vector<uint8_t> save(int32_t sequence) override {
+    if (!can_save) return {};
+    std::vector<int32_t> data;
+    for (const auto& [position, cell] : sequences_[sequence]) {
+      data.push_back(position);
+      data.push_back(*cell);
+    }
+    ++saves;
+    const auto* bytes = reinterpret_cast<const uint8_t*>(data.data());
+    return {bytes, bytes + data.size() * sizeof(int32_t)};
+  }
+
+  bool restore(int32_t sequence, std::span<const uint8_t> bytes) override {
+    expect(!sequences_.contains(sequence) || sequences_[sequence].empty(), "restore() over something");
+    if (!can_restore) return false;
+    std::vector<int32_t> data(bytes.size() / sizeof(int32_t));
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<uint8_t*>(data.data()));
+    for (size_t i = 0; i < data.size(); i += 2)
+      put(sequence, data[i], data[i + 1]);
+    expect(used() <= limits_.cells, "more cells than there are");
+    ++restores;
+    return true;
   }
 
   bool rebuild() override {
     ++rebuilds;
     if (!can_rebuild) return false;
-    histories_.clear();
+    sequences_.clear();
     unknown_.clear();
     broken_ = false;
     return true;
   }
 
   /// How many sequences are in the cache.
-  size_t sequences() const { return histories_.size(); }
-  size_t used() const {
-    size_t cells = 0;
-    for (const auto& [id, history] : histories_)
-      cells += history.size();
-    return cells;
+  size_t sequences() const {
+    return static_cast<size_t>(
+        std::ranges::count_if(sequences_, [](const auto& entry) { return !entry.second.empty(); }));
+  }
+  /// Cells in use, those that sequences share once.
+  size_t used() const { return *used_; }
+
+  /// The first token of a sequence in the cache, or -1.
+  Token first(int32_t sequence) const {
+    const auto found = sequences_.find(sequence);
+    return found == sequences_.end() || found->second.empty() ? -1 : *found->second.begin()->second;
   }
 
   static uint64_t hash(const std::vector<Token>& history) {
@@ -128,21 +184,42 @@ class FakeDecoder : public Decoder {
     expect(batch.size() <= limits_.batch_tokens, "a batch over the limit");
     largest_batch = std::max(largest_batch, batch.size());
     std::map<int32_t, size_t> ends;
-    for (const auto& [id, history] : histories_)
-      ends[id] = history.size();
-    std::set<int32_t> wants;
+    for (const auto& [id, cells] : sequences_)
+      ends[id] = cells.size();
+    size_t wanted = 0;
     for (const auto& token : batch) {
-      expect(token.sequence >= 0 && token.sequence < limits_.sequences, "a sequence id out of range");
+      expect(valid(token.sequence), "a sequence id out of range");
       expect(!unknown_.contains(token.sequence), "a sequence in an unknown state goes on");
       expect(token.position == static_cast<int32_t>(ends[token.sequence]++), "positions have gaps");
-      expect(!wants.contains(token.sequence), "tokens after the one whose logits are wanted");
-      if (token.wants_logits) wants.insert(token.sequence);
+      wanted += token.wants_logits;
     }
+    expect(wanted <= static_cast<size_t>(limits_.sequences + PrefixCache::extra_ids), "too many outputs");
+  }
+
+  bool valid(int32_t sequence) const {
+    return sequence >= 0 && sequence < limits_.sequences + PrefixCache::extra_ids;
+  }
+
+  void put(int32_t sequence, int32_t position, Token token) {
+    ++*used_;
+    sequences_[sequence][position] = Cell(new Token(token), [used = used_](const Token* cell) {
+      --*used;
+      delete cell;
+    });
+  }
+
+  std::vector<Token> history(int32_t sequence) {
+    std::vector<Token> tokens;
+    for (const auto& [position, cell] : sequences_[sequence])
+      tokens.push_back(*cell);
+    return tokens;
   }
 
   const Limits limits_;
   bool broken_ = false;
-  std::map<int32_t, std::vector<Token>> histories_; ///< the cache
+  using Cell = std::shared_ptr<const Token>;
+  std::shared_ptr<size_t> used_ = std::make_shared<size_t>(0);
+  std::map<int32_t, std::map<int32_t, Cell>> sequences_; ///< the cache, by id and position
   std::set<int32_t> unknown_;
   std::map<size_t, std::vector<Token>> wanted_; ///< of the last batch, by index
   std::vector<float> logits_;

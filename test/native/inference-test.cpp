@@ -191,7 +191,7 @@ TEST(inference_measures_time) {
   pause();
   run.inference->append("c", 3, {});
   pause();
-  run.inference->add_cached_tokens(2);
+  run.inference->set_cached_tokens(2);
   run.inference->finish(FinishReason::Stop);
   const auto outcome = run.inference->outcome();
   const auto& timings = outcome.timings;

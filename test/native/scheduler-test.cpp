@@ -23,11 +23,13 @@ const float* logits() {
   return all.data();
 }
 
-/// A scheduler with a cache that notes what is in it and refuses what must not happen.
-class Bench {
+/// A scheduler with a cache that notes what is in it and refuses what must not happen. No prefixes are
+/// shared.
+class Bench : SequenceMemory {
  public:
   explicit Bench(int32_t sequences, size_t cells)
-      : limits_{sequences, cells}, scheduler(limits_, [this](int32_t id) { clear(id); }) {}
+      : limits_{.running = sequences, .cells = cells, .sharing = false},
+        scheduler(*this, {limits_, 512, static_cast<size_t>(sequences)}) {}
 
   Sequence& add(size_t prompt_size, uint32_t max_tokens, size_t context_size = 100000) {
     GenerateOptions options;
@@ -51,7 +53,7 @@ class Bench {
     for (const auto& chunk : chunks) {
       const Sequence& sequence = *chunk.sequence;
       CHECK(chunk.count > 0);
-      CHECK(sequence.id >= 0 && sequence.id < limits_.sequences);
+      CHECK(sequence.id >= 0 && sequence.id < limits_.running);
       CHECK(ids.insert(sequence.id).second);
       CHECK_EQ(chunk.begin, sequence.computed);
       CHECK_EQ(chunk.begin, cells[sequence.id]); // positions go on where the cache ends
@@ -63,20 +65,19 @@ class Bench {
     }
     CHECK(tokens <= batch_tokens);
     CHECK(used() + tokens <= limits_.cells);
-    CHECK_EQ(scheduler.used_cells(), used());
+    CHECK_EQ(scheduler.cache().used_cells(), used());
     CHECK(!chunks.empty() || scheduler.empty());
     return chunks;
   }
 
   /// Computes the plan.
   void decode() {
-    for (const auto& chunk : chunks) {
-      chunk.sequence->computed += chunk.count;
+    scheduler.computed(chunks, 1);
+    for (const auto& chunk : chunks)
       cells[chunk.sequence->id] += chunk.count;
-    }
     for (const auto& chunk : chunks)
       if (chunk.reaches_end && !chunk.sequence->advance(logits())) {
-        CHECK(scheduler.remove(*chunk.sequence) != nullptr);
+        CHECK(scheduler.remove(*chunk.sequence, Scheduler::Cells::Keep) != nullptr);
         ++completed;
       }
   }
@@ -93,13 +94,17 @@ class Bench {
   }
 
  private:
-  void clear(int32_t id) {
-    CHECK(id >= 0 && id < limits_.sequences);
+  void clear(int32_t id) override {
+    CHECK(id >= 0 && id < limits_.running);
     cells[id] = 0;
     ++clears;
   }
+  void truncate(int32_t, int32_t) override { CHECK(false); }
+  void share(int32_t, int32_t, int32_t, int32_t) override { CHECK(false); }
+  std::vector<uint8_t> save(int32_t) override { return {}; }
+  bool restore(int32_t, std::span<const uint8_t>) override { return false; }
 
-  const SchedulerLimits limits_;
+  const PrefixCache::Limits limits_;
 
  public:
   std::map<int32_t, size_t> cells; ///< in use, by sequence id
@@ -137,15 +142,15 @@ TEST(scheduler_decodes_before_it_prefills) {
   Sequence& second = bench.add(20, 5);
   Sequence& third = bench.add(2, 5);
   auto chunks = bench.plan(10);
-  CHECK_EQ(chunks.size(), 2u);
-  CHECK(chunks[0].sequence == &first && chunks[0].count == 1);
-  CHECK(chunks[1].sequence == &second && chunks[1].count == 9);
-  bench.decode();
-  bench.step(10);
-  chunks = bench.plan(10); // first and then the rest of second, and third
   CHECK_EQ(chunks.size(), 3u);
-  CHECK(chunks[1].sequence == &second && chunks[1].begin == 18 && chunks[1].reaches_end);
-  CHECK(chunks[2].sequence == &third && chunks[2].reaches_end);
+  CHECK(chunks[0].sequence == &first && chunks[0].count == 1);
+  CHECK(chunks[1].sequence == &second && chunks[1].count == 7);
+  CHECK(chunks[2].sequence == &third && chunks[2].count == 2); // a short one is not held up by a long one
+  bench.decode();
+  chunks = bench.plan(10);
+  CHECK_EQ(chunks.size(), 3u);
+  CHECK(chunks[0].sequence == &first && chunks[1].sequence == &third && chunks[1].count == 1);
+  CHECK(chunks[2].sequence == &second && chunks[2].begin == 7 && chunks[2].count == 8);
 }
 
 TEST(scheduler_admits_no_more_sequences_than_ids) {
@@ -247,7 +252,7 @@ TEST(scheduler_returns_preempted_sequences_to_their_place) {
   bench.step(100);
   CHECK(second.id == -1 && third.id == -1); // holds
   CHECK(!bench.scheduler.yield_to_oldest());
-  bench.scheduler.remove(first);
+  bench.scheduler.remove(first, Scheduler::Cells::Keep);
   bench.step(100);
   CHECK(second.id >= 0 && third.id >= 0 && fourth.id == -1);
   CHECK_EQ(bench.chunks[0].sequence, &second);
@@ -261,10 +266,10 @@ TEST(scheduler_holds_admission_until_a_running_one_ends) {
   bench.step(100);
   CHECK(bench.scheduler.yield_to_oldest());
   Sequence& fourth = bench.add(4, 100);
-  bench.scheduler.remove(fourth); // waiting: frees nothing
+  bench.scheduler.remove(fourth, Scheduler::Cells::Keep); // waiting: frees nothing
   bench.step(100);
   CHECK_EQ(third.id, -1);
-  bench.scheduler.remove(second);
+  bench.scheduler.remove(second, Scheduler::Cells::Keep);
   bench.step(100);
   CHECK(first.id >= 0 && third.id >= 0);
 }
@@ -285,13 +290,13 @@ TEST(scheduler_removes_waiting_and_running_once) {
   Sequence& running = bench.add(5, 10);
   Sequence& waiting = bench.add(5, 10);
   bench.step(100);
-  CHECK(bench.scheduler.remove(waiting).get() == &waiting);
+  CHECK(bench.scheduler.remove(waiting, Scheduler::Cells::Keep).get() == &waiting);
   CHECK_EQ(bench.clears, 0); // it had no cells
-  const auto removed = bench.scheduler.remove(running);
+  const auto removed = bench.scheduler.remove(running, Scheduler::Cells::Keep);
   CHECK(removed.get() == &running);
   CHECK_EQ(removed->id, -1);
   CHECK_EQ(bench.clears, 1);
-  CHECK(bench.scheduler.remove(running) == nullptr);
+  CHECK(bench.scheduler.remove(running, Scheduler::Cells::Keep) == nullptr);
   CHECK_EQ(bench.clears, 1);
   CHECK(bench.scheduler.empty());
 }
@@ -321,7 +326,7 @@ TEST(scheduler_survives_thousands_of_random_steps) {
             bench.scheduler.restart(*chunk.sequence);
           continue;
         case 2: // cancelled
-          bench.scheduler.remove(victim);
+          bench.scheduler.remove(victim, Scheduler::Cells::Keep);
           ++removed;
           continue;
         }

@@ -1,0 +1,153 @@
+#include "executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace verbatim {
+
+Executor::Executor(Decoder& decoder, Options options)
+    : decoder_(decoder), options_(options), scheduler_(decoder, options.limits),
+      batch_limit_(options.limits.batch_tokens) {
+}
+
+bool Executor::serves_nobody() const {
+  return !in_batch_.empty() &&
+         std::ranges::all_of(in_batch_, [](const Inference* inference) { return inference->cancelled(); });
+}
+
+void Executor::drop_cancelled() {
+  for (const auto& sequence : scheduler_.remove_if(
+           [](Sequence& candidate) { return candidate.inference().cancelled(); }, Scheduler::Cells::Keep)) {
+    grow_batches();
+    sequence->inference().fail(Error(ErrorCode::Cancelled, "the run was cancelled"));
+  }
+}
+
+bool Executor::step() {
+  if (broken_) {
+    fail_all(Error(ErrorCode::DecodeFailed,
+                   "the model's context was lost to an earlier failure and could not be built anew; "
+                   "dispose the model and load it again"));
+    return false;
+  }
+  const auto chunks = scheduler_.plan(batch_limit_);
+  if (chunks.empty()) return false;
+
+  batch_.clear();
+  in_batch_.clear();
+  for (const auto& chunk : chunks) {
+    Sequence& sequence = *chunk.sequence;
+    in_batch_.push_back(&sequence.inference());
+    auto position = static_cast<int32_t>(chunk.begin);
+    for (const Token token : std::span(sequence.tokens()).subspan(chunk.begin, chunk.count))
+      batch_.push_back({token, position++, sequence.id, false});
+    batch_.back().wants_logits = chunk.reaches_end;
+    for (const Token token : sequence.draft().first(chunk.drafted))
+      batch_.push_back({token, position++, sequence.id, true});
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  const DecodeStatus status = decoder_.decode(batch_);
+  in_batch_.clear();
+  if (status != DecodeStatus::Ok) {
+    recover(chunks, status);
+    return true;
+  }
+  scheduler_.computed(
+      chunks, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count());
+  sample(chunks);
+  return true;
+}
+
+void Executor::sample(const std::vector<Chunk>& chunks) {
+  size_t end = 0;
+  for (const auto& chunk : chunks) {
+    const size_t first_output = end + chunk.count - 1;
+    end += chunk.count + chunk.drafted;
+    if (!chunk.reaches_end) continue;
+    Sequence& sequence = *chunk.sequence;
+    try {
+      if (advance(chunk, first_output)) continue;
+      scheduler_.remove(sequence, Scheduler::Cells::Keep);
+      grow_batches();
+    } catch (const Error& error) {
+      fail(sequence, error);
+    } catch (const std::exception& error) {
+      fail(sequence, Error(ErrorCode::Internal, error.what()));
+    }
+  }
+}
+
+bool Executor::advance(const Chunk& chunk, size_t first_output) {
+  Sequence& sequence = *chunk.sequence;
+  if (chunk.drafted == 0) return sequence.advance(decoder_.logits(first_output));
+  // Every token is drawn from the model's own distribution, as without a draft; the draft only saves the next
+  // decode where the token drawn is the one guessed.
+  const auto draft = sequence.draft().first(chunk.drafted);
+  size_t right = 0;
+  bool goes_on = true;
+  while ((goes_on = sequence.advance(decoder_.logits(first_output + right))) && right < draft.size() &&
+         sequence.tokens().back() == draft[right])
+    ++right;
+  scheduler_.accept_draft(chunk, right);
+  return goes_on;
+}
+
+void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
+  if (status == DecodeStatus::Broken) {
+    start_over("llama.cpp failed in the middle of a computation");
+    return;
+  }
+  const size_t tokens = batch_.size();
+  // What the failed batch left in the cache is unknown, and not every kind of memory can be cut.
+  if (status != DecodeStatus::NoSlot)
+    for (const auto& chunk : chunks)
+      scheduler_.restart(*chunk.sequence);
+  if (status == DecodeStatus::Aborted) return;
+
+  // Try again with less: without idle prefixes, then with fewer sequences, which also finds the one that
+  // fails, then in smaller batches. Memory to compute in depends on the batch alone, so it is halved first
+  // then. What twice cannot be computed alone and token by token fails.
+  if (status == DecodeStatus::NoSlot && scheduler_.evict_idle()) return;
+  if (status != DecodeStatus::OutOfMemory && scheduler_.yield_to_oldest()) return;
+  if (tokens > 1 && !options_.fixed_batches) {
+    batch_limit_ = tokens / 2;
+    return;
+  }
+  if (scheduler_.yield_to_oldest()) return;
+  const Sequence& alone = *chunks.front().sequence;
+  const std::pair failure{alone.arrival, alone.tokens().size()};
+  if (std::exchange(failed_alone_, failure) != failure) return;
+  batch_limit_ = options_.limits.batch_tokens;
+  fail(alone,
+       status == DecodeStatus::Failed
+           ? Error(ErrorCode::DecodeFailed, "llama.cpp could not compute this request")
+           : Error(ErrorCode::OutOfMemory, "no memory to compute this request; use a smaller cacheSize or "
+                                           "contextSize, or fewer sequences"));
+}
+
+void Executor::grow_batches() {
+  batch_limit_ = std::min(options_.limits.batch_tokens, batch_limit_ * 2);
+}
+
+void Executor::start_over(const std::string& reason) {
+  in_batch_.clear();
+  broken_ = !decoder_.rebuild();
+  scheduler_.reset(!broken_);
+  fail_all(
+      Error(ErrorCode::DecodeFailed, reason + "; the requests of this model that were in progress are lost"));
+}
+
+void Executor::fail(const Sequence& sequence, const Error& error) {
+  if (const auto removed = scheduler_.remove(sequence, Scheduler::Cells::Discard)) {
+    grow_batches();
+    removed->inference().fail(error);
+  }
+}
+
+void Executor::fail_all(const Error& error) {
+  for (const auto& sequence : scheduler_.remove_if([](Sequence&) { return true; }, Scheduler::Cells::Discard))
+    sequence->inference().fail(error);
+}
+
+} // namespace verbatim

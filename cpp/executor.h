@@ -1,0 +1,63 @@
+#pragma once
+
+#include "decoder.h"
+#include "scheduler.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+/// Runs requests on one llama_context, step by step: schedule, decode, sample, emit. Used by the engine
+/// thread.
+class Executor {
+ public:
+  struct Options {
+    SchedulerLimits limits;
+    /// Batches are never made smaller to get on: what a request computes must not depend on past failures.
+    bool fixed_batches = false;
+  };
+
+  /// The decoder must outlive it.
+  Executor(Decoder& decoder, Options options);
+
+  void add(std::unique_ptr<Sequence> sequence) { scheduler_.add(std::move(sequence)); }
+  void drop_cancelled();
+
+  /// One batch. False when there is nothing to do. A failure beyond one request throws or ends all of them.
+  bool step();
+
+  /// Ends every request.
+  void fail_all(const Error& error);
+  /// After an exception: everything in progress is lost, and the context is built anew.
+  void start_over(const std::string& reason);
+
+  /// True when the decode in progress serves nobody any more. Called by llama.cpp while it computes.
+  bool serves_nobody() const;
+
+  bool empty() const { return scheduler_.empty(); }
+  const Scheduler& scheduler() const { return scheduler_; }
+
+ private:
+  void sample(const std::vector<Chunk>& chunks);
+  /// Samples at the end of a chunk and at its draft tokens. False when that was the end of the request.
+  bool advance(const Chunk& chunk, size_t first_output);
+  void recover(const std::vector<Chunk>& chunks, DecodeStatus status);
+  /// Failures shrink the batches. They grow back only as requests end, not with every success: a batch
+  /// that has to start its sequences over would otherwise fail at the same place for ever.
+  void grow_batches();
+  void fail(const Sequence& sequence, const Error& error);
+
+  Decoder& decoder_;
+  const Options options_;
+  Scheduler scheduler_;
+  size_t batch_limit_; ///< options_.limits.batch_tokens, less after failures
+  std::pair<uint64_t, size_t>
+      failed_alone_{}; ///< the sequence (by arrival) that did so last, and its length then
+  bool broken_ = false;
+  std::vector<BatchToken> batch_;
+  std::vector<Inference*> in_batch_; ///< while decoding
+};
+
+} // namespace verbatim
