@@ -17,6 +17,20 @@
 
 namespace support {
 
+using Tokens = std::vector<Token>;
+
+/// So many tokens that no other kind begins with.
+inline Tokens text(Token kind, size_t size) {
+  Tokens tokens(size);
+  for (size_t i = 0; i < size; ++i)
+    tokens[i] = (1009 * kind + static_cast<Token>(i)) % 50000;
+  return tokens;
+}
+inline Tokens operator+(Tokens a, const Tokens& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 class FakeDecoder : public Decoder {
  public:
   using Batch = std::span<const BatchToken>;

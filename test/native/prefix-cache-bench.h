@@ -7,20 +7,6 @@
 
 namespace support {
 
-using Tokens = std::vector<Token>;
-
-/// So many tokens that no other kind begins with.
-inline Tokens text(Token kind, size_t size) {
-  Tokens tokens(size);
-  for (size_t i = 0; i < size; ++i)
-    tokens[i] = 1000 * kind + static_cast<Token>(i);
-  return tokens;
-}
-inline Tokens operator+(Tokens a, const Tokens& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 class CacheBench {
  public:
   explicit CacheBench(PrefixCache::Limits limits)
