@@ -76,8 +76,8 @@ TEST(engine_guesses_repetitive_text) {
 TEST(engine_guesses_for_greedy_and_sampled_requests) {
   uint32_t accepted = 0, drafted = 0;
   for (const double temperature : {0.0, 0.5, 1.0})
-    for (size_t number = 0; number < 12; ++number) {
-      Request request{.number = number, .max_tokens = 120, .temperature = temperature, .logprobs = 0};
+    for (size_t number = 0; number < 6; ++number) {
+      Request request{.number = number, .max_tokens = 80, .temperature = temperature, .logprobs = 0};
       request.own_prompt = periodic(alphabet, 10 + number);
       // Repetitions with mistakes: some guesses are right, some in part, some not at all.
       const auto next = [](const Tokens& history) {
@@ -88,8 +88,8 @@ TEST(engine_guesses_for_greedy_and_sampled_requests) {
       accepted += timings.accepted_tokens;
       drafted += timings.drafted_tokens;
     }
-  CHECK(accepted > 300);
-  CHECK(drafted > accepted + 300);
+  CHECK(accepted > 100);
+  CHECK(drafted > accepted + 100);
 }
 
 TEST(engine_guesses_no_further_than_it_may_generate) {

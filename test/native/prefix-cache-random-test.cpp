@@ -52,6 +52,13 @@ class RandomCache : public CacheBench {
     CHECK_EQ(decoder.used(), 0u);
     CHECK_EQ(decoder.sequences(), 0u);
     check_host();
+    if (!limits.sharing || !decoder.can_save || limits.saved_tokens > limits.cells) return;
+    // All that was saved makes way for something new: nothing is counted that is not there.
+    const Tokens all = text(40, limits.saved_tokens);
+    retire_to_host(start(all));
+    CHECK_EQ(cache.known(all), all.size());
+    CHECK_EQ(cache.saved_tokens(), all.size());
+    CHECK_EQ(cache.known(texts_.back()), 0u);
   }
 
   int begun = 0, shared = 0;

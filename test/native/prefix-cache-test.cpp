@@ -179,6 +179,7 @@ TEST(prefix_cache_leaves_no_gap_where_data_was_dropped) {
   CHECK_EQ(bench.cache.saved_tokens(), 150u);
   const int32_t id = bench.start(text(1, 100) + text(2, 50));
   const int32_t neighbour = bench.start(text(1, 40));
+  CHECK_EQ(bench.cache.saved_tokens(), 50u);
   bench.discard(id);
   CHECK_EQ(bench.cache.known(text(1, 100) + text(2, 50)), 40u);
   size_t known = 0;

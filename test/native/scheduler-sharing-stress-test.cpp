@@ -117,7 +117,7 @@ class Stress {
 void survive(Setting setting) {
   size_t computed = 0, needed = 0;
   int shares = 0, restores = 0;
-  for (uint64_t seed = 1; seed <= 6; ++seed) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
     Stress stress(setting, seed);
     stress.run(400);
     computed += stress.bench.computed;
@@ -125,10 +125,10 @@ void survive(Setting setting) {
     shares += stress.bench.decoder.shares;
     restores += stress.bench.decoder.restores;
   }
-  CHECK(needed > 10000);
+  CHECK(needed > 5000);
   CHECK(computed < needed); // more was shared than lost
-  CHECK(shares > 20);
-  CHECK_EQ(restores > 20, setting.saved > 0 && setting.can_save && setting.can_restore);
+  CHECK(shares > 10);
+  CHECK_EQ(restores > 10, setting.saved > 0 && setting.can_save && setting.can_restore);
 }
 
 } // namespace
