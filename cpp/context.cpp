@@ -129,7 +129,9 @@ std::vector<uint8_t> Context::save(int32_t sequence) {
 }
 
 bool Context::restore(int32_t sequence, std::span<const uint8_t> data) {
-  if (llama_state_seq_set_data(context_.get(), data.data(), data.size(), sequence) == data.size())
+  // Returns how many bytes it has read: 0 when it fails, as much as there is when there is nothing.
+  if (!data.empty() &&
+      llama_state_seq_set_data(context_.get(), data.data(), data.size(), sequence) == data.size())
     return true;
   clear(sequence);
   return false;

@@ -94,6 +94,8 @@ void Engine::accept_submissions() {
       reproducible().add(std::move(sequence));
     } catch (const Error& error) {
       sequence->inference().fail(error);
+    } catch (const std::exception& error) {
+      sequence->inference().fail(Error(ErrorCode::Internal, error.what()));
     }
   }
 }

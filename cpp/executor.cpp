@@ -84,11 +84,15 @@ bool Executor::advance(const Chunk& chunk, size_t first_output) {
   // Every token is drawn from the model's own distribution, as without a draft; the draft only saves the next
   // decode where the token drawn is the one guessed.
   const auto draft = sequence.draft().first(chunk.drafted);
+  // Counted on the way: the next token may be the last, and its caller reads the counts at once.
+  sequence.inference().add_drafts(static_cast<uint32_t>(draft.size()), 0);
   size_t right = 0;
   bool goes_on = true;
   while ((goes_on = sequence.advance(decoder_.logits(first_output + right))) && right < draft.size() &&
-         sequence.tokens().back() == draft[right])
+         sequence.tokens().back() == draft[right]) {
     ++right;
+    sequence.inference().add_drafts(0, 1);
+  }
   scheduler_.accept_draft(chunk, right);
   return goes_on;
 }

@@ -107,12 +107,12 @@ void PrefixCache::release(int32_t id) {
   forget_unreachable(tail);
 }
 
-void PrefixCache::forget_unreachable(PrefixNode* node) {
-  while (node->parent && node->holders == 0 && node->saved.empty()) {
-    PrefixNode& gone = *node;
-    node = node->parent;
-    remove(gone);
-  }
+/// A node that is neither in cells nor in host memory is gone, and so is all that comes after it.
+void PrefixCache::forget_unreachable(PrefixNode* tail) {
+  PrefixNode* gone = nullptr;
+  for (PrefixNode* node = tail; node->parent; node = node->parent)
+    if (node->holders == 0 && node->saved.empty()) gone = node;
+  if (gone) remove(*gone);
 }
 
 /// What was saved below a node is of no use without it.

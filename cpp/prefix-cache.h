@@ -80,7 +80,7 @@ class PrefixCache {
   int32_t holder_of(const PrefixNode& node) const;
   void hold(PrefixNode& node);
   void release(int32_t id);
-  void forget_unreachable(PrefixNode* node);
+  void forget_unreachable(PrefixNode* tail);
   void remove(PrefixNode& node);
   bool redundant(const PrefixNode& tail) const;
 

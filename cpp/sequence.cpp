@@ -54,7 +54,6 @@ size_t Sequence::propose(size_t limit) {
 
 void Sequence::learn(size_t drafted, size_t right) {
   prompt_lookup_->learn(drafted, right);
-  inference_->add_drafts(static_cast<uint32_t>(drafted), static_cast<uint32_t>(right));
 }
 
 LikelyToken Sequence::likely(Token token, float logprob) const {

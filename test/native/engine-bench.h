@@ -19,9 +19,11 @@ struct Request {
   size_t context_size = 1000;
   int32_t logprobs = -1;
   bool prompt_lookup = false, reproducible = false;
+  Tokens own_prompt = {}; ///< unless empty: instead of that
 
-  std::vector<Token> prompt() const {
-    std::vector<Token> tokens(prompt_size);
+  Tokens prompt() const {
+    if (!own_prompt.empty()) return own_prompt;
+    Tokens tokens(prompt_size);
     for (size_t i = 0; i < prompt_size; ++i)
       tokens[i] = first_token() + static_cast<Token>(i * (number % 7));
     return tokens;
@@ -51,8 +53,12 @@ class EngineBench {
     options.reproducible.fixed_batches = true;
     options.make_reproducible = [this] {
       if (refuse_reproducible) throw Error(ErrorCode::OutOfMemory, "no second context");
-      return std::make_unique<FakeDecoder>(FakeDecoder::Limits{1, limits_.cells, 16});
+      auto second = std::make_unique<Second>(FakeDecoder::Limits{1, limits_.cells, 16}, decoder.breaches);
+      second->next = decoder.next;
+      on_second(*second);
+      return second;
     };
+    if (adjust) adjust(options);
     return options;
   }
 
@@ -94,23 +100,34 @@ class EngineBench {
 
   /// The text of a request when nothing is in its way. Remembered: it is asked for often.
   static const std::string& alone(const Request& request) {
-    static std::map<std::tuple<size_t, size_t, uint32_t, double, size_t>, std::string> known;
-    auto& text = known[{request.number, request.prompt_size, request.max_tokens, request.temperature,
+    static std::map<std::tuple<size_t, Tokens, uint32_t, double, size_t>, std::string> known;
+    auto& text = known[{request.number, request.prompt(), request.max_tokens, request.temperature,
                         request.context_size}];
     if (text.empty()) {
       EngineBench bench({1, 100000, 4096});
-      text = bench.submit(request).outcome().text;
+      Request plain = request;
+      plain.prompt_lookup = plain.reproducible = false;
+      text = bench.submit(plain).outcome().text;
       bench.finish();
     }
     return text;
   }
 
  private:
+  /// Leaves its breaches to the first decoder when the engine ends it.
+  struct Second : FakeDecoder {
+    Second(Limits limits, std::vector<std::string>& to) : FakeDecoder(limits), breaches_to(to) {}
+    ~Second() override { breaches_to.insert(breaches_to.end(), breaches.begin(), breaches.end()); }
+    std::vector<std::string>& breaches_to;
+  };
+
   const FakeDecoder::Limits limits_;
 
  public:
   FakeDecoder decoder;
+  std::function<void(Engine::Options&)> adjust; ///< before start()
   bool refuse_reproducible = false;
+  std::function<void(FakeDecoder&)> on_second = [](FakeDecoder&) {}; ///< the decoder of reproducible runs
 
  private:
   std::unique_ptr<Engine> engine_; ///< before the decoder goes

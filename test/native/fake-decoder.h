@@ -17,6 +17,20 @@
 
 namespace support {
 
+using Tokens = std::vector<Token>;
+
+/// So many tokens that no other kind begins with.
+inline Tokens text(Token kind, size_t size) {
+  Tokens tokens(size);
+  for (size_t i = 0; i < size; ++i)
+    tokens[i] = (1009 * kind + static_cast<Token>(i)) % 50000;
+  return tokens;
+}
+inline Tokens operator+(Tokens a, const Tokens& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 class FakeDecoder : public Decoder {
  public:
   using Batch = std::span<const BatchToken>;
@@ -68,7 +82,7 @@ class FakeDecoder : public Decoder {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].position == 0) admitted.push_back(batch[i].token);
       put(batch[i].sequence, batch[i].position, batch[i].token);
-      if (batch[i].wants_logits) wanted_[i] = history(batch[i].sequence);
+      if (batch[i].wants_logits) wanted_[i] = tokens(batch[i].sequence);
     }
     most_cells = std::max(most_cells, used());
     expect(used() <= limits_.cells, "more cells than there are");
@@ -102,6 +116,7 @@ class FakeDecoder : public Decoder {
   }
 
   void truncate(int32_t sequence, int32_t begin) override {
+    expect(!broken_, "truncate() on a broken context");
     expect(valid(sequence), "truncate() of an id out of range");
     expect(sequences_[sequence].contains(begin), "truncate() where there is nothing");
     sequences_[sequence].erase(sequences_[sequence].lower_bound(begin), sequences_[sequence].end());
@@ -121,6 +136,8 @@ class FakeDecoder : public Decoder {
   }
 
   std::vector<uint8_t> save(int32_t sequence) override {
+    expect(!broken_, "save() on a broken context");
+    expect(!unknown_.contains(sequence), "cells in an unknown state are saved");
     if (!can_save) return {};
     std::vector<int32_t> data;
     for (const auto& [position, cell] : sequences_[sequence]) {
@@ -134,6 +151,7 @@ class FakeDecoder : public Decoder {
 
   bool restore(int32_t sequence, std::span<const uint8_t> bytes) override {
     expect(!sequences_.contains(sequence) || sequences_[sequence].empty(), "restore() over something");
+    expect(!bytes.empty(), "restore() of nothing");
     if (!can_restore) return false;
     std::vector<int32_t> data(bytes.size() / sizeof(int32_t));
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<uint8_t*>(data.data()));
@@ -160,6 +178,24 @@ class FakeDecoder : public Decoder {
   }
   /// Cells in use, those that sequences share once.
   size_t used() const { return *used_; }
+
+  /// Cells in use by any of these sequences, each counted once.
+  size_t used(const std::vector<int32_t>& ids) const {
+    std::set<const Token*> cells;
+    for (const int32_t id : ids)
+      if (const auto found = sequences_.find(id); found != sequences_.end())
+        for (const auto& [position, cell] : found->second)
+          cells.insert(cell.get());
+    return cells.size();
+  }
+  /// The tokens in the cells of a sequence, by position.
+  std::vector<Token> tokens(int32_t sequence) const {
+    std::vector<Token> tokens;
+    if (const auto found = sequences_.find(sequence); found != sequences_.end())
+      for (const auto& [position, cell] : found->second)
+        tokens.push_back(*cell);
+    return tokens;
+  }
 
   /// The first token of a sequence in the cache, or -1.
   Token first(int32_t sequence) const {
@@ -206,13 +242,6 @@ class FakeDecoder : public Decoder {
       --*used;
       delete cell;
     });
-  }
-
-  std::vector<Token> history(int32_t sequence) {
-    std::vector<Token> tokens;
-    for (const auto& [position, cell] : sequences_[sequence])
-      tokens.push_back(*cell);
-    return tokens;
   }
 
   const Limits limits_;

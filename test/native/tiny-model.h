@@ -1,0 +1,63 @@
+#pragma once
+
+// The weights of a tiny model with random weights, for tests of what holds only where something is computed.
+
+#include "context.h"
+#include "support.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace support {
+
+class TinyModel {
+ public:
+  /// Loaded once. None where it has not been made: every test that npm runs has made it.
+  static TinyModel* get() {
+    static const std::unique_ptr<TinyModel> model = []() -> std::unique_ptr<TinyModel> {
+      for (const char* name : {"tiny-llama-Q8_0", "tiny-Q8_0"}) { // the first has fewer words, and is faster
+        const std::string path = std::string(SOURCE_DIR "/models/generated/") + name + ".gguf";
+        if (std::filesystem::exists(path)) return std::unique_ptr<TinyModel>(new TinyModel(path));
+      }
+      std::cout << "skipped: no tiny model in models/generated\n";
+      return nullptr;
+    }();
+    return model.get();
+  }
+
+  /// With one thread, as several that wait for each other are slow where the processor is shared.
+  template <typename Kind = Context> std::unique_ptr<Kind> context(ContextOptions options) {
+    options.threads = 1;
+    return std::make_unique<Kind>(weights_.get(), options, threads_, [] { return false; }, nullptr);
+  }
+
+  const std::string path;
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  size_t vocabulary_size() const { return static_cast<size_t>(tokenizer_.size()); }
+
+  std::vector<Token> random_tokens(std::mt19937_64& random, size_t count) const {
+    std::vector<Token> tokens(count);
+    for (Token& token : tokens)
+      token = pick<Token>(random, 0, tokenizer_.size() - 1);
+    return tokens;
+  }
+
+ private:
+  struct Free {
+    void operator()(llama_model* model) const { llama_model_free(model); }
+  };
+  explicit TinyModel(const std::string& path) : path(path), weights_(load(path)), tokenizer_(vocab()) {}
+  static llama_model* load(const std::string& path) {
+    load_backends();
+    llama_model* model = llama_model_load_from_file(path.c_str(), llama_model_default_params());
+    if (!model) throw std::runtime_error("cannot load " + path);
+    return model;
+  }
+  const llama_vocab* vocab() const { return llama_model_get_vocab(weights_.get()); }
+
+  const std::unique_ptr<llama_model, Free> weights_;
+  const Tokenizer tokenizer_;
+  const std::shared_ptr<ThreadPool> threads_ = std::make_shared<ThreadPool>(1);
+};
+
+} // namespace support
