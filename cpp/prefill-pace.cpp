@@ -54,8 +54,11 @@ void PrefillPace::record(const Demand& demand, size_t generated, size_t prompt_t
   }
   if (demand.generating == 0 || demand.prefilling == 0)
     debt_ms_ = 0; // nobody to pay, or nobody who owes
-  else
-    debt_ms_ = std::max(0.0, debt_ms_ - share(demand) * generation);
+  else {
+    const double step = share(demand) * generation_ms(demand.generating);
+    if (generated > 0) debt_ms_ -= step;
+    debt_ms_ = std::clamp(debt_ms_, 0.0, static_cast<double>(longest_wait - 1) * step);
+  }
 }
 
 } // namespace verbatim

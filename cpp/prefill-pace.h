@@ -34,7 +34,8 @@ class PrefillPace {
 
   static constexpr double least_share = 0.7;
   static constexpr double majority_share = 16;
-  static constexpr size_t fewest = 8; ///< prompt tokens of a step that has any
+  static constexpr size_t longest_wait = 50; ///< steps without prompts, whatever the last one with some took
+  static constexpr size_t fewest = 8;        ///< prompt tokens of a step that has any
   /// llama.cpp's attention on the CPU works on 64 tokens of a batch at once, and passes over what none of
   /// them attends to. Fewer take several times as long for each, and so do tokens of several sequences. From
   /// this depth on attention is most of the work, and prompts are computed in pieces of such a size, alone.
