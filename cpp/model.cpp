@@ -231,8 +231,9 @@ PrefixCache::Limits Model::plan_cache(const ContextOptions& context) {
   // Every step reads the weights, and the idle cells as well: those may take 1/64 of the time.
   const size_t cheap =
       info_.size_bytes / 64 / std::max<size_t>(1, cell_bytes(weights_.get(), context.kv_cache_type));
-  limits.idle_cells = std::min<size_t>(info_.cache_size / 2, std::max<size_t>(512, cheap));
   limits.saved_tokens = options_.prefix_cache_size.value_or(info_.cache_size);
+  limits.idle_cells =
+      std::min({limits.saved_tokens, size_t{info_.cache_size / 2}, std::max<size_t>(512, cheap)});
   info_.prefix_cache_size = static_cast<uint32_t>(limits.saved_tokens);
   return limits;
 }

@@ -27,7 +27,7 @@ struct LoadOptions {
   uint32_t cache_size = 0;    ///< KV cells shared by all requests; 0: context_size
   uint32_t max_sequences = 8; ///< requests running at once
   uint32_t max_queue = 1000;  ///< requests waiting beside them; further ones fail
-  /// Tokens of finished requests that are kept in host memory for later ones; none: cache_size
+  /// Tokens of finished requests that are kept for later ones; none: cache_size
   std::optional<uint32_t> prefix_cache_size;
   int32_t gpu_layers = -1; ///< negative: all
   int32_t threads = 0;     ///< 0: default_threads()

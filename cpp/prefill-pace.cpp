@@ -24,25 +24,41 @@ double PrefillPace::generation_ms(size_t generating) const {
   return 0;
 }
 
-size_t PrefillPace::budget(size_t generating, size_t prefilling) const {
-  if (generating == 0) return most_;
-  const double step = generation_ms(generating);
-  if (step == 0 || prompt_token_ms_ == 0) return std::min<size_t>(most_, 64); // nothing is known yet
-  const double share =
-      std::max(least_share, static_cast<double>(prefilling) / static_cast<double>(generating));
-  return std::clamp(static_cast<size_t>(share * step / prompt_token_ms_), std::min(fewest, most_), most_);
+double PrefillPace::share(const Demand& demand) {
+  const double by_number = static_cast<double>(demand.prefilling) / static_cast<double>(demand.generating);
+  return std::max(by_number, demand.prefilling > demand.generating ? majority_share : least_share);
 }
 
-void PrefillPace::record(size_t generating, size_t prompt_tokens, double milliseconds) {
+PrefillPace::Budget PrefillPace::budget(const Demand& demand) const {
+  if (demand.generating == 0) return {most_};
+  const double step = generation_ms(demand.generating);
+  if (step == 0 || prompt_token_ms_ == 0) return {std::min<size_t>(most_, 64)}; // nothing is known yet
+  if (debt_ms_ > 0) return {0};
+  const auto affordable = static_cast<size_t>(share(demand) * step / prompt_token_ms_);
+  if (demand.depth < deep) return {std::clamp(affordable, std::min(fewest, most_), most_)};
+  const size_t pieces = std::max<size_t>(1, affordable / deep_piece);
+  return {std::min(pieces * deep_piece, most_), true};
+}
+
+void PrefillPace::record(const Demand& demand, size_t generated, size_t prompt_tokens, double milliseconds) {
   if (prompt_tokens == 0) {
-    if (generation_ms_.size() <= generating) generation_ms_.resize(generating + 1);
-    blend(generation_ms_[generating], milliseconds);
-    return;
+    if (generation_ms_.size() <= generated) generation_ms_.resize(generated + 1);
+    blend(generation_ms_[generated], milliseconds);
   }
-  const double generation = generating == 0 ? 0 : generation_ms(generating);
-  if (generating > 0 && generation == 0) return;
-  blend(prompt_token_ms_,
-        std::max(milliseconds - generation, milliseconds / 16) / static_cast<double>(prompt_tokens));
+  const double generation = generated == 0 ? 0 : generation_ms(generated);
+  if (prompt_tokens > 0 && (generated == 0 || generation > 0)) {
+    // Timers are not exact: what is added is never nothing.
+    const double added = std::max(milliseconds - generation, milliseconds / 16);
+    blend(prompt_token_ms_, added / static_cast<double>(prompt_tokens));
+    debt_ms_ += added;
+  }
+  if (demand.generating == 0 || demand.prefilling == 0)
+    debt_ms_ = 0; // nobody to pay, or nobody who owes
+  else {
+    const double step = share(demand) * generation_ms(demand.generating);
+    if (generated > 0) debt_ms_ -= step;
+    debt_ms_ = std::clamp(debt_ms_, 0.0, static_cast<double>(longest_wait - 1) * step);
+  }
 }
 
 } // namespace verbatim

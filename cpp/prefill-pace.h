@@ -8,27 +8,47 @@ namespace verbatim {
 /// Decides how many prompt tokens one step may compute beside the sequences that generate.
 ///
 /// A step that also computes prompts takes longer, and whoever generates feels it. Prompts get a share of the
-/// time by their number, as if every request had the same claim to it, but at least `least_share` of what a
-/// step of generation alone takes: newcomers are not starved, and the streams slow down less than twice.
+/// time by their number, as if every request had the same claim to it, but at least `least_share` of what
+/// generation alone takes: newcomers are not starved, and on average the streams slow down less than twice.
+/// Where a prompt is computed in larger pieces than its share of one step, steps without any pay for it. When
+/// most requests still wait for their first token, small steps would only make everybody wait: few streams in
+/// a batch generate slowly anyway, and larger batches compute prompts faster.
 class PrefillPace {
  public:
   explicit PrefillPace(size_t most) : most_(most) {}
 
-  /// Prompt tokens for a step that generates for `generating` sequences while `prefilling` others wait.
-  size_t budget(size_t generating, size_t prefilling) const;
+  /// Who there is at a step.
+  struct Demand {
+    size_t generating = 0; ///< sequences that generate
+    size_t prefilling = 0; ///< sequences whose prompt is being computed
+    size_t depth = 0;      ///< tokens of the longest of those that are computed
+  };
+  struct Budget {
+    size_t prompt_tokens; ///< at most, perhaps none
+    bool alone = false;   ///< in a batch of their own: nobody generates in this step
+  };
+  Budget budget(const Demand& demand) const;
 
-  /// What a step with so many of each took.
-  void record(size_t generating, size_t prompt_tokens, double milliseconds);
+  /// What a step took that generated for so many sequences, and computed so many prompt tokens.
+  void record(const Demand& demand, size_t generated, size_t prompt_tokens, double milliseconds);
 
-  static constexpr double least_share = 0.6;
-  static constexpr size_t fewest = 8; ///< prompt tokens of a step
+  static constexpr double least_share = 0.7;
+  static constexpr double majority_share = 16;
+  static constexpr size_t longest_wait = 50; ///< steps without prompts, whatever the last one with some took
+  static constexpr size_t fewest = 8;        ///< prompt tokens of a step that has any
+  /// llama.cpp's attention on the CPU works on 64 tokens of a batch at once, and passes over what none of
+  /// them attends to. Fewer take several times as long for each, and so do tokens of several sequences. From
+  /// this depth on attention is most of the work, and prompts are computed in pieces of such a size, alone.
+  static constexpr size_t deep = 1024, deep_piece = 128;
 
  private:
+  static double share(const Demand& demand);
   double generation_ms(size_t generating) const;
 
   const size_t most_;
   std::vector<double> generation_ms_; ///< of a step that only generates, by number of sequences; 0: unknown
   double prompt_token_ms_ = 0;        ///< what one prompt token adds
+  double debt_ms_ = 0;                ///< what prompts took beyond their share
 };
 
 } // namespace verbatim

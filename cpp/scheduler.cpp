@@ -186,23 +186,27 @@ std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
 
 std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   std::vector<Sequence*> generating, prefilling;
+  demand_ = {};
   size_t wanted = 0;
   for (const auto& sequence : running_) {
     if (!sequence->attached) continue;
     (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
     wanted += sequence->pending();
+    if (!sequence->decoding()) demand_.depth = std::max(demand_.depth, sequence->computed);
   }
+  demand_.generating = generating.size();
+  demand_.prefilling = prefilling.size();
   cache_.make_room(std::min(wanted, batch_tokens));
 
+  const auto budget = pace_.budget(demand_);
   size_t tokens_left = std::min(batch_tokens, cache_.free_cells());
   std::vector<Chunk> chunks;
   for (Sequence* sequence : generating) {
-    if (tokens_left == 0) break;
+    if (tokens_left == 0 || (budget.alone && !prefilling.empty())) break;
     chunks.push_back({sequence, sequence->computed, 1, true});
     --tokens_left;
   }
-  const size_t budget = pace_.budget(generating.size(), prefilling.size());
-  const auto shares = share_prefill(prefilling, std::min(tokens_left, budget));
+  const auto shares = share_prefill(prefilling, std::min(tokens_left, budget.prompt_tokens));
   for (size_t i = 0; i < prefilling.size(); ++i) {
     const Sequence& sequence = *prefilling[i];
     if (shares[i] == 0) continue;
@@ -266,7 +270,7 @@ void Scheduler::computed(const std::vector<Chunk>& chunks, double milliseconds) 
     else
       prompt_tokens += chunk.count;
   }
-  if (drafted == 0) pace_.record(generating, prompt_tokens, milliseconds);
+  if (drafted == 0) pace_.record(demand_, generating, prompt_tokens, milliseconds);
   for (const Chunk& chunk : chunks) {
     cache_.append(chunk.sequence->id, std::span(chunk.sequence->tokens()).subspan(chunk.begin, chunk.count));
     chunk.sequence->computed += chunk.count;

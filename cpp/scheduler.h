@@ -88,6 +88,7 @@ class Scheduler {
   const SchedulerLimits limits_;
   PrefixCache cache_;
   PrefillPace pace_;
+  PrefillPace::Demand demand_;                     ///< at the last plan
   std::deque<std::unique_ptr<Sequence>> waiting_;  ///< by arrival
   std::vector<std::unique_ptr<Sequence>> running_; ///< by arrival
   uint64_t arrivals_ = 1;

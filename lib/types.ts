@@ -192,8 +192,9 @@ export interface LoadModelOptions {
    */
   readonly maxQueue?: number | undefined
   /**
-   * How many tokens of finished requests are kept in host memory, for requests that begin the same way. They take as
-   * much memory as the same number of cells of the cache. An integer from 0 to 2147483647. Default: `cacheSize`.
+   * How many tokens of finished requests are kept for requests that begin the same way: the latest few in the cache,
+   * the others in host memory, where they take as much room as the same number of cells. 0 keeps nothing. An integer
+   * from 0 to 2147483647. Default: `cacheSize`.
    */
   readonly prefixCacheSize?: number | undefined
   /** How many layers are put on the GPU: an integer from 0, or `'auto'` for as many as fit. Default: `'auto'`. */
@@ -416,7 +417,7 @@ export interface ModelInfo {
   readonly maxSequences: number
   /** How many further requests may wait in line. */
   readonly maxQueue: number
-  /** How many tokens of finished requests are kept in host memory. */
+  /** How many tokens of finished requests are kept for later ones. */
   readonly prefixCacheSize: number
   /** Whether requests that begin alike share what is computed for it; if not, why. */
   readonly prefixSharing: { readonly enabled: boolean; readonly reason: string | null }

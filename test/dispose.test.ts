@@ -28,7 +28,7 @@ async function expectDead(model: Model): Promise<void> {
     expect(await rejection(call())).toBeInstanceOf(DisposedError)
   }
   expect(model.info.architecture).toMatch(/^(llama|qwen2)$/)
-  expect(model.load).toEqual({ waiting: 0, running: 0, usedCells: 0 })
+  expect(model.load).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
 }
 
 describe('dispose', () => {

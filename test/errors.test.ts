@@ -1,13 +1,22 @@
 import { inspect } from 'node:util'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import * as errors from '../lib/errors.js'
-import { type ErrorCode, fromNative, VerbatimError } from '../lib/errors.js'
+import { type ErrorCode, VerbatimError } from '../lib/errors.js'
+import { fromNative } from '../lib/native-error.js'
 
 const partial = {
   text: 'so far',
   tokenIds: [1, 2],
   usage: { promptTokens: 3, cachedTokens: 0, completionTokens: 2 },
-  timings: { queueMs: 0, prefillMs: 1, firstTokenMs: 2, perTokenMs: 3, totalMs: 4 },
+  timings: {
+    queueMs: 0,
+    prefillMs: 1,
+    firstTokenMs: 2,
+    perTokenMs: 3,
+    totalMs: 4,
+    draftedTokens: 0,
+    acceptedTokens: 0,
+  },
   seed: 7,
 }
 
@@ -62,6 +71,7 @@ const samples: [VerbatimError, string, ErrorCode, object][] = [
     'CONTEXT_OVERFLOW',
     { promptTokens: 20, contextSize: 16, overflowBy: 4 },
   ],
+  [new errors.QueueFullError('m', { maxQueue: 3 }), 'QueueFullError', 'QUEUE_FULL', { maxQueue: 3 }],
   [new errors.CancelledError({ partial }), 'CancelledError', 'CANCELLED', { partial }],
   [new errors.DisposedError(), 'DisposedError', 'DISPOSED', {}],
   [new errors.InferenceConsumedError(), 'InferenceConsumedError', 'INFERENCE_CONSUMED', {}],
@@ -166,6 +176,7 @@ describe('fromNative', () => {
       { prompt_tokens: 20, context_size: 16, overflow_by: 5 },
       { promptTokens: 20, contextSize: 16, overflowBy: 5 },
     ],
+    ['QUEUE_FULL', errors.QueueFullError, { max_queue: 8 }, { maxQueue: 8 }],
     ['DECODE_FAILED', errors.DecodeError, { status: -3 }, { details: { status: -3 } }],
     ['CANCELLED', errors.CancelledError, {}, { partial: undefined }],
     ['DISPOSED', errors.DisposedError, {}, {}],

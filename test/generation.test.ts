@@ -292,8 +292,10 @@ describe('usage and timings', () => {
       completionTokens: tokenIds.length,
     })
     const { queueMs, prefillMs, firstTokenMs, perTokenMs, totalMs } = timings
-    for (const duration of Object.values(timings)) expect(duration).toBeGreaterThan(0)
-    expect(Object.keys(timings)).toHaveLength(5)
+    for (const duration of [queueMs, prefillMs, firstTokenMs, perTokenMs, totalMs])
+      expect(duration).toBeGreaterThan(0)
+    expect(timings).toMatchObject({ draftedTokens: 0, acceptedTokens: 0 })
+    expect(Object.keys(timings)).toHaveLength(7)
     expect(queueMs + prefillMs).toBeCloseTo(firstTokenMs, 3)
     expect(firstTokenMs + perTokenMs * (tokenIds.length - 1)).toBeLessThanOrEqual(totalMs + 1e-3)
   })

@@ -116,7 +116,7 @@ describe('options', () => {
     [{ contextSize: 512, cacheSize: 511 }, 'cacheSize'],
     [{ cacheSize: 4095 }, 'cacheSize'],
     [{ maxSequences: 0 }, 'maxSequences'],
-    [{ maxSequences: 257 }, 'maxSequences'],
+    [{ maxSequences: 241 }, 'maxSequences'],
     [{ gpuLayers: -1 }, 'gpuLayers'],
     [{ threads: 0 }, 'threads'],
     [{ threads: 1.5 }, 'threads'],
@@ -139,8 +139,8 @@ describe('options', () => {
   })
 
   test('the longest context, and the largest number of sequences', async () => {
-    await using model = await loadModel(spmModel, { ...quick, contextSize: 4096, maxSequences: 256 })
-    expect(model.info).toMatchObject({ contextSize: 4096, maxSequences: 256 })
+    await using model = await loadModel(spmModel, { ...quick, contextSize: 4096, maxSequences: 240 })
+    expect(model.info).toMatchObject({ contextSize: 4096, maxSequences: 240 })
     const runs = Array.from({ length: 40 }, () => model.generateInference(user('a'), { maxTokens: 2 }))
     for (const run of runs) expect((await run).usage.completionTokens).toBeGreaterThan(0)
   })

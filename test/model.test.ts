@@ -55,6 +55,9 @@ describe('info', () => {
       contextSize: 100,
       cacheSize: 512, // the engine rounds up to blocks of 256
       maxSequences: 3,
+      maxQueue: 1000,
+      prefixCacheSize: 512,
+      prefixSharing: { enabled: true, reason: null },
       batchSize: 512,
       threads: 1,
       chatTemplate: expect.stringMatching(/^\{%- if tools %\}/),
@@ -69,7 +72,7 @@ describe('info', () => {
     await using other = await loadModel(tinyModel)
     expect(other.info).toMatchObject({ contextSize: 4096, cacheSize: 4096, maxSequences: 8 })
     expect(other.info.threads).toBeGreaterThan(0)
-    expect(other.load).toEqual({ waiting: 0, running: 0, usedCells: 0 })
+    expect(other.load).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
   })
 
   test('models are made by loadModel only', () => {

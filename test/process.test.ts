@@ -77,7 +77,7 @@ describe('a process ends by itself', () => {
       run.cancel()
       model.dispose()
       process.on('exit', () => console.log(JSON.stringify(model.load)))`,
-      { stdout: '{"waiting":0,"running":0,"usedCells":0}\n' },
+      { stdout: '{"waiting":0,"running":0,"usedCells":0,"savedTokens":0}\n' },
     )
   })
 })

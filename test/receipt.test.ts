@@ -55,6 +55,8 @@ describe('a receipt', () => {
         topK: 0,
         stop: ['zzz'],
         ignoreEndOfSequence: false,
+        reproducible: false,
+        speculative: false,
       },
       seed: 7,
       packageVersion: '0.1.0',

@@ -8,96 +8,141 @@ using support::pick;
 
 namespace {
 
-/// A machine on which a step that only generates takes `step` ms and each prompt token adds `token` ms.
+using Demand = PrefillPace::Demand;
+
+/// Of a machine on which a step that only generates takes `step` ms and each prompt token adds `token` ms.
+/// Nothing is owed.
 PrefillPace measured(size_t most, size_t generating, double step, double token) {
   PrefillPace pace(most);
   for (int i = 0; i < 100; ++i) {
-    pace.record(generating, 0, step);
-    pace.record(generating, 16, step + 16 * token);
+    pace.record({.generating = generating}, generating, 0, step);
+    pace.record({.generating = generating}, generating, 16, step + 16 * token);
   }
   return pace;
+}
+
+size_t tokens(const PrefillPace& pace, size_t generating, size_t prefilling, size_t depth = 0) {
+  return pace.budget({generating, prefilling, depth}).prompt_tokens;
 }
 
 } // namespace
 
 TEST(prefill_pace_gives_everything_where_nobody_generates) {
   PrefillPace pace(512);
-  CHECK_EQ(pace.budget(0, 1), 512u);
-  pace.record(0, 512, 1e6);
-  pace.record(3, 0, 1);
-  CHECK_EQ(pace.budget(0, 20), 512u);
+  CHECK_EQ(tokens(pace, 0, 1), 512u);
+  pace.record({0, 1}, 0, 512, 1e6);
+  pace.record({3, 1}, 3, 0, 1);
+  CHECK_EQ(tokens(pace, 0, 20), 512u);
+  CHECK_EQ(tokens(pace, 0, 1, 5000), 512u);
 }
 
 TEST(prefill_pace_is_careful_while_it_knows_nothing) {
   PrefillPace pace(512);
-  CHECK_EQ(pace.budget(1, 1), 64u);
-  CHECK_EQ(PrefillPace(32).budget(1, 1), 32u);
-  pace.record(1, 0, 10);
-  CHECK_EQ(pace.budget(1, 1), 64u); // what a prompt token takes is not known yet
+  CHECK_EQ(tokens(pace, 1, 1), 64u);
+  CHECK_EQ(tokens(PrefillPace(32), 1, 1), 32u);
+  pace.record({.generating = 1}, 1, 0, 10);
+  CHECK_EQ(tokens(pace, 1, 1), 64u); // what a prompt token takes is not known yet
   PrefillPace mixed(512);
-  mixed.record(2, 100, 50); // which part of it the prompt took cannot be told
-  mixed.record(2, 0, 10);
-  CHECK_EQ(mixed.budget(2, 1), 64u);
+  mixed.record({2, 1}, 2, 100, 50); // which part of it the prompt took cannot be told
+  mixed.record({.generating = 2}, 2, 0, 10);
+  CHECK_EQ(tokens(mixed, 2, 1), 64u);
 }
 
 TEST(prefill_pace_gives_prompts_a_share_of_the_time) {
   // 100 ms for a step, 1 ms for a prompt token.
   const auto pace = measured(512, 4, 100, 1);
-  CHECK_EQ(pace.budget(4, 1), 60u); // at least least_share
-  CHECK_EQ(pace.budget(4, 2), 60u);
-  CHECK_EQ(pace.budget(4, 3), 75u); // by their number
-  CHECK_EQ(pace.budget(4, 4), 100u);
-  CHECK_EQ(pace.budget(4, 8), 200u);
-  CHECK_EQ(pace.budget(4, 1000), 512u);
+  CHECK_EQ(tokens(pace, 4, 1), 70u); // at least least_share
+  CHECK_EQ(tokens(pace, 4, 2), 70u);
+  CHECK_EQ(tokens(pace, 4, 3), 75u); // by their number
+  CHECK_EQ(tokens(pace, 4, 4), 100u);
+  CHECK_EQ(tokens(pace, 4, 5), 512u); // most requests wait: 1600 ms
+  CHECK_EQ(tokens(measured(512, 4, 10, 1), 4, 5), 160u);
+  CHECK(!pace.budget({4, 1, 1000}).alone);
 }
 
 TEST(prefill_pace_keeps_between_its_bounds) {
-  CHECK_EQ(measured(512, 1, 1, 10).budget(1, 1), PrefillPace::fewest); // slow prompts still go on
-  CHECK_EQ(measured(100, 1, 1000, 0.1).budget(1, 1), 100u);
-  CHECK_EQ(measured(4, 1, 1, 10).budget(1, 1), 4u); // fewer than the fewest
+  CHECK_EQ(tokens(measured(512, 1, 1, 10), 1, 1), PrefillPace::fewest); // slow prompts still go on
+  CHECK_EQ(tokens(measured(100, 1, 1000, 0.1), 1, 1), 100u);
+  CHECK_EQ(tokens(measured(4, 1, 1, 10), 1, 1), 4u); // fewer than the fewest
+}
+
+TEST(prefill_pace_computes_long_prompts_in_pieces_alone) {
+  auto pace = measured(512, 8, 40, 2);
+  const Demand demand{8, 1, PrefillPace::deep};
+  CHECK(pace.budget(demand).alone);
+  CHECK_EQ(pace.budget(demand).prompt_tokens, PrefillPace::deep_piece);
+  CHECK_EQ(measured(100, 8, 40, 2).budget(demand).prompt_tokens, 100u);
+  CHECK_EQ(pace.budget({8, 9, PrefillPace::deep}).prompt_tokens, 2 * PrefillPace::deep_piece);
+}
+
+TEST(prefill_pace_lets_streams_catch_up_after_a_large_piece) {
+  auto pace = measured(512, 8, 40, 2);
+  const Demand demand{8, 1, 4000};
+  pace.record(demand, 0, 128, 280); // ten times what one step may take: 0.7 * 40 ms
+  int steps = 0;
+  for (; pace.budget(demand).prompt_tokens == 0; ++steps)
+    pace.record(demand, 8, 0, 40);
+  CHECK_EQ(steps, 10);
+  // Nothing is owed any more when the streams have ended, or the prompts.
+  pace.record(demand, 0, 128, 280);
+  pace.record({0, 1, 4000}, 0, 128, 280);
+  CHECK(pace.budget(demand).prompt_tokens > 0);
+  pace.record(demand, 0, 128, 280);
+  pace.record({8, 0, 0}, 8, 0, 40);
+  CHECK(pace.budget(demand).prompt_tokens > 0);
 }
 
 TEST(prefill_pace_knows_the_nearest_number_of_streams) {
   PrefillPace pace(512);
-  pace.record(0, 10, 10); // 1 ms for each token
-  pace.record(2, 0, 100);
-  pace.record(6, 0, 200);
-  CHECK_EQ(pace.budget(1, 0), 60u);
-  CHECK_EQ(pace.budget(2, 0), 60u);
-  CHECK_EQ(pace.budget(3, 0), 60u);
-  CHECK_EQ(pace.budget(4, 0), 120u); // as far from both: rather the larger
-  CHECK_EQ(pace.budget(5, 0), 120u);
-  CHECK_EQ(pace.budget(500, 0), 120u);
+  pace.record({0, 1}, 0, 10, 10); // 1 ms for each token
+  pace.record({.generating = 2}, 2, 0, 100);
+  pace.record({.generating = 6}, 6, 0, 200);
+  CHECK_EQ(tokens(pace, 1, 0), 70u);
+  CHECK_EQ(tokens(pace, 2, 0), 70u);
+  CHECK_EQ(tokens(pace, 3, 0), 70u);
+  CHECK_EQ(tokens(pace, 4, 0), 140u); // as far from both: rather the larger
+  CHECK_EQ(tokens(pace, 5, 0), 140u);
+  CHECK_EQ(tokens(pace, 500, 0), 140u);
 }
 
 TEST(prefill_pace_follows_a_machine_that_changes) {
   auto pace = measured(512, 4, 100, 1);
   for (int i = 0; i < 100; ++i) {
-    pace.record(4, 0, 50);
-    pace.record(4, 16, 50 + 16 * 2);
+    pace.record({.generating = 4}, 4, 0, 50);
+    pace.record({.generating = 4}, 4, 16, 50 + 16 * 2);
   }
-  CHECK_EQ(pace.budget(4, 4), 25u);
+  CHECK_EQ(tokens(pace, 4, 4), 25u);
   auto odd = measured(512, 4, 100, 1);
-  odd.record(4, 0, 100000); // one hiccup is not the machine
-  const size_t after = odd.budget(4, 4);
+  odd.record({.generating = 4}, 4, 0, 100000); // one hiccup is not the machine
+  const size_t after = tokens(odd, 4, 4);
   for (int i = 0; i < 100; ++i)
-    odd.record(4, 0, 100);
-  CHECK(after > 100 && odd.budget(4, 4) == 100);
+    odd.record({.generating = 4}, 4, 0, 100);
+  CHECK(after > 100 && tokens(odd, 4, 4) == 100);
 }
 
 TEST(prefill_pace_survives_any_clock) {
-  // A step that took no time, less time than without prompts, or very long.
+  // Steps that took no time, less time than without prompts, or very long: prompts go on after some steps.
   std::mt19937_64 random(3);
   for (int round = 0; round < 200; ++round) {
     const size_t most = pick<size_t>(random, 1, 600);
     PrefillPace pace(most);
     for (int step = 0; step < 100; ++step) {
       const double times[] = {0, 1e-6, 0.5, 40, 1e7};
-      pace.record(random() % 20, random() % 3 ? random() % 600 : 0, times[random() % 5]);
-      const size_t generating = random() % 30, prefilling = random() % 30;
-      const size_t budget = pace.budget(generating, prefilling);
-      CHECK(budget >= std::min(PrefillPace::fewest, most) && budget <= most);
-      if (generating == 0) CHECK_EQ(budget, most);
+      const Demand demand{random() % 30, random() % 30, random() % 3 * 800};
+      pace.record(demand, random() % (demand.generating + 1), random() % 3 ? random() % 600 : 0,
+                  times[random() % 5]);
+      const size_t budget = pace.budget(demand).prompt_tokens;
+      CHECK(budget <= most);
+      if (demand.generating == 0) CHECK_EQ(budget, most);
+    }
+    const Demand lasting{4, 1, 2000};
+    for (int i = 0; i < 300; ++i) // the clock is right from now on
+      pace.record(lasting, 4, 0, 10);
+    pace.record(lasting, 0, 10, 1e9); // but for once
+    size_t waited = 0;
+    for (; pace.budget(lasting).prompt_tokens == 0; ++waited) {
+      CHECK(waited < PrefillPace::longest_wait); // whatever it was, the wait has an end
+      pace.record(lasting, 4, 0, 10);
     }
   }
 }

@@ -41,11 +41,11 @@ export function promptOf(tokens: number): readonly Message[] {
 }
 
 /**
- * The tiny model that repeats itself exactly: one request at a time (others change the rounding) on one thread
- * (more than there are idle processors are slow).
+ * The tiny model that repeats itself exactly: one request at a time (others change the rounding), none of which finds
+ * what an earlier one computed (in other batches), on one thread (more than there are idle processors are slow).
  */
 export function loadRepeatable(options: LoadModelOptions = {}, path = tinyModel): Promise<Model> {
-  return loadModel(path, { contextSize: 512, maxSequences: 1, threads: 1, ...options })
+  return loadModel(path, { contextSize: 512, maxSequences: 1, prefixCacheSize: 0, threads: 1, ...options })
 }
 
 /** Resolves once the condition holds; fails after half a minute. */

@@ -1,0 +1,24 @@
+import type { ChildProcess } from 'node:child_process'
+
+const started = new Set<ChildProcess>()
+
+/** Remembers a process, so that it does not outlive this one whatever happens. */
+export function keepTrackOf<P extends ChildProcess>(child: P): P {
+  started.add(child)
+  child.on('exit', () => started.delete(child))
+  return child
+}
+
+/** The ids of those that have not ended. */
+export function runningProcesses(): number[] {
+  return [...started].flatMap(({ pid }) => pid ?? [])
+}
+
+/** Kills all that were started and have not ended. */
+export function killAll(): void {
+  for (const child of started) child.kill('SIGKILL')
+}
+
+process.on('exit', killAll)
+// These would end this process without an 'exit' event.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))
