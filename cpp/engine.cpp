@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include <chrono>
+
 namespace verbatim {
 
 Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
@@ -9,6 +11,19 @@ Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
 
 Engine::~Engine() {
   stop();
+}
+
+void Engine::announce() {
+  const std::lock_guard lock(mutex_);
+  ++announced_;
+}
+
+void Engine::withdraw() {
+  {
+    const std::lock_guard lock(mutex_);
+    --announced_;
+  }
+  wake_.notify_one();
 }
 
 void Engine::submit(std::unique_ptr<Sequence> sequence) {
@@ -56,7 +71,9 @@ Engine::Load Engine::load() const {
 void Engine::run() {
   const LogScope log_scope(log_sink_);
   while (!stopping_) {
+    const bool idle = shared_.empty();
     accept_submissions();
+    if (idle && !shared_.empty()) await_announced();
     const bool worked = step_all();
     std::unique_lock lock(mutex_);
     load_ = {};
@@ -77,6 +94,16 @@ void Engine::run() {
   if (reproducible_) reproducible_->fail_all(disposed);
   const std::lock_guard lock(mutex_);
   load_ = {};
+}
+
+/// Requests that are made together are prepared one after the other. Waiting for the others before the first one's
+/// prompt is computed lets all be computed in the same batches, and what they have in common once.
+void Engine::await_announced() {
+  {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, std::chrono::milliseconds(5), [this] { return announced_ == 0 || stopping_; });
+  }
+  accept_submissions();
 }
 
 void Engine::accept_submissions() {

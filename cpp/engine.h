@@ -31,6 +31,10 @@ class Engine {
   Engine(Decoder& decoder, Options options, const LogSink* log_sink);
   ~Engine();
 
+  /// A request is being prepared: submit() may follow, withdraw() must, after it. From any thread.
+  void announce();
+  void withdraw();
+
   /// From any thread. After stop() the inference fails with Disposed.
   void submit(std::unique_ptr<Sequence> sequence);
 
@@ -53,6 +57,7 @@ class Engine {
  private:
   void run();
   void accept_submissions();
+  void await_announced();
   bool step(Executor& executor);
   bool step_all();
   Executor& reproducible();
@@ -64,6 +69,7 @@ class Engine {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Sequence>> submitted_;
+  size_t announced_ = 0;
   bool woken_ = false;
   std::atomic<bool> stopping_ = false;
   Load load_{};

@@ -260,6 +260,7 @@ std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy
               {{"max_queue", static_cast<int64_t>(info_.max_queue)}}));
     return inference;
   }
+  engine_->announce();
   post([this, inference, input = std::move(input), policy = std::move(policy), options = std::move(options)] {
     try {
       start(inference, input, policy, options);
@@ -270,6 +271,7 @@ std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy
     } catch (const std::exception& error) {
       inference->fail(Error(ErrorCode::Internal, error.what()));
     }
+    engine_->withdraw();
   });
   return inference;
 }
