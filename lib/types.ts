@@ -202,7 +202,7 @@ export interface LoadModelOptions {
   /**
    * CPU threads for evaluation: an integer from 1 to 512. They wait for each other by spinning, so one that has to
    * share its processor holds up all. Default: one per physical core, at most 16, with one processor left for the
-   * rest of the process.
+   * rest of the process. A process that mostly waits for the model is faster with all of its cores.
    */
   readonly threads?: number | undefined
   /** Whether flash attention is used; `'auto'` where the model and the device allow it. Default: `'auto'`. */
