@@ -96,8 +96,8 @@ void Engine::run() {
   load_ = {};
 }
 
-/// Requests that are made together are prepared one after the other. Waiting for the others before the first one's
-/// prompt is computed lets all be computed in the same batches, and what they have in common once.
+/// Requests that are made together are prepared one after the other. Waiting for the others before the first
+/// one's prompt is computed lets all be computed in the same batches, and what they have in common once.
 void Engine::await_announced() {
   {
     std::unique_lock lock(mutex_);

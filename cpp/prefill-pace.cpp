@@ -25,8 +25,7 @@ double PrefillPace::generation_ms(size_t generating) const {
 }
 
 double PrefillPace::share(const Demand& demand) {
-  const double by_number = static_cast<double>(demand.prefilling) / static_cast<double>(demand.generating);
-  return std::max(by_number, demand.prefilling > demand.generating ? majority_share : least_share);
+  return 2 * demand.prefilling >= demand.generating ? share_of_many : share_of_few;
 }
 
 PrefillPace::Budget PrefillPace::budget(const Demand& demand) const {

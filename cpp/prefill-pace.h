@@ -7,12 +7,12 @@ namespace verbatim {
 
 /// Decides how many prompt tokens one step may compute beside the sequences that generate.
 ///
-/// A step that also computes prompts takes longer, and whoever generates feels it. Prompts get a share of the
-/// time by their number, as if every request had the same claim to it, but at least `least_share` of what
-/// generation alone takes: newcomers are not starved, and on average the streams slow down less than twice.
-/// Where a prompt is computed in larger pieces than its share of one step, steps without any pay for it. When
-/// most requests still wait for their first token, small steps would only make everybody wait: few streams in
-/// a batch generate slowly anyway, and larger batches compute prompts faster.
+/// A step that also computes prompts takes longer, and whoever generates feels it. A few prompts get
+/// `share_of_few` of what generation alone takes: newcomers are not starved, and on average the streams slow
+/// down less than twice. Where a prompt is computed in larger pieces than its share of one step, steps
+/// without any pay for it. When a third of the requests or more still wait for their first token, small steps
+/// would only make everybody wait: few streams in a batch generate slowly anyway, and larger batches compute
+/// prompts faster.
 class PrefillPace {
  public:
   explicit PrefillPace(size_t most) : most_(most) {}
@@ -32,8 +32,8 @@ class PrefillPace {
   /// What a step took that generated for so many sequences, and computed so many prompt tokens.
   void record(const Demand& demand, size_t generated, size_t prompt_tokens, double milliseconds);
 
-  static constexpr double least_share = 0.7;
-  static constexpr double majority_share = 16;
+  static constexpr double share_of_few = 0.8;
+  static constexpr double share_of_many = 16;
   static constexpr size_t longest_wait = 50; ///< steps without prompts, whatever the last one with some took
   static constexpr size_t fewest = 8;        ///< prompt tokens of a step that has any
   /// llama.cpp's attention on the CPU works on 64 tokens of a batch at once, and passes over what none of

@@ -51,19 +51,16 @@ TEST(prefill_pace_is_careful_while_it_knows_nothing) {
 TEST(prefill_pace_gives_prompts_a_share_of_the_time) {
   // 100 ms for a step, 1 ms for a prompt token.
   const auto pace = measured(512, 4, 100, 1);
-  CHECK_EQ(tokens(pace, 4, 1), 70u); // at least least_share
-  CHECK_EQ(tokens(pace, 4, 2), 70u);
-  CHECK_EQ(tokens(pace, 4, 3), 75u); // by their number
-  CHECK_EQ(tokens(pace, 4, 4), 100u);
-  CHECK_EQ(tokens(pace, 4, 5), 512u); // most requests wait: 1600 ms
-  CHECK_EQ(tokens(measured(512, 4, 10, 1), 4, 5), 160u);
+  CHECK_EQ(tokens(pace, 4, 1), 80u);
+  CHECK_EQ(tokens(pace, 4, 2), 512u); // a third of the requests wait: 1600 ms
+  CHECK_EQ(tokens(measured(512, 4, 10, 1), 4, 2), 160u);
   CHECK(!pace.budget({4, 1, 1000}).alone);
 }
 
 TEST(prefill_pace_keeps_between_its_bounds) {
-  CHECK_EQ(tokens(measured(512, 1, 1, 10), 1, 1), PrefillPace::fewest); // slow prompts still go on
+  CHECK_EQ(tokens(measured(512, 1, 1, 10), 1, 0), PrefillPace::fewest); // slow prompts still go on
   CHECK_EQ(tokens(measured(100, 1, 1000, 0.1), 1, 1), 100u);
-  CHECK_EQ(tokens(measured(4, 1, 1, 10), 1, 1), 4u); // fewer than the fewest
+  CHECK_EQ(tokens(measured(4, 1, 1, 10), 1, 0), 4u); // fewer than the fewest
 }
 
 TEST(prefill_pace_computes_long_prompts_in_pieces_alone) {
@@ -72,17 +69,17 @@ TEST(prefill_pace_computes_long_prompts_in_pieces_alone) {
   CHECK(pace.budget(demand).alone);
   CHECK_EQ(pace.budget(demand).prompt_tokens, PrefillPace::deep_piece);
   CHECK_EQ(measured(100, 8, 40, 2).budget(demand).prompt_tokens, 100u);
-  CHECK_EQ(pace.budget({8, 9, PrefillPace::deep}).prompt_tokens, 2 * PrefillPace::deep_piece);
+  CHECK_EQ(pace.budget({8, 4, PrefillPace::deep}).prompt_tokens, 2 * PrefillPace::deep_piece);
 }
 
 TEST(prefill_pace_lets_streams_catch_up_after_a_large_piece) {
   auto pace = measured(512, 8, 40, 2);
   const Demand demand{8, 1, 4000};
-  pace.record(demand, 0, 128, 280); // ten times what one step may take: 0.7 * 40 ms
+  pace.record(demand, 0, 128, 280); // ten times what one step may take: 0.8 * 40 ms
   int steps = 0;
   for (; pace.budget(demand).prompt_tokens == 0; ++steps)
     pace.record(demand, 8, 0, 40);
-  CHECK_EQ(steps, 10);
+  CHECK_EQ(steps, 9);
   // Nothing is owed any more when the streams have ended, or the prompts.
   pace.record(demand, 0, 128, 280);
   pace.record({0, 1, 4000}, 0, 128, 280);
@@ -97,12 +94,12 @@ TEST(prefill_pace_knows_the_nearest_number_of_streams) {
   pace.record({0, 1}, 0, 10, 10); // 1 ms for each token
   pace.record({.generating = 2}, 2, 0, 100);
   pace.record({.generating = 6}, 6, 0, 200);
-  CHECK_EQ(tokens(pace, 1, 0), 70u);
-  CHECK_EQ(tokens(pace, 2, 0), 70u);
-  CHECK_EQ(tokens(pace, 3, 0), 70u);
-  CHECK_EQ(tokens(pace, 4, 0), 140u); // as far from both: rather the larger
-  CHECK_EQ(tokens(pace, 5, 0), 140u);
-  CHECK_EQ(tokens(pace, 500, 0), 140u);
+  CHECK_EQ(tokens(pace, 1, 0), 80u);
+  CHECK_EQ(tokens(pace, 2, 0), 80u);
+  CHECK_EQ(tokens(pace, 3, 0), 80u);
+  CHECK_EQ(tokens(pace, 4, 0), 160u); // as far from both: rather the larger
+  CHECK_EQ(tokens(pace, 5, 0), 160u);
+  CHECK_EQ(tokens(pace, 500, 0), 160u);
 }
 
 TEST(prefill_pace_follows_a_machine_that_changes) {
@@ -111,13 +108,13 @@ TEST(prefill_pace_follows_a_machine_that_changes) {
     pace.record({.generating = 4}, 4, 0, 50);
     pace.record({.generating = 4}, 4, 16, 50 + 16 * 2);
   }
-  CHECK_EQ(tokens(pace, 4, 4), 25u);
+  CHECK_EQ(tokens(pace, 4, 1), 20u);
   auto odd = measured(512, 4, 100, 1);
   odd.record({.generating = 4}, 4, 0, 100000); // one hiccup is not the machine
-  const size_t after = tokens(odd, 4, 4);
+  const size_t after = tokens(odd, 4, 1);
   for (int i = 0; i < 100; ++i)
     odd.record({.generating = 4}, 4, 0, 100);
-  CHECK(after > 100 && tokens(odd, 4, 4) == 100);
+  CHECK(after > 80 && tokens(odd, 4, 1) == 80);
 }
 
 TEST(prefill_pace_survives_any_clock) {
