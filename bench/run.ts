@@ -4,8 +4,8 @@
 //   npm run bench -- --help
 import { basename, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { SingleBar } from 'cli-progress'
 import { makeModel } from '../scripts/make-model.js'
+import { withProgressBar } from '../scripts/progress-bar.js'
 import { Child, childContender } from './contenders/child.js'
 import { buildPrograms, cpuFeatures } from './contenders/llama-cpp.js'
 import { installPeers } from './contenders/peers.js'
@@ -136,16 +136,11 @@ async function defaultModel(): Promise<string> {
 }
 
 /** Shows a bar on a terminal, and nothing elsewhere. */
-async function withBar<T>(
+function withBar<T>(
   what: string,
   work: (progress: (done: number, total: number) => void) => Promise<T>,
 ): Promise<T> {
-  const format = `${what} {bar} {percentage} % {duration_formatted}`
-  const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true })
-  bar.start(1, 0)
-  try {
-    return await work((done, total) => bar.update(done / total))
-  } finally {
-    bar.stop()
-  }
+  return withProgressBar(`${what} {bar} {percentage} % {duration_formatted}`, (onProgress) =>
+    work((done, total) => onProgress(done / total)),
+  )
 }

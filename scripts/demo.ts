@@ -2,9 +2,9 @@
 //
 //   npm run demo
 //   MODEL=path/to/model.gguf npm run demo
-import { SingleBar } from 'cli-progress'
 import { generateInference, loadModel, VerbatimError } from 'verbatim-llama'
 import { makeModel } from './make-model.js'
+import { withProgressBar } from './progress-bar.js'
 
 const messages = [
   { role: 'system', content: 'You are a friendly guide. Answer in two or three sentences.' },
@@ -24,7 +24,9 @@ try {
 
 async function demo(): Promise<void> {
   const path = process.env.MODEL || (await tinyModel())
-  await using model = await withProgress('loading', (onProgress) => loadModel(path, { onProgress }))
+  await using model = await withProgressBar('loading {bar} {percentage} %', (onProgress) =>
+    loadModel(path, { onProgress }),
+  )
   print(`${model.info.description}: ${model.info.path}\n`)
 
   heading('the messages')
@@ -49,30 +51,11 @@ async function demo(): Promise<void> {
 }
 
 async function tinyModel(): Promise<string> {
-  const { path } = await withProgress('making a tiny model', (onProgress) =>
+  const { path } = await withProgressBar('making a tiny model {bar} {percentage} %', (onProgress) =>
     makeModel({ shape: 'tiny', progress: (written, total) => onProgress(written / total) }),
   )
   print(
     'random weights: the words mean nothing, the machinery is real (MODEL=path/to/model.gguf takes yours)\n',
   )
   return path
-}
-
-/** Shows a bar on a terminal, and nothing elsewhere. */
-async function withProgress<T>(
-  what: string,
-  work: (onProgress: (fraction: number) => void) => Promise<T>,
-): Promise<T> {
-  const bar = new SingleBar({
-    format: `${what} {bar} {percentage} %`,
-    stream: process.stderr,
-    clearOnComplete: true,
-    hideCursor: true,
-  }) // draws nothing where the stream is not a terminal
-  bar.start(1, 0)
-  try {
-    return await work((fraction) => bar.update(fraction))
-  } finally {
-    bar.stop()
-  }
 }
