@@ -3,7 +3,6 @@
 #include "sequence-memory.h"
 #include "tokenizer.h"
 
-#include <functional>
 #include <span>
 
 namespace verbatim {

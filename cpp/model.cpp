@@ -184,12 +184,14 @@ void Model::create_engine() {
   info_.batch_size = std::max(batch_tokens, options_.max_sequences);
 
   info_.no_prefix_sharing = why_not_shareable(weights_.get());
-  const bool shareable = !info_.no_prefix_sharing;
+  PrefixCache::Limits cache;
+  cache.running = static_cast<int32_t>(options_.max_sequences);
+  cache.sharing = !info_.no_prefix_sharing;
   info_.max_queue = options_.max_queue;
 
   ContextOptions context;
   context.cells = cache_size;
-  context.sequences = options_.max_sequences + (shareable ? PrefixCache::extra_ids : 0);
+  context.sequences = static_cast<uint32_t>(cache.ids());
   context.batch_tokens = info_.batch_size;
   context.threads = info_.threads;
   context.flash_attention = options_.flash_attention;
@@ -206,7 +208,8 @@ void Model::create_engine() {
   }
 
   Engine::Options engine;
-  engine.shared.limits = {plan_cache(context), info_.batch_size, context.sequences};
+  size_cache(cache);
+  engine.shared.limits = {cache, info_.batch_size, context.sequences};
 
   ContextOptions alone = context;
   alone.cells = context_size;
@@ -222,20 +225,16 @@ void Model::create_engine() {
   pool_ = std::make_unique<WorkerPool>(pool_threads);
 }
 
-PrefixCache::Limits Model::plan_cache(const ContextOptions& context) {
-  PrefixCache::Limits limits;
-  limits.running = static_cast<int32_t>(options_.max_sequences);
+void Model::size_cache(PrefixCache::Limits& limits) {
   limits.cells = info_.cache_size;
-  limits.sharing = !info_.no_prefix_sharing;
-  if (!limits.sharing) return limits;
+  if (!limits.sharing) return;
   // Every step reads the weights, and the idle cells as well: those may take 1/64 of the time.
   const size_t cheap =
-      info_.size_bytes / 64 / std::max<size_t>(1, cell_bytes(weights_.get(), context.kv_cache_type));
+      info_.size_bytes / 64 / std::max<size_t>(1, cell_bytes(weights_.get(), options_.kv_cache_type));
   limits.saved_tokens = options_.prefix_cache_size.value_or(info_.cache_size);
   limits.idle_cells =
       std::min({limits.saved_tokens, size_t{info_.cache_size / 2}, std::max<size_t>(512, cheap)});
   info_.prefix_cache_size = static_cast<uint32_t>(limits.saved_tokens);
-  return limits;
 }
 
 Prompt Model::prepare(const RenderInput& input, const ControlTokenPolicy& policy) const {

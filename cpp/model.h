@@ -92,7 +92,7 @@ class Model {
   void load_weights(const Progress& progress, const std::atomic<bool>& cancelled);
   void read_metadata();
   void create_engine();
-  PrefixCache::Limits plan_cache(const ContextOptions& context);
+  void size_cache(PrefixCache::Limits& limits);
   void start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
              const ControlTokenPolicy& policy, const GenerateOptions& options);
 

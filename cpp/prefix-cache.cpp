@@ -14,8 +14,7 @@ constexpr size_t worth_saving = 16;
 } // namespace
 
 PrefixCache::PrefixCache(SequenceMemory& memory, Limits limits)
-    : memory_(memory), limits_(limits), restore_id_(limits.running + extra_ids - 2),
-      save_id_(limits.running + extra_ids - 1),
+    : memory_(memory), limits_(limits), restore_id_(limits.ids() - 2), save_id_(limits.ids() - 1),
       holders_(static_cast<size_t>(limits.sharing ? restore_id_ : limits.running), Holder{&tree_.root()}) {
 }
 

@@ -18,16 +18,19 @@ namespace verbatim {
 /// recently used first. Bringing it back is a copy, far cheaper than computing it again.
 class PrefixCache {
  public:
+  /// Ids for idle prefixes, and two to save and restore through. llama.cpp's logits buffer grows with them.
+  static constexpr int32_t extra_ids = 16;
+
   struct Limits {
     int32_t running = 1;     ///< most sequences that run at once; there are extra_ids more
     size_t cells = 0;        ///< of the KV cache
     size_t idle_cells = 0;   ///< of those, most that idle prefixes may keep
     size_t saved_tokens = 0; ///< most tokens of idle prefixes in host memory
     bool sharing = true;     ///< false: this kind of memory can be neither shared nor cut
-  };
-  /// Ids for idle prefixes, and two to save and restore through. llama.cpp's logits buffer grows with them.
-  static constexpr int32_t extra_ids = 16;
 
+    /// How many sequence ids the KV cache has to have.
+    int32_t ids() const { return running + (sharing ? extra_ids : 0); }
+  };
   PrefixCache(SequenceMemory& memory, Limits limits);
 
   /// An id with no cells, for a sequence that is to run. There always is one for as many as may run.
