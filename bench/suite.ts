@@ -114,6 +114,11 @@ export interface SuiteReport extends Omit<SuiteResult, 'rounds'> {
   readonly series: Readonly<Record<string, readonly (number | null)[]>>
 }
 
+/** How many rounds a suite takes: as many as were asked for, or its own number. */
+export function roundsOf({ rounds, quick }: BenchOptions, usual: number, whenQuick = 1): number {
+  return rounds ?? (quick ? whenQuick : usual)
+}
+
 /** The options that all contenders are loaded with in a suite. */
 export function loadOptions(
   { modelPath, threads, gpuLayers }: BenchOptions,

@@ -1,3 +1,4 @@
+import { LABELS } from '../contenders/contender.js'
 import type { Spread } from '../statistics.js'
 
 /** A number with about three digits. */
@@ -15,6 +16,11 @@ export function spread(value: Spread | null, format: (value: number) => string =
   if (!value) return '–'
   const { median, min, max, count } = value
   return count === 1 ? format(median) : `${format(median)} (${format(min)}–${format(max)})`
+}
+
+/** The name of a row: in bold if it is about this library. */
+export function rowName(label: string, ours = label === LABELS.ours): string {
+  return ours ? `**${label}**` : label
 }
 
 /** A ratio, with two or three digits after the point. */

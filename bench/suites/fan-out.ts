@@ -3,7 +3,7 @@ import { batchedBench, llamaBench } from '../contenders/llama-bench.js'
 import type { Prompt } from '../protocol.js'
 import { ratio, spread } from '../report/format.js'
 import { Rounds } from '../statistics.js'
-import { type BenchContext, loadOptions, type Suite, type SuiteResult } from '../suite.js'
+import { type BenchContext, loadOptions, roundsOf, type Suite, type SuiteResult } from '../suite.js'
 import { Field } from './field.js'
 
 const GENERATE = 32
@@ -33,7 +33,7 @@ export const distinct: Suite = {
 
 async function run(context: BenchContext, shared: boolean): Promise<SuiteResult> {
   const { options, program } = context
-  const roundCount = options.rounds ?? (options.quick ? 1 : 3)
+  const roundCount = roundsOf(options, 3)
   const counts = options.quick ? [1, GOAL_COUNT] : [1, 2, 4, 8, 16, 32]
   const load = loadOptions(options, {
     contextSize: 768,

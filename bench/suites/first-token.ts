@@ -1,8 +1,8 @@
 import { LABELS } from '../contenders/contender.js'
 import { llamaBench } from '../contenders/llama-bench.js'
-import { ratio, spread } from '../report/format.js'
+import { ratio, rowName, spread } from '../report/format.js'
 import { percentile, Rounds } from '../statistics.js'
-import { loadOptions, type Suite, type SuiteResult } from '../suite.js'
+import { loadOptions, roundsOf, type Suite, type SuiteResult } from '../suite.js'
 import { Field } from './field.js'
 
 const PREFIX = 430
@@ -18,7 +18,7 @@ export const firstToken: Suite = {
   needsContenders: true,
   async run(context) {
     const { options, program, prompts } = context
-    const roundCount = options.rounds ?? (options.quick ? 2 : 7)
+    const roundCount = roundsOf(options, 7, 2)
     const load = loadOptions(options, { contextSize: 1024, cacheSize: 8192, maxSequences: 8 })
     const rounds = new Rounds()
     const field = await Field.open(context, load)
@@ -67,7 +67,7 @@ function describe(rounds: Rounds): Omit<SuiteResult, 'missing'> {
   const labels = ['llama-bench', ...Object.values(LABELS)]
   const own = (name: (typeof CASES)[number]) => series(LABELS.ours, name)
   const rows = labels.map((label) => [
-    label === LABELS.ours ? `**${label}**` : label,
+    rowName(label),
     ...CASES.flatMap((name) => [
       spread(rounds.spread(series(label, name))),
       label === LABELS.ours ? '' : ratio(rounds.ratio(own(name), series(label, name))),

@@ -3,9 +3,16 @@ import { Child } from '../contenders/child.js'
 import { LABELS, type Running } from '../contenders/contender.js'
 import { commonArguments, type ProgramOptions, runProgram } from '../contenders/llama-bench.js'
 import type { BenchRequest, LoopDelay, Outcome } from '../protocol.js'
-import { ratio, spread } from '../report/format.js'
+import { ratio, rowName, spread } from '../report/format.js'
 import { percentile, Rounds } from '../statistics.js'
-import { type BenchContext, type Goal, loadOptions, type Suite, type SuiteResult } from '../suite.js'
+import {
+  type BenchContext,
+  type Goal,
+  loadOptions,
+  roundsOf,
+  type Suite,
+  type SuiteResult,
+} from '../suite.js'
 import { Field } from './field.js'
 
 const STREAMS = 8
@@ -36,7 +43,7 @@ export const interference: Suite = {
   needsContenders: true,
   async run(context) {
     const { options } = context
-    const roundCount = options.rounds ?? (options.quick ? 1 : 3)
+    const roundCount = roundsOf(options, 3)
     const newcomer = options.quick ? 1000 : NEWCOMER
     const load = loadOptions(options, { contextSize: 4352, cacheSize: 24576, maxSequences: STREAMS + 1 })
     const rounds = new Rounds()
@@ -141,7 +148,6 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
     rounds.ratio(series(label, `${figure} during`), series(label, `${figure} before`))
   const delayed = (label: string) =>
     rounds.ratio(series(label, 'first token'), series(label, 'first token, alone'))
-  const name = (label: string) => (label === LABELS.ours || label === OURS_LOOP ? `**${label}**` : label)
   const delivery = rounds.spread(loopSeries(OURS_LOOP, 'longestDeliveryMs'))
   const goal = (text: string, measured: Goal['measured'], limit: number, unit = ''): Goal => ({
     number: 5,
@@ -158,7 +164,7 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
         title: `Milliseconds between two tokens of the ${STREAMS} streams`,
         head: ['', 'p50 before', 'p50 during', 'growth', 'p99 before', 'p99 during', 'growth'],
         rows: labels.map((label) => [
-          name(label),
+          rowName(label),
           spread(value(label, 'p50 before')),
           spread(value(label, 'p50 during')),
           ratio(growth(label, 'p50')),
@@ -171,7 +177,7 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
         title: `Milliseconds to the first token of the newcomer (${newcomer} tokens of prompt)`,
         head: ['', 'alone', `beside ${STREAMS} streams`, 'ratio', 'ours / this'],
         rows: labels.map((label) => [
-          name(label),
+          rowName(label),
           spread(value(label, 'first token, alone')),
           spread(value(label, 'first token')),
           ratio(delayed(label)),
@@ -184,7 +190,7 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
         title: 'Delay of the event loop, milliseconds',
         head: ['', 'median', 'p99', 'longest', 'longest delivery of the addon'],
         rows: [IDLE, BESIDE, OURS_LOOP].map((label) => [
-          name(label),
+          rowName(label, label === OURS_LOOP),
           ...(['medianMs', 'p99Ms', 'maxMs', 'longestDeliveryMs'] as const).map((figure) =>
             spread(rounds.spread(loopSeries(label, figure))),
           ),

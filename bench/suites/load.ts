@@ -1,9 +1,9 @@
 import { LABELS } from '../contenders/contender.js'
 import { commonArguments, runProgram } from '../contenders/llama-bench.js'
 import { residentMemory, watchMemory } from '../machine.js'
-import { ratio, short, spread } from '../report/format.js'
+import { ratio, rowName, short, spread } from '../report/format.js'
 import { Rounds } from '../statistics.js'
-import { loadOptions, type Suite, type SuiteResult } from '../suite.js'
+import { loadOptions, roundsOf, type Suite, type SuiteResult } from '../suite.js'
 import { Field, startContender } from './field.js'
 
 const PROMPT = 430
@@ -22,7 +22,7 @@ export const load: Suite = {
   needsContenders: true,
   async run(context) {
     const { options } = context
-    const roundCount = options.rounds ?? (options.quick ? 1 : 5)
+    const roundCount = roundsOf(options, 5)
     const cells = loadOptions(options, { contextSize: CELLS, cacheSize: CELLS, maxSequences: 8 })
     const rounds = new Rounds()
     const add = (label: string, figure: Figure, round: number, value: number | null | undefined) =>
@@ -96,7 +96,7 @@ function describe(rounds: Rounds): Omit<SuiteResult, 'missing'> {
           'ours / this (peak)',
         ],
         rows: labels.map((label) => [
-          label === LABELS.ours ? `**${label}**` : label,
+          rowName(label),
           value(label, 'start', whole),
           // The server has no other figure than its start.
           label === LABELS['llama-server'] ? '–' : value(label, 'load', whole),

@@ -2,7 +2,7 @@ import { type ContenderId, LABELS } from '../contenders/contender.js'
 import { llamaBench } from '../contenders/llama-bench.js'
 import { ratio, spread } from '../report/format.js'
 import { Rounds } from '../statistics.js'
-import { loadOptions, type Suite, type SuiteResult } from '../suite.js'
+import { loadOptions, roundsOf, type Suite, type SuiteResult } from '../suite.js'
 import { Field } from './field.js'
 
 /** Those that say how long the evaluation of the prompt took. */
@@ -15,7 +15,7 @@ export const promptLength: Suite = {
   needsContenders: true,
   async run(context) {
     const { options, program } = context
-    const roundCount = options.rounds ?? (options.quick ? 1 : 3)
+    const roundCount = roundsOf(options, 3)
     const lengths = options.quick ? [128, 512] : [128, 256, 512, 1024, 2048, 4096]
     const longest = lengths.at(-1) as number
     const load = loadOptions(options, {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spread } from '../report/format.js'
 import { Rounds } from '../statistics.js'
-import type { Suite, SuiteResult } from '../suite.js'
+import { roundsOf, type Suite, type SuiteResult } from '../suite.js'
 import { requireTools, run, SetupFailure } from '../tools.js'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,7 +22,7 @@ export const sampler: Suite = {
   needsContenders: false,
   async run(context) {
     const program = samplerBench()
-    const roundCount = context.options.rounds ?? (context.options.quick ? 1 : 5)
+    const roundCount = roundsOf(context.options, 5)
     const rounds = new Rounds()
     let blocks: Block[] = []
     for (let round = 0; round < roundCount; round++) {

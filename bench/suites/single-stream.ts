@@ -1,9 +1,16 @@
 import { type Contender, LABELS, type Running } from '../contenders/contender.js'
 import { llamaBench } from '../contenders/llama-bench.js'
 import type { BenchRequest, Prompt, Sampling } from '../protocol.js'
-import { ratio, spread } from '../report/format.js'
+import { ratio, rowName, spread } from '../report/format.js'
 import { Rounds } from '../statistics.js'
-import { type BenchContext, type Goal, loadOptions, type Suite, type SuiteResult } from '../suite.js'
+import {
+  type BenchContext,
+  type Goal,
+  loadOptions,
+  roundsOf,
+  type Suite,
+  type SuiteResult,
+} from '../suite.js'
 import { Field, startContender } from './field.js'
 
 /** The depth that the goals are about. */
@@ -27,7 +34,7 @@ export const singleStream: Suite = {
   needsContenders: true,
   async run(context) {
     const { options, prompts, program } = context
-    const roundCount = options.rounds ?? (options.quick ? 1 : 5)
+    const roundCount = roundsOf(options, 5)
     const depths = options.quick ? [GOAL_DEPTH] : [1, GOAL_DEPTH, 2048]
     const generate = options.quick ? 48 : 96
     const load = loadOptions(options, { contextSize: 2304, cacheSize: CACHE, maxSequences: 8 })
@@ -141,7 +148,7 @@ function describe(
       const ourWay = series(LABELS.ours, way, depth)
       const isOurs = name.startsWith(LABELS.ours)
       rows.push([
-        `${isOurs ? '**' : ''}${name}, ${way}${isOurs ? '**' : ''}`,
+        rowName(`${name}, ${way}`, isOurs),
         spread(measured),
         ratio(rounds.ratio(own, reference)),
         isOurs ? '' : ratio(rounds.ratio(ourWay, own)),
