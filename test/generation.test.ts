@@ -78,6 +78,13 @@ describe('stop strings', () => {
     expect(cumulative.at(-1)).toBe(full.text) // no control tokens, no unfinished character
   })
 
+  /** The text between two offsets, with the whole of the characters there: which they are depends on the processor. */
+  function piece(begin: number, end: number): string {
+    const isLow = (at: number) => (full.text.charCodeAt(at) & 0xfc00) === 0xdc00
+    return full.text.slice(isLow(begin) ? begin - 1 : begin, isLow(end) ? end + 1 : end)
+  }
+  const endOf = (tokens: number) => (cumulative[tokens] as string).length
+
   async function expectStop(stop: string | readonly string[], which: string) {
     const text = full.text.slice(0, full.text.indexOf(which))
     const tokens = cumulative.findIndex((part) => part.includes(which))
@@ -103,36 +110,34 @@ describe('stop strings', () => {
 
   test('across the borders of tokens', async () => {
     for (const border of [3, 8, 15, 25]) {
-      const at = (cumulative[border] as string).length
-      const stop = full.text.slice(at - 2, at + 2).toWellFormed()
-      expect(full.text).toContain(stop)
+      const stop = piece(endOf(border) - 2, endOf(border) + 2)
       await expectStop(stop, stop)
     }
   })
 
   test('over several tokens', async () => {
-    const stop = full.text.slice((cumulative[4] as string).length - 1, (cumulative[12] as string).length + 1)
+    const stop = piece(endOf(4) - 1, endOf(12) + 1)
     await expectStop(stop, stop)
   })
 
   test('the whole text, and its first and last character', async () => {
     await expectStop(full.text, full.text)
     await expectStop([...full.text][0] as string, [...full.text][0] as string)
-    const last = full.text.slice((cumulative.at(-2) as string).length - 1)
+    const last = piece(endOf(cumulative.length - 2) - 1, full.text.length)
     await expectStop(last, last)
   })
 
   test('of several, the one that is completed first', async () => {
-    const early = full.text.slice((cumulative[5] as string).length - 1, (cumulative[6] as string).length)
-    const late = full.text.slice((cumulative[9] as string).length - 1, (cumulative[10] as string).length)
+    const early = piece(endOf(5) - 1, endOf(6))
+    const late = piece(endOf(9) - 1, endOf(10))
     await expectStop([late, early, 'never there'], early)
     // Begins first, ends last.
-    const around = full.text.slice((cumulative[3] as string).length, (cumulative[12] as string).length)
+    const around = piece(endOf(3), endOf(12))
     await expectStop([around, late], late)
   })
 
   test('that never come change nothing, and what they held back is there in the end', async () => {
-    const stop = `${full.text.slice(-3)}!`
+    const stop = `${piece(full.text.length - 3, full.text.length)}!`
     const result = await run({ stop })
     expect(result).toMatchObject({ text: full.text, tokenIds: full.tokenIds, finishReason: 'length' })
     const shown = await growth({ stop })
@@ -300,10 +305,18 @@ describe('usage and timings', () => {
     expect(firstTokenMs + perTokenMs * (tokenIds.length - 1)).toBeLessThanOrEqual(totalMs + 1e-3)
   })
 
-  test('one token has no interval; a later run waits for the one before', async () => {
-    const [first, second] = await Promise.all([run({ maxTokens: 30 }), run({ maxTokens: 1 })])
-    expect(second?.timings.perTokenMs).toBe(0)
-    expect(second?.timings.queueMs).toBeGreaterThan(first?.timings.prefillMs as number)
+  test('one token has no interval', async () => {
+    expect((await run({ maxTokens: 1 })).timings.perTokenMs).toBe(0)
+  })
+
+  test('the time in the queue lasts until the run before has ended', async () => {
+    const begun = performance.now()
+    const first = run({ maxTokens: 200 })
+    await first.stream[Symbol.asyncIterator]().next() // it runs
+    const second = run({ maxTokens: 1 })
+    const called = performance.now()
+    const ended = begun + (await first).timings.totalMs
+    expect((await second).timings.queueMs).toBeGreaterThanOrEqual(ended - called - 1e-3)
   })
 })
 
