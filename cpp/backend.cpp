@@ -81,10 +81,10 @@ int32_t default_threads() {
   return static_cast<int32_t>(std::max(1u, std::min({processors - 1, cores ? cores : processors, most})));
 }
 
-ThreadPool::ThreadPool(int thread_count) {
+ThreadPool::ThreadPool(int32_t size) : size_(size) {
   const auto create = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new");
   if (!create) return;
-  auto params = ggml_threadpool_params_default(thread_count);
+  auto params = ggml_threadpool_params_default(size);
   pool_ = create(&params);
 }
 

@@ -19,14 +19,16 @@ int32_t default_threads();
 /// CPU worker threads of one context. Without it ggml starts and ends its threads at every decode.
 class ThreadPool {
  public:
-  explicit ThreadPool(int thread_count);
+  explicit ThreadPool(int32_t size);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   ggml_threadpool_t get() const { return pool_; }
+  int32_t size() const { return size_; }
 
  private:
+  const int32_t size_;
   ggml_threadpool_t pool_ = nullptr;
 };
 

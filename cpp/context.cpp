@@ -2,12 +2,14 @@
 
 #include "error.h"
 
+#include <algorithm>
+
 namespace verbatim {
 
 Context::Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
                  std::function<bool()> should_abort, const LogSink* log_sink)
     : model_(model), options_(options), should_abort_(std::move(should_abort)), log_sink_(log_sink),
-      threads_(std::move(threads)) {
+      threads_{std::move(threads)}, thread_count_(options.threads) {
   create();
 }
 
@@ -23,8 +25,8 @@ void Context::create() {
   params.n_ubatch = options_.batch_tokens;
   params.n_seq_max = options_.sequences;
   params.n_outputs_max = options_.sequences; // llama.cpp reserves a row of logits for each id anyway
-  params.n_threads = options_.threads;
-  params.n_threads_batch = options_.threads;
+  params.n_threads = thread_count_;
+  params.n_threads_batch = thread_count_;
   params.flash_attn_type = options_.flash_attention;
   params.type_k = options_.kv_cache_type;
   params.type_v = options_.kv_cache_type;
@@ -52,7 +54,20 @@ void Context::create() {
                     (memory ? "; use a smaller cacheSize, contextSize or kvCacheType" : ""),
                 memory ? Error::Fields{} : Error::Fields{{"path", "options"}});
   }
-  if (threads_->get()) llama_attach_threadpool(context_.get(), threads_->get(), threads_->get());
+  attach_threads();
+}
+
+void Context::attach_threads() {
+  auto pool = std::ranges::find(threads_, thread_count_, [](const auto& each) { return each->size(); });
+  if (pool == threads_.end()) pool = threads_.insert(pool, std::make_shared<ThreadPool>(thread_count_));
+  if ((*pool)->get()) llama_attach_threadpool(context_.get(), (*pool)->get(), (*pool)->get());
+}
+
+void Context::set_threads(int32_t threads) {
+  if (threads == thread_count_) return;
+  thread_count_ = threads;
+  llama_set_n_threads(context_.get(), threads, threads);
+  attach_threads();
 }
 
 bool Context::rebuild() {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace verbatim {
 
@@ -33,6 +34,7 @@ class Context : public Decoder {
 
   DecodeStatus decode(std::span<const BatchToken> batch) override;
   const float* logits(size_t batch_index) override;
+  void set_threads(int32_t threads) override;
   void clear(int32_t sequence) override;
   void truncate(int32_t sequence, int32_t begin) override;
   void share(int32_t from, int32_t to, int32_t begin, int32_t end) override;
@@ -47,12 +49,16 @@ class Context : public Decoder {
     void operator()(llama_context* context) const { llama_free(context); }
   };
   void create();
+  void attach_threads();
 
   llama_model* const model_;
   const ContextOptions options_;
   const std::function<bool()> should_abort_;
   const LogSink* const log_sink_;
-  const std::shared_ptr<ThreadPool> threads_; ///< outlives the context that uses it
+  /// One of each size that was asked for: the workers of a pool spin while others of it compute. They outlive
+  /// the context that uses them.
+  std::vector<std::shared_ptr<ThreadPool>> threads_;
+  int32_t thread_count_;
   std::unique_ptr<llama_context, Free> context_;
 
   // The arrays of a llama_batch, reused.

@@ -30,6 +30,8 @@ class Decoder : public SequenceMemory {
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
   /// Logits of the batch's token at this index; valid until the next decode().
   virtual const float* logits(size_t batch_index) = 0;
+  /// How many CPU threads the next decode() computes with.
+  virtual void set_threads(int32_t threads) = 0;
   /// Starts over with empty memory. False when that is not possible.
   virtual bool rebuild() = 0;
 };

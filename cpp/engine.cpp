@@ -5,8 +5,15 @@
 namespace verbatim {
 
 Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
-    : options_(std::move(options)), log_sink_(log_sink), shared_(decoder, options_.shared),
-      thread_([this] { run(); }) {
+    : options_(std::move(options)), log_sink_(log_sink), lane_(make_lane()),
+      shared_(decoder, options_.shared, lane_.get()), thread_([this] { run(); }) {
+}
+
+std::unique_ptr<PrefillLane> Engine::make_lane() {
+  if (!options_.lane) return nullptr;
+  auto options = *options_.lane;
+  options.on_done = [this] { wake(); };
+  return std::make_unique<PrefillLane>(std::move(options), log_sink_);
 }
 
 Engine::~Engine() {
@@ -53,6 +60,7 @@ void Engine::stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  if (lane_) lane_->stop();
   reproducible_.reset();
   second_decoder_.reset();
 }

@@ -2,6 +2,7 @@
 
 #include "executor.h"
 #include "log.h"
+#include "prefill-lane.h"
 #include "thread.h"
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace verbatim {
@@ -25,6 +27,8 @@ class Engine {
     Executor::Options reproducible;
     /// Builds the second context when the first reproducible request comes. May throw Error.
     std::function<std::unique_ptr<Decoder>()> make_reproducible;
+    /// Where long prompts are computed while others generate. None: with them. The engine sets `on_done`.
+    std::optional<PrefillLane::Options> lane;
   };
 
   /// The decoder and the sink must outlive the engine.
@@ -61,6 +65,7 @@ class Engine {
   bool step(Executor& executor);
   bool step_all();
   Executor& reproducible();
+  std::unique_ptr<PrefillLane> make_lane();
 
   const Options options_;
   const LogSink* log_sink_;
@@ -75,6 +80,7 @@ class Engine {
   Load load_{};
 
   // The engine thread's own.
+  std::unique_ptr<PrefillLane> lane_;
   Executor shared_;
   std::unique_ptr<Decoder> second_decoder_;
   std::unique_ptr<Executor> reproducible_; ///< on the second decoder

@@ -6,8 +6,8 @@
 
 namespace verbatim {
 
-Executor::Executor(Decoder& decoder, Options options)
-    : decoder_(decoder), options_(options), scheduler_(decoder, options.limits),
+Executor::Executor(Decoder& decoder, Options options, PrefillLane* lane)
+    : decoder_(decoder), options_(options), lane_(lane), scheduler_(decoder, options.limits, lane),
       batch_limit_(options.limits.batch_tokens) {
 }
 
@@ -32,6 +32,10 @@ bool Executor::step() {
     return false;
   }
   const auto chunks = scheduler_.plan(batch_limit_);
+  if (lane_) {
+    lane_->set_beside(!chunks.empty());
+    decoder_.set_threads(lane_->busy() ? options_.threads_beside : options_.threads);
+  }
   if (chunks.empty()) return false;
 
   batch_.clear();

@@ -17,10 +17,12 @@ class Executor {
     SchedulerLimits limits;
     /// Batches are never made smaller to get on: what a request computes must not depend on past failures.
     bool fixed_batches = false;
+    int32_t threads = 1;        ///< to compute with…
+    int32_t threads_beside = 1; ///< …and while the lane computes
   };
 
-  /// The decoder must outlive it.
-  Executor(Decoder& decoder, Options options);
+  /// The decoder and the lane, if any, must outlive it.
+  Executor(Decoder& decoder, Options options, PrefillLane* lane = nullptr);
 
   void add(std::unique_ptr<Sequence> sequence) { scheduler_.add(std::move(sequence)); }
   void drop_cancelled();
@@ -51,6 +53,7 @@ class Executor {
 
   Decoder& decoder_;
   const Options options_;
+  PrefillLane* const lane_;
   Scheduler scheduler_;
   size_t batch_limit_; ///< options_.limits.batch_tokens, less after failures
   std::pair<uint64_t, size_t>

@@ -201,15 +201,19 @@ void Model::create_engine() {
   context_ = std::make_unique<Context>(weights_.get(), context, threads_, should_abort, &options_.on_log);
   info_.cache_size = context_->cells(); // llama.cpp rounds up
 
+  bool uses_gpu = false;
   for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
     const auto device = ggml_backend_dev_get(i);
-    if (ggml_backend_dev_type(device) != GGML_BACKEND_DEVICE_TYPE_CPU && options_.gpu_layers == 0) continue;
+    const bool is_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
+    if (!is_cpu && options_.gpu_layers == 0) continue;
+    uses_gpu = uses_gpu || !is_cpu;
     info_.devices.emplace_back(ggml_backend_dev_description(device));
   }
 
   Engine::Options engine;
   size_cache(cache);
   engine.shared.limits = {cache, info_.batch_size, context.sequences};
+  engine.shared.threads = info_.threads;
 
   ContextOptions alone = context;
   alone.cells = context_size;
@@ -221,6 +225,22 @@ void Model::create_engine() {
   engine.make_reproducible = [this, alone, should_abort] {
     return std::make_unique<Context>(weights_.get(), alone, threads_, should_abort, &options_.on_log);
   };
+  if (cache.sharing && !uses_gpu) {
+    PrefillLane::Options lane;
+    lane.batch_tokens = batch_tokens;
+    lane.threads = info_.threads;
+    lane.threads_beside = std::max(1, info_.threads / 2);
+    engine.shared.threads_beside = std::max(1, info_.threads - lane.threads_beside);
+    lane.make_decoder = [this, context](size_t cells, std::function<bool()> abort) {
+      ContextOptions aside = context;
+      aside.cells = static_cast<uint32_t>(cells);
+      aside.sequences = 2;
+      aside.batch_tokens = batch_tokens;
+      const auto threads = std::make_shared<ThreadPool>(aside.threads);
+      return std::make_unique<Context>(weights_.get(), aside, threads, std::move(abort), &options_.on_log);
+    };
+    engine.lane = std::move(lane);
+  }
   engine_ = std::make_unique<Engine>(*context_, std::move(engine), &options_.on_log);
   pool_ = std::make_unique<WorkerPool>(pool_threads);
 }

@@ -60,6 +60,17 @@ size_t PrefixCache::attach(int32_t id, std::span<const Token> tokens) {
   return length;
 }
 
+bool PrefixCache::adopt(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data) {
+  if (!usable_) return false;
+  make_room(tokens.size());
+  if (free_cells() < tokens.size() || !memory_.restore(restore_id_, data)) return false;
+  const size_t begin = holder(id).tail->end();
+  memory_.share(restore_id_, id, static_cast<int32_t>(begin), static_cast<int32_t>(begin + tokens.size()));
+  memory_.clear(restore_id_);
+  append(id, tokens);
+  return true;
+}
+
 void PrefixCache::append(int32_t id, std::span<const Token> tokens) {
   if (tokens.empty()) return;
   Holder& owner = holder(id);

@@ -42,6 +42,12 @@ class PrefixCache {
   /// Starts a sequence without cells from the longest known prefix of these tokens; how long that is.
   size_t attach(int32_t id, std::span<const Token> tokens);
 
+  /// The data of cells that hold the tokens of a running sequence, for a computation elsewhere.
+  std::vector<uint8_t> copy(int32_t id) { return memory_.save(id); }
+  /// Tokens at the end of a running sequence that were computed elsewhere, and their cells' data. False when
+  /// there is no room for them.
+  bool adopt(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data);
+
   /// Tokens that were computed at the end of a running sequence.
   void append(int32_t id, std::span<const Token> tokens);
 

@@ -28,8 +28,8 @@ constexpr auto arrival = [](const auto& sequence) { return sequence->arrival; };
 
 } // namespace
 
-Scheduler::Scheduler(SequenceMemory& memory, SchedulerLimits limits)
-    : limits_(limits), cache_(memory, limits.cache), pace_(limits.batch_tokens) {
+Scheduler::Scheduler(SequenceMemory& memory, SchedulerLimits limits, PromptLane* lane)
+    : limits_(limits), lane_(lane), cache_(memory, limits.cache), pace_(limits.batch_tokens) {
 }
 
 void Scheduler::add(std::unique_ptr<Sequence> sequence) {
@@ -131,6 +131,10 @@ void Scheduler::restart(Sequence& sequence) {
 
 /// A sequence has given its id back.
 void Scheduler::forget(Sequence& sequence) {
+  if (sequence.lane == Sequence::Lane::Computing) {
+    lane_->cancel();
+    sequence.lane = Sequence::Lane::Unused;
+  }
   sequence.id = -1;
   sequence.computed = 0;
   sequence.attached = false;
@@ -164,9 +168,10 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<
   return removed;
 }
 
-// ---- what the batch holds ----
+// ---- the next step ----
 
 std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
+  collect_from_lane();
   for (const auto& sequence : running_)
     settle(*sequence);
   admit();
@@ -176,7 +181,7 @@ std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
          preempt_newest(Cells::Keep)) {
   }
   auto chunks = fill(batch_tokens);
-  while (chunks.empty() && preempt_newest(Cells::Keep)) {
+  while (chunks.empty() && can_compute() && preempt_newest(Cells::Keep)) {
     for (const auto& sequence : running_)
       settle(*sequence); // its leader may have gone
     chunks = fill(batch_tokens);
@@ -184,15 +189,69 @@ std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
   return chunks;
 }
 
+// ---- the lane ----
+
+void Scheduler::collect_from_lane() {
+  const auto cells = lane_ ? lane_->take() : std::nullopt;
+  if (!cells) return;
+  const auto lent = std::ranges::find(running_, Sequence::Lane::Computing,
+                                      [](const auto& sequence) { return sequence->lane; });
+  if (lent == running_.end()) return;
+  Sequence& sequence = **lent;
+  sequence.lane = Sequence::Lane::Used;
+  const auto computed = reusable(sequence).subspan(sequence.computed);
+  if (!cells->empty() && cache_.adopt(sequence.id, computed, *cells)) sequence.computed += computed.size();
+}
+
+/// Takes out the long prompts that the lane computes or that wait for it. Where many prompts are to be
+/// computed, nobody generates undisturbed anyway.
+void Scheduler::use_lane(size_t generating, std::vector<Sequence*>& prefilling) {
+  if (!lane_ || generating == 0) return;
+  if (prefilling.size() > 1 && 2 * prefilling.size() >= generating) return;
+  std::erase_if(prefilling, [&](Sequence* sequence) {
+    if (sequence->lane == Sequence::Lane::Used) return false;
+    if (sequence->pending() <= limits_.long_prompt) return false;
+    return lane_->busy() || lend(*sequence);
+  });
+}
+
+bool Scheduler::lend(Sequence& sequence) {
+  sequence.lane = Sequence::Lane::Used;
+  try {
+    const auto tokens = reusable(sequence);
+    PromptLane::Job job{{tokens.begin(), tokens.end()}, sequence.computed, {}};
+    if (job.begin > 0) {
+      job.prefix = cache_.copy(sequence.id);
+      if (job.prefix.empty()) return false;
+    }
+    lane_->start(std::move(job));
+  } catch (const std::exception&) {
+    return false; // no memory for it: it is computed with the others
+  }
+  sequence.lane = Sequence::Lane::Computing;
+  return true;
+}
+
+/// Whether anybody's next tokens could be in a batch, if there were cells.
+bool Scheduler::can_compute() const {
+  return std::ranges::any_of(running_, [](const auto& sequence) {
+    return sequence->attached && sequence->lane != Sequence::Lane::Computing;
+  });
+}
+
+// ---- what the batch holds ----
+
 std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   std::vector<Sequence*> generating, prefilling;
   demand_ = {};
-  size_t wanted = 0;
-  for (const auto& sequence : running_) {
-    if (!sequence->attached) continue;
-    (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
+  for (const auto& sequence : running_)
+    if (sequence->attached && sequence->lane != Sequence::Lane::Computing)
+      (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
+  use_lane(generating.size(), prefilling);
+  size_t wanted = generating.size();
+  for (const Sequence* sequence : prefilling) {
     wanted += sequence->pending();
-    if (!sequence->decoding()) demand_.depth = std::max(demand_.depth, sequence->computed);
+    demand_.depth = std::max(demand_.depth, sequence->computed);
   }
   demand_.generating = generating.size();
   demand_.prefilling = prefilling.size();

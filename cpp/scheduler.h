@@ -1,5 +1,6 @@
 #pragma once
 
+#include "prefill-lane.h"
 #include "prefill-pace.h"
 #include "prefix-cache.h"
 #include "sequence.h"
@@ -21,8 +22,9 @@ struct Chunk {
 
 struct SchedulerLimits {
   PrefixCache::Limits cache;
-  size_t batch_tokens; ///< most tokens of one batch
-  size_t outputs;      ///< most tokens of one batch whose logits are wanted
+  size_t batch_tokens;       ///< most tokens of one batch
+  size_t outputs;            ///< most tokens of one batch whose logits are wanted
+  size_t long_prompt = 1024; ///< tokens to compute from which on the lane is used
 };
 
 /// Decides what the next batch holds. Pure policy: it knows no llama.cpp and runs on the engine thread.
@@ -31,14 +33,17 @@ struct SchedulerLimits {
 /// of it the oldest request, the other half whoever has least left, so that a long prompt neither starves nor
 /// blocks. A request that begins like an older one which is being read in waits until that is done, and then
 /// starts from its cells. When the cells run out, the newest sequence gives its place back and goes on later;
-/// what it has generated is kept. A sequence alone always fits.
+/// what it has generated is kept. A sequence alone always fits. Where there is a lane, it computes long
+/// prompts while others generate, one at a time.
 class Scheduler {
  public:
-  Scheduler(SequenceMemory& memory, SchedulerLimits limits);
+  /// The memory and the lane must outlive it.
+  Scheduler(SequenceMemory& memory, SchedulerLimits limits, PromptLane* lane = nullptr);
 
   void add(std::unique_ptr<Sequence> sequence);
 
-  /// The next batch, of at most `batch_tokens` tokens. Empty when there is nothing to do.
+  /// The next batch, of at most `batch_tokens` tokens. Empty when there is nothing to do, or only the lane
+  /// has.
   std::vector<Chunk> plan(size_t batch_tokens);
 
   /// The chunks of a plan are in the cache. Draft tokens are not counted yet.
@@ -78,6 +83,11 @@ class Scheduler {
   bool preempt_newest(Cells cells);
   void forget(Sequence& sequence);
 
+  void collect_from_lane();
+  void use_lane(size_t generating, std::vector<Sequence*>& prefilling);
+  bool lend(Sequence& sequence);
+  bool can_compute() const;
+
   std::vector<Chunk> fill(size_t batch_tokens);
   std::vector<size_t> share_prefill(const std::vector<Sequence*>& prefilling, size_t tokens) const;
   size_t cap_for_followers(const Sequence& leader, size_t count) const;
@@ -86,6 +96,7 @@ class Scheduler {
   size_t new_cells(const Sequence& newcomer) const;
 
   const SchedulerLimits limits_;
+  PromptLane* const lane_; ///< null: none
   PrefixCache cache_;
   PrefillPace pace_;
   PrefillPace::Demand demand_;                     ///< at the last plan

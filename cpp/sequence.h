@@ -61,6 +61,7 @@ class Sequence {
   const Sequence* leader = nullptr; ///< the running sequence whose cells it waits for, while not attached
   size_t follow_until = 0;          ///< it begins when the leader has computed this many tokens
   uint64_t arrival = 0;
+  enum class Lane { Unused, Computing, Used } lane = Lane::Unused; ///< whether its prompt is computed aside
 
  private:
   LikelyToken likely(Token token, float logprob) const;

@@ -58,6 +58,21 @@ class EngineBench {
       on_second(*second);
       return second;
     };
+    if (with_lane) {
+      options.shared.limits.long_prompt = 30;
+      options.shared.threads = 3;
+      options.shared.threads_beside = 2;
+      options.lane = PrefillLane::Options{.make_decoder =
+                                              [this](size_t cells, std::function<bool()> should_abort) {
+                                                auto aside = std::make_unique<Second>(
+                                                    FakeDecoder::Limits{2, cells, 16}, decoder.breaches);
+                                                on_lane(*aside, should_abort);
+                                                return aside;
+                                              },
+                                          .batch_tokens = 16,
+                                          .threads = 3,
+                                          .threads_beside = 1};
+    }
     if (adjust) adjust(options);
     return options;
   }
@@ -117,7 +132,11 @@ class EngineBench {
   /// Leaves its breaches to the first decoder when the engine ends it.
   struct Second : FakeDecoder {
     Second(Limits limits, std::vector<std::string>& to) : FakeDecoder(limits), breaches_to(to) {}
-    ~Second() override { breaches_to.insert(breaches_to.end(), breaches.begin(), breaches.end()); }
+    ~Second() override {
+      static std::mutex mutex; // that of the lane ends on a thread of its own
+      const std::lock_guard lock(mutex);
+      breaches_to.insert(breaches_to.end(), breaches.begin(), breaches.end());
+    }
     std::vector<std::string>& breaches_to;
   };
 
@@ -127,6 +146,10 @@ class EngineBench {
   FakeDecoder decoder;
   std::function<void(Engine::Options&)> adjust; ///< before start()
   bool refuse_reproducible = false;
+  bool with_lane = false; ///< for prompts of more than 30 tokens
+  /// The decoder of the lane, on the lane's thread; what it throws is that there is none.
+  std::function<void(FakeDecoder&, const std::function<bool()>& should_abort)> on_lane =
+      [](FakeDecoder&, const std::function<bool()>&) {};
   std::function<void(FakeDecoder&)> on_second = [](FakeDecoder&) {}; ///< the decoder of reproducible runs
 
  private:

@@ -58,6 +58,7 @@ class FakeDecoder : public Decoder {
 
   // To be read when the engine has stopped.
   std::vector<std::string> breaches;
+  int32_t threads = 0;
   int decodes = 0, rebuilds = 0, shares = 0, saves = 0, restores = 0;
   size_t largest_batch = 0, most_cells = 0;
   std::vector<Token> admitted; ///< the first token of each sequence that was begun, in order
@@ -107,6 +108,8 @@ class FakeDecoder : public Decoder {
     }
     return logits_.data();
   }
+
+  void set_threads(int32_t count) override { threads = count; }
 
   void clear(int32_t sequence) override {
     expect(!broken_, "clear() on a broken context");

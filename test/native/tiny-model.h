@@ -26,9 +26,12 @@ class TinyModel {
   }
 
   /// With one thread, as several that wait for each other are slow where the processor is shared.
-  template <typename Kind = Context> std::unique_ptr<Kind> context(ContextOptions options) {
+  template <typename Kind = Context>
+  std::unique_ptr<Kind>
+  context(ContextOptions options, std::function<bool()> should_abort = [] { return false; }) {
     options.threads = 1;
-    return std::make_unique<Kind>(weights_.get(), options, threads_, [] { return false; }, nullptr);
+    const auto threads = std::make_shared<ThreadPool>(1);
+    return std::make_unique<Kind>(weights_.get(), options, threads, std::move(should_abort), nullptr);
   }
 
   const std::string path;
@@ -57,7 +60,6 @@ class TinyModel {
 
   const std::unique_ptr<llama_model, Free> weights_;
   const Tokenizer tokenizer_;
-  const std::shared_ptr<ThreadPool> threads_ = std::make_shared<ThreadPool>(1);
 };
 
 } // namespace support
