@@ -31,6 +31,9 @@ void Context::create() {
   params.type_k = options_.kv_cache_type;
   params.type_v = options_.kv_cache_type;
   params.kv_unified = true;
+  // Layers with a sliding window get as many cells as the others: with fewer, llama.cpp would refuse batches
+  // for which the scheduler has counted cells.
+  params.swa_full = true;
   params.abort_callback = [](void* self) { return static_cast<Context*>(self)->should_abort_(); };
   params.abort_callback_data = this;
 
@@ -126,6 +129,10 @@ const float* Context::logits(size_t batch_index) {
 
 void Context::clear(int32_t sequence) {
   llama_memory_seq_rm(llama_get_memory(context_.get()), sequence, -1, -1);
+}
+
+void Context::clear_all() {
+  llama_memory_clear(llama_get_memory(context_.get()), true);
 }
 
 void Context::truncate(int32_t sequence, int32_t begin) {

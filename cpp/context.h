@@ -36,6 +36,7 @@ class Context : public Decoder {
   const float* logits(size_t batch_index) override;
   void set_threads(int32_t threads) override;
   void clear(int32_t sequence) override;
+  void clear_all() override;
   void truncate(int32_t sequence, int32_t begin) override;
   void share(int32_t from, int32_t to, int32_t begin, int32_t end) override;
   std::vector<uint8_t> save(int32_t sequence) override;

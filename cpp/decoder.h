@@ -17,9 +17,9 @@ struct BatchToken {
 enum class DecodeStatus {
   Ok,
   NoSlot,      ///< no room in the KV cache; nothing was changed
-  Aborted,     ///< the interrupt said so; the sequences of the batch are in an unknown state
-  OutOfMemory, ///< the sequences of the batch are in an unknown state
-  Failed,      ///< the sequences of the batch are in an unknown state
+  Aborted,     ///< the interrupt said so; the sequences of the batch are in an unknown state…
+  OutOfMemory, ///< …and where the memory holds recurrent states, so is the whole memory: llama.cpp moves the
+  Failed,      ///< states of other sequences too while it computes. They need clear_all() then
   Broken,      ///< nothing works any more until rebuild()
 };
 

@@ -12,8 +12,8 @@ Executor::Executor(Decoder& decoder, Options options, PrefillLane* lane)
 }
 
 bool Executor::serves_nobody() const {
-  return !in_batch_.empty() &&
-         std::ranges::all_of(in_batch_, [](const Inference* inference) { return inference->cancelled(); });
+  return !served_.empty() &&
+         std::ranges::all_of(served_, [](const Inference* inference) { return inference->cancelled(); });
 }
 
 void Executor::drop_cancelled() {
@@ -39,10 +39,13 @@ bool Executor::step() {
   if (chunks.empty()) return false;
 
   batch_.clear();
-  in_batch_.clear();
+  served_.clear();
+  if (options_.recurrent)
+    for (const auto& sequence : scheduler_.running_sequences())
+      served_.push_back(&sequence->inference());
   for (const auto& chunk : chunks) {
     Sequence& sequence = *chunk.sequence;
-    in_batch_.push_back(&sequence.inference());
+    if (!options_.recurrent) served_.push_back(&sequence.inference());
     auto position = static_cast<int32_t>(chunk.begin);
     for (const Token token : std::span(sequence.tokens()).subspan(chunk.begin, chunk.count))
       batch_.push_back({token, position++, sequence.id, false});
@@ -52,7 +55,7 @@ bool Executor::step() {
   }
   const auto begun = std::chrono::steady_clock::now();
   const DecodeStatus status = decoder_.decode(batch_);
-  in_batch_.clear();
+  served_.clear();
   if (status != DecodeStatus::Ok) {
     recover(chunks, status);
     return true;
@@ -65,6 +68,7 @@ bool Executor::step() {
 
 void Executor::sample(const std::vector<Chunk>& chunks) {
   size_t end = 0;
+  bool spoiled = false;
   for (const auto& chunk : chunks) {
     const size_t first_output = end + chunk.count - 1;
     end += chunk.count + chunk.drafted;
@@ -75,11 +79,16 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
       scheduler_.remove(sequence, Scheduler::Cells::Keep);
       grow_batches();
     } catch (const Error& error) {
-      fail(sequence, error);
+      // llama.cpp zeroes a state by multiplying with 0: what is not a number stays so, and the next request
+      // gets it. So this one may have it from another, and has a second try in a memory that is as new.
+      const bool no_number = options_.recurrent && error.code() == ErrorCode::DecodeFailed;
+      spoiled = spoiled || no_number;
+      if (!no_number || std::exchange(sequence.tried_again, true)) fail(sequence, error);
     } catch (const std::exception& error) {
       fail(sequence, Error(ErrorCode::Internal, error.what()));
     }
   }
+  if (spoiled) restart_all();
 }
 
 bool Executor::advance(const Chunk& chunk, size_t first_output) {
@@ -108,7 +117,9 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
   }
   const size_t tokens = batch_.size();
   // What the failed batch left in the cache is unknown, and not every kind of memory can be cut.
-  if (status != DecodeStatus::NoSlot)
+  if (status != DecodeStatus::NoSlot && options_.recurrent)
+    restart_all();
+  else if (status != DecodeStatus::NoSlot)
     for (const auto& chunk : chunks)
       scheduler_.restart(*chunk.sequence);
   if (status == DecodeStatus::Aborted) return;
@@ -134,12 +145,17 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
                                            "contextSize, or fewer sequences"));
 }
 
+void Executor::restart_all() {
+  decoder_.clear_all();
+  scheduler_.restart_all();
+}
+
 void Executor::grow_batches() {
   batch_limit_ = std::min(options_.limits.batch_tokens, batch_limit_ * 2);
 }
 
 void Executor::start_over(const std::string& reason) {
-  in_batch_.clear();
+  served_.clear();
   broken_ = !decoder_.rebuild();
   scheduler_.reset(!broken_);
   fail_all(

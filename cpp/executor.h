@@ -19,6 +19,8 @@ class Executor {
     bool fixed_batches = false;
     int32_t threads = 1;        ///< to compute with…
     int32_t threads_beside = 1; ///< …and while the lane computes
+    /// The memory holds recurrent states: a batch that fails, or is interrupted, harms all sequences.
+    bool recurrent = false;
   };
 
   /// The decoder and the lane, if any, must outlive it.
@@ -46,6 +48,7 @@ class Executor {
   /// Samples at the end of a chunk and at its draft tokens. False when that was the end of the request.
   bool advance(const Chunk& chunk, size_t first_output);
   void recover(const std::vector<Chunk>& chunks, DecodeStatus status);
+  void restart_all();
   /// Failures shrink the batches. They grow back only as requests end, not with every success: a batch
   /// that has to start its sequences over would otherwise fail at the same place for ever.
   void grow_batches();
@@ -60,7 +63,7 @@ class Executor {
       failed_alone_{}; ///< the sequence (by arrival) that did so last, and its length then
   bool broken_ = false;
   std::vector<BatchToken> batch_;
-  std::vector<Inference*> in_batch_; ///< while decoding
+  std::vector<Inference*> served_; ///< while decoding: whom an interrupt would set back
 };
 
 } // namespace verbatim

@@ -161,6 +161,24 @@ class Model {
       refuse("attention.output_group_count", "must divide 'attention.head_count'");
     }
     if (first > 0) head_sizes(query, pairs);
+    if (any_of(name_, {"lfm2", "lfm2moe"})) short_convolutions(query, pairs);
+  }
+
+  /// Layers of short convolutions among those of attention.
+  void short_convolutions(const std::vector<int64_t>& query, const std::vector<int64_t>& pairs) const {
+    // lfm2.cpp:170.
+    if (integer("shortconv.l_cache").value_or(0) < 2) refuse("shortconv.l_cache", "must be at least 2");
+    // The graph takes the first layer's heads for all, and queries as wide as the embedding (lfm2.cpp:74).
+    if (query.empty() || std::any_of(query.begin(), query.end(), [&](int64_t n) { return n != query[0]; }) ||
+        query[0] * key_length_ != embedding_) {
+      refuse("attention.head_count", "must be the same in all layers, and fit 'embedding_length'");
+    }
+    // llama-graph.cpp sets the inputs of both kinds; one that no layer reads has no memory
+    // (ggml-backend.cpp:205).
+    const auto convolutions = std::count(pairs.begin(), pairs.end(), 0);
+    if (convolutions == 0 || static_cast<size_t>(convolutions) == pairs.size()) {
+      refuse("attention.head_count_kv", "must be 0 in some layers, and not in all");
+    }
   }
 
   void head_sizes(const std::vector<int64_t>& query, const std::vector<int64_t>& pairs) {
@@ -243,9 +261,9 @@ class Model {
     for (const auto& [dimensions, length] :
          {std::pair("rope.dimension_count", "attention.key_length"),
           std::pair("rope.dimension_count_swa", "attention.key_length_swa")}) {
-      const auto turned = integer(dimensions);
       const int64_t whole = integer(length).value_or(key_length_);
-      if (turned && (*turned < 0 || *turned % 2 != 0 || (whole > 0 && *turned > whole))) {
+      const int64_t turned = integer(dimensions).value_or(whole);
+      if (turned < 0 || turned % 2 != 0 || (whole > 0 && turned > whole)) {
         refuse(dimensions, "must be even and within a head of " + std::to_string(whole));
       }
     }

@@ -10,8 +10,7 @@ std::optional<std::string> why_not_shareable(const llama_model* model) {
            "prefix";
   if (llama_model_is_hybrid(model))
     return "this model has recurrent layers: their memory is one state that follows the last token, and "
-           "holds no "
-           "prefix";
+           "holds no prefix";
   if (llama_model_n_swa(model) > 0)
     return "this model attends in a sliding window: what its cache holds of earlier tokens may be "
            "overwritten";
@@ -23,6 +22,10 @@ std::optional<std::string> why_not_shareable(const llama_model* model) {
   if (std::ranges::find(indexed, std::string(architecture)) != std::end(indexed))
     return std::string("the cache of ") + architecture + " models keeps more than keys and values";
   return std::nullopt;
+}
+
+bool has_recurrent_state(const llama_model* model) {
+  return llama_model_is_recurrent(model) || llama_model_is_hybrid(model);
 }
 
 size_t cell_bytes(const llama_model* model, ggml_type type) {

@@ -11,6 +11,9 @@ namespace verbatim {
 /// when it can. Then every request computes its whole prompt itself, and nothing is guessed ahead.
 std::optional<std::string> why_not_shareable(const llama_model* model);
 
+/// Whether its memory is a recurrent state per sequence, or has one beside a KV cache.
+bool has_recurrent_state(const llama_model* model);
+
 /// Bytes of one KV cell with keys and values of this type. An estimate: layers may differ.
 size_t cell_bytes(const llama_model* model, ggml_type type);
 

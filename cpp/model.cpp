@@ -214,6 +214,7 @@ void Model::create_engine() {
   size_cache(cache);
   engine.shared.limits = {cache, info_.batch_size, context.sequences};
   engine.shared.threads = info_.threads;
+  engine.shared.recurrent = engine.reproducible.recurrent = has_recurrent_state(weights_.get());
 
   ContextOptions alone = context;
   alone.cells = context_size;

@@ -218,10 +218,12 @@ void PrefixCache::drop_saved(PrefixNode& node) {
 
 bool PrefixCache::drop_oldest_saved() {
   PrefixNode* oldest = nullptr;
+  // Copies of what is in cells too go first: nothing is lost with them.
+  const auto order = [](const PrefixNode& node) { return std::pair(node.holders == 0, node.last_used); };
   tree_.each([&](PrefixNode& node) {
     // Without it, what comes after it would be lost too: the ends go first.
     const bool removable = !node.saved.empty() && !node.locked && (node.holders > 0 || node.children.empty());
-    if (removable && (!oldest || node.last_used <= oldest->last_used)) oldest = &node;
+    if (removable && (!oldest || order(node) <= order(*oldest))) oldest = &node;
   });
   if (!oldest) return false;
   if (oldest->holders > 0)

@@ -129,6 +129,15 @@ void Scheduler::restart(Sequence& sequence) {
   sequence.attached = false;
 }
 
+void Scheduler::restart_all() {
+  cache_.reset(true);
+  for (const auto& sequence : running_) {
+    sequence->computed = 0;
+    sequence->attached = false;
+    sequence->leader = nullptr;
+  }
+}
+
 /// A sequence has given its id back.
 void Scheduler::forget(Sequence& sequence) {
   if (sequence.lane == Sequence::Lane::Computing) {

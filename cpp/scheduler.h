@@ -60,6 +60,8 @@ class Scheduler {
 
   /// Forgets what a running sequence has in the cache; it keeps its place and is computed again.
   void restart(Sequence& sequence);
+  /// The same for all of them, after everything in the cache is gone.
+  void restart_all();
 
   /// Takes a sequence out, waiting or running. Its cells are kept for others unless they may be wrong.
   enum class Cells { Keep, Discard };
@@ -74,6 +76,7 @@ class Scheduler {
   bool empty() const { return waiting_.empty() && running_.empty(); }
   size_t waiting() const { return waiting_.size(); }
   size_t running() const { return running_.size(); }
+  const std::vector<std::unique_ptr<Sequence>>& running_sequences() const { return running_; }
   const PrefixCache& cache() const { return cache_; }
 
  private:

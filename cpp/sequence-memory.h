@@ -14,6 +14,8 @@ class SequenceMemory {
 
   /// Takes a sequence out of all its cells.
   virtual void clear(int32_t sequence) = 0;
+  /// Takes all sequences out of all cells, and zeroes what is in them.
+  virtual void clear_all() = 0;
   /// Takes a sequence out of its cells at position `begin` and after.
   virtual void truncate(int32_t sequence, int32_t begin) = 0;
   /// Puts a sequence into the cells of another one at positions [begin, end). Copies no data.

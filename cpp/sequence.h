@@ -54,6 +54,8 @@ class Sequence {
   /// So many of the guesses were right.
   void learn(size_t drafted, size_t right);
 
+  bool tried_again = false; ///< from the start, because its logits were no numbers: the executor's
+
   // The scheduler's part.
   size_t computed = 0;              ///< tokens()[0, computed) are in the KV cache
   int32_t id = -1;                  ///< the sequence id in the KV cache while running, else -1

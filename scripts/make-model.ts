@@ -8,6 +8,7 @@ import { fillWeights } from './make-model/blocks.js'
 import { requireLittleEndian } from './make-model/gguf-format.js'
 import { ggufValue, readGguf } from './make-model/gguf-reader.js'
 import { type GgufLayout, layoutGguf, MetadataWriter, writeGguf } from './make-model/gguf-writer.js'
+import { writeLayerMetadata } from './make-model/layers.js'
 import {
   FILE_TYPES,
   type ModelType,
@@ -29,7 +30,7 @@ const RECIPE_KEY = 'verbatim.recipe'
 
 /** What to make. */
 export interface MakeModelOptions {
-  /** `tiny`, `tiny-llama`, `qwen2.5-0.5b` or `qwen2.5-7b`. */
+  /** A name in `SHAPES`: `tiny`, `tiny-llama`, `qwen2.5-0.5b`, … */
   readonly shape: string
   /** Type of the matrices; where its blocks do not divide a row, Q8_0 or F16 takes its place. */
   readonly type?: ModelType | undefined
@@ -171,15 +172,7 @@ function metadataOf(
     .uint32(`${arch}.context_length`, context)
     .uint32(`${arch}.embedding_length`, shape.embedding)
     .uint32(`${arch}.feed_forward_length`, shape.feedForward)
-    .uint32(`${arch}.attention.head_count`, shape.heads)
-    .uint32(`${arch}.attention.head_count_kv`, shape.kvHeads)
-    .float32(`${arch}.rope.freq_base`, shape.ropeBase)
-    .float32(`${arch}.attention.layer_norm_rms_epsilon`, shape.normEpsilon)
-  if (arch === 'llama') {
-    metadata
-      .uint32('llama.vocab_size', vocab.tokens)
-      .uint32('llama.rope.dimension_count', shape.embedding / shape.heads)
-  }
+  writeLayerMetadata(metadata, shape, vocab.tokens)
   vocab.write(metadata)
   return metadata
 }

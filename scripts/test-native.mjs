@@ -15,7 +15,8 @@ process.chdir(repositoryRoot)
 try {
   requireTools()
   const tsx = join(repositoryRoot, 'node_modules/tsx/dist/cli.mjs')
-  run(process.execPath, [tsx, 'scripts/make-model.ts', 'tiny'], 'the test model could not be made')
+  for (const shape of ['tiny', 'tiny-mamba', 'tiny-lfm2', 'tiny-cohere2'])
+    run(process.execPath, [tsx, 'scripts/make-model.ts', shape], 'the test models could not be made')
   for (const sanitizer of ['address', 'thread']) {
     if (chosen.length > 0 && !chosen.includes(sanitizer)) continue
     testUnder(sanitizer)

@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import { temporaryFolder } from './support/gguf-patch.js'
 import { cuts, flips, loadDamaged, type Mutation } from './support/hostile.js'
-import { contentOnly, gpt2Model, spmModel, tinyModel } from './support/model.js'
+import {
+  contentOnly,
+  gpt2Model,
+  lfm2Model,
+  mambaModel,
+  spmModel,
+  tinyModel,
+  windowModel,
+} from './support/model.js'
 
 const folder = temporaryFolder()
 
@@ -9,6 +17,12 @@ const folder = temporaryFolder()
 const PARTS = [
   { model: spmModel, cut: 60, flipped: 430, chatTemplate: contentOnly },
   { model: gpt2Model, cut: 30, flipped: 60, chatTemplate: contentOnly },
+  ...[mambaModel, lfm2Model, windowModel].map((model) => ({
+    model,
+    cut: 10,
+    flipped: 60,
+    chatTemplate: contentOnly,
+  })),
   { model: tinyModel, cut: 10, flipped: 10, chatTemplate: undefined },
 ]
 

@@ -2,8 +2,10 @@ import { TENSOR_TYPES, type TensorType } from './gguf-format.js'
 import type { Fill } from './gguf-writer.js'
 import { Random, toHalf } from './random.js'
 
-/** What a tensor is filled with: ones, or random weights of mean 0 with this standard deviation. */
-export type Weights = { readonly kind: 'ones' } | { readonly kind: 'random'; readonly std: number }
+/** What a tensor is filled with: one value, or random weights of mean 0 with this standard deviation. */
+export type Weights =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'random'; readonly std: number }
 
 // Per-block scales are taken from a table; its size must be a power of two.
 const SCALE_COUNT = 64
@@ -17,10 +19,10 @@ const Q4_STD = Math.sqrt((16 ** 2 - 1) / 12)
  * random bits and only scales are computed. The same seed and name always give the same data.
  */
 export function fillWeights(type: TensorType, weights: Weights, seed: number, name: string): Fill {
-  if (weights.kind === 'ones') {
-    if (type !== 'F32') throw new Error(`tensor '${name}' of ones must be F32`)
+  if (weights.kind === 'constant') {
+    if (type !== 'F32') throw new Error(`tensor '${name}' of one value must be F32`)
     return (words, bytes) => {
-      new Float32Array(words.buffer, words.byteOffset, bytes / 4).fill(1)
+      new Float32Array(words.buffer, words.byteOffset, bytes / 4).fill(weights.value)
     }
   }
   const random = new Random(seed, name)

@@ -41,6 +41,14 @@ export class MetadataWriter {
     return this.entry(key, uint32(ValueType.string), string(value))
   }
 
+  uint32Array(key: string, values: readonly number[]): this {
+    const raw = Buffer.alloc(4 * values.length)
+    values.forEach((value, i) => {
+      raw.writeUInt32LE(value, 4 * i)
+    })
+    return this.rawArray(key, ValueType.uint32, values.length, raw)
+  }
+
   /** An entry whose value is already in its stored form, as `readGguf` gives it. */
   raw(key: string, type: number, raw: Buffer): this {
     return this.entry(key, uint32(type), raw)

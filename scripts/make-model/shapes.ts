@@ -1,12 +1,14 @@
 import type { Weights } from './blocks.js'
 import { TENSOR_TYPES, type TensorType } from './gguf-format.js'
 import type { TensorSpec } from './gguf-writer.js'
+import { layerTensors, type TensorMaker } from './layers.js'
 
 /** Dimensions of a model that can be made. */
 export interface Shape {
-  readonly arch: 'qwen2' | 'llama'
+  readonly arch: 'qwen2' | 'llama' | 'mamba' | 'lfm2' | 'cohere2'
   readonly layers: number
   readonly embedding: number
+  /** 0 where no layer has attention, and no feed-forward network either. */
   readonly heads: number
   readonly kvHeads: number
   readonly feedForward: number
@@ -41,11 +43,18 @@ const TINY = {
   defaultType: 'Q8_0',
   sizeLabel: '10M',
 } as const
+const TINY_SPM = { ...TINY, ropeBase: 1e4, normEpsilon: 1e-5, vocab: 'llama-spm' } as const
 
-/** Shapes by name. The qwen2.5 ones have the published dimensions of Qwen2.5-Instruct. */
+/**
+ * Shapes by name. The qwen2.5 ones have the published dimensions of Qwen2.5-Instruct; the memory of the last three
+ * tiny ones is a recurrent state, a state and a KV cache, and a KV cache with a sliding window.
+ */
 export const SHAPES: Readonly<Record<string, Shape>> = {
   tiny: { ...TINY, arch: 'qwen2', ropeBase: 1e6, normEpsilon: 1e-6, vocab: 'qwen2' },
-  'tiny-llama': { ...TINY, arch: 'llama', ropeBase: 1e4, normEpsilon: 1e-5, vocab: 'llama-spm' },
+  'tiny-llama': { ...TINY_SPM, arch: 'llama' },
+  'tiny-mamba': { ...TINY_SPM, arch: 'mamba', heads: 0, kvHeads: 0, feedForward: 0 },
+  'tiny-lfm2': { ...TINY_SPM, arch: 'lfm2', layers: 4, ropeBase: 1e6 },
+  'tiny-cohere2': { ...TINY_SPM, arch: 'cohere2' },
   'qwen2.5-0.5b': {
     arch: 'qwen2',
     layers: 24,
@@ -86,66 +95,25 @@ export interface WeightSpec extends TensorSpec {
 // Standard deviation of the logits: at temperature 0.7 this leaves thousands of tokens possible, with the
 // likeliest at some percent.
 const LOGIT_STD = 2.7
-// Standard deviation of attention scores: attention has favourites, but several of them.
-const SCORE_STD = 3
-// What attention adds is partly the same for all tokens of a text; with more of it, greedy text settles on
-// a few tokens.
-const ATTENTION_SHARE = 0.5
-const BIAS_STD = 0.05
 
 /** The tensors of a model in the order of the file. */
 export function tensorsOf(shape: Shape, type: ModelType, tokens: number): WeightSpec[] {
-  const { embedding, feedForward, layers } = shape
-  const kv = (embedding / shape.heads) * shape.kvHeads
-  const ones = (name: string): WeightSpec => ({
-    name,
-    type: 'F32',
-    dims: [embedding],
-    weights: { kind: 'ones' },
-  })
-  const bias = (name: string, size: number): WeightSpec => ({
-    name,
-    type: 'F32',
-    dims: [size],
-    weights: { kind: 'random', std: BIAS_STD },
-  })
-  // A gain of 1 turns an input of mean square 1 into an output of mean square 1.
-  const matrix = (name: string, input: number, output: number, gain: number): WeightSpec => ({
-    name,
-    type: typeForRow(type, input),
-    dims: [input, output],
-    weights: { kind: 'random', std: gain / Math.sqrt(input) },
-  })
-
-  // Where the embedding is the output matrix too, what is left of a token's own embedding in the last
-  // layer argues for repeating this token. Layers must add enough to drown it, however few there are.
-  const residualGain = 2 * Math.sqrt(24 / layers)
-  const scoreGain = Math.sqrt(SCORE_STD)
-
-  const tensors = [matrix('token_embd.weight', embedding, tokens, LOGIT_STD)]
-  for (let i = 0; i < layers; i++) {
-    const layer = `blk.${i}`
-    tensors.push(
-      ones(`${layer}.attn_norm.weight`),
-      matrix(`${layer}.attn_q.weight`, embedding, embedding, scoreGain),
-      matrix(`${layer}.attn_k.weight`, embedding, kv, scoreGain),
-      matrix(`${layer}.attn_v.weight`, embedding, kv, 1),
-      matrix(`${layer}.attn_output.weight`, embedding, embedding, residualGain * ATTENTION_SHARE),
-      ones(`${layer}.ffn_norm.weight`),
-      matrix(`${layer}.ffn_gate.weight`, embedding, feedForward, 1),
-      matrix(`${layer}.ffn_up.weight`, embedding, feedForward, 1),
-      matrix(`${layer}.ffn_down.weight`, feedForward, embedding, residualGain),
-    )
-    if (shape.arch === 'qwen2') {
-      tensors.push(
-        bias(`${layer}.attn_q.bias`, embedding),
-        bias(`${layer}.attn_k.bias`, kv),
-        bias(`${layer}.attn_v.bias`, kv),
-      )
-    }
+  const { embedding, layers } = shape
+  const make: TensorMaker = {
+    constant: (name, dims, value) => ({ name, type: 'F32', dims, weights: { kind: 'constant', value } }),
+    random: (name, dims, std) => ({ name, type: 'F32', dims, weights: { kind: 'random', std } }),
+    matrix: (name, input, output, gain) => ({
+      name,
+      type: typeForRow(type, input),
+      dims: [input, output],
+      weights: { kind: 'random', std: gain / Math.sqrt(input) },
+    }),
   }
-  tensors.push(ones('output_norm.weight'))
-  if (!shape.tied) tensors.push(matrix('output.weight', embedding, tokens, LOGIT_STD))
+  const tensors = [make.matrix('token_embd.weight', embedding, tokens, LOGIT_STD)]
+  for (let layer = 0; layer < layers; layer++) tensors.push(...layerTensors(shape, layer, make))
+  const norm = shape.arch === 'lfm2' ? 'token_embd_norm.weight' : 'output_norm.weight'
+  tensors.push(make.constant(norm, [embedding], 1))
+  if (!shape.tied) tensors.push(make.matrix('output.weight', embedding, tokens, LOGIT_STD))
   return tensors
 }
 

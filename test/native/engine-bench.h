@@ -49,6 +49,7 @@ class EngineBench {
   Engine::Options options() {
     Engine::Options options;
     options.shared.limits = limits_.scheduler();
+    options.shared.recurrent = limits_.recurrent;
     options.reproducible.limits = {{.running = 1, .cells = limits_.cells, .sharing = false}, 16, 1};
     options.reproducible.fixed_batches = true;
     options.make_reproducible = [this] {

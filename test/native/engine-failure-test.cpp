@@ -4,6 +4,7 @@
 #include "engine-bench.h"
 
 #include <algorithm>
+#include <optional>
 
 using namespace verbatim;
 using namespace support;
@@ -202,6 +203,92 @@ TEST(engine_loses_its_requests_but_not_itself_when_rebuilt) {
     CHECK_EQ(after.outcome().text, EngineBench::alone(requests[5]));
     bench.finish();
     CHECK_EQ(bench.decoder.rebuilds, 1);
+  }
+}
+
+TEST(engine_starts_everything_over_where_a_failure_harms_all) {
+  const auto requests = several(6);
+  for (const DecodeStatus failure :
+       {DecodeStatus::OutOfMemory, DecodeStatus::Failed, DecodeStatus::Aborted}) {
+    EngineBench bench({.sequences = 4, .cells = 1000, .batch_tokens = 32, .recurrent = true});
+    int decodes = 0;
+    Gate gate;
+    bench.decoder.script = [&](auto) {
+      gate.pass();
+      ++decodes;
+      return decodes == 3 || decodes == 12 || decodes == 40 ? failure : DecodeStatus::Ok;
+    };
+    const auto runs = submit_all(bench, requests);
+    gate.open();
+    check_undisturbed(requests, runs);
+    bench.finish();
+    CHECK_EQ(bench.decoder.clears_of_all, 3);
+  }
+}
+
+TEST(engine_gives_a_second_try_where_states_may_be_spoiled) {
+  // One request spoils a state, and the memory hands it on: nobody but that one fails, and it does so for
+  // good.
+  EngineBench bench({.sequences = 3, .cells = 1000, .batch_tokens = 64, .recurrent = true});
+  int spoiled = 0; // until when the logits of others are no numbers too
+  bench.decoder.next = [&](const std::vector<Token>& history) {
+    if (history.front() == 1002 && history.size() > 14) {
+      spoiled = bench.decoder.clears_of_all + 1;
+      throw Error(ErrorCode::DecodeFailed, "not a number");
+    }
+    if (bench.decoder.clears_of_all < spoiled) throw Error(ErrorCode::DecodeFailed, "not a number");
+    return static_cast<Token>(letter_a + static_cast<Token>(FakeDecoder::hash(history) % 26));
+  };
+  const auto requests = several(6);
+  const auto runs = submit_all(bench, requests);
+  CHECK_EQ(runs[2].error(), ErrorCode::DecodeFailed);
+  size_t fine = 0;
+  for (const size_t i : {0, 1, 3, 4, 5}) {
+    const auto outcome = runs[i].outcome();
+    if (outcome.error) continue;
+    CHECK_EQ(outcome.text, EngineBench::alone(requests[i]));
+    ++fine;
+  }
+  CHECK(fine >= 3); // two at most share a batch with the culprit twice
+  bench.finish();
+  CHECK_EQ(bench.decoder.clears_of_all, 2);
+}
+
+TEST(engine_interrupts_nobody_where_that_harms_others) {
+  // The oldest gets half of a batch and the shortest the other: the second is left out as soon as there is a
+  // third. Both of those in the batch are cancelled while it is computed.
+  for (const bool recurrent : {false, true}) {
+    EngineBench bench({.sequences = 3, .cells = 1000, .batch_tokens = 6, .recurrent = recurrent});
+    Gate two, both, cancelled;
+    std::optional<bool> aborts;
+    bench.decoder.script = [&](FakeDecoder::Batch batch) {
+      if (!bench.decoder.admitted.empty()) two.pass(); // the first batch has begun two requests
+      if (batch.back().sequence != 2 || aborts) return DecodeStatus::Ok;
+      CHECK(std::ranges::none_of(batch, [](const auto& token) { return token.sequence == 1; }));
+      both.pass();
+      cancelled.pass();
+      aborts = bench.running()->should_abort();
+      return *aborts ? DecodeStatus::Aborted : DecodeStatus::Ok;
+    };
+    const Request kept{.number = 1, .prompt_size = 30};
+    bench.engine().announce(); // both are there before the first batch
+    const Run first = bench.submit({.number = 0, .prompt_size = 200});
+    const Run second = bench.submit(kept);
+    bench.engine().withdraw();
+    two.await_arrival();
+    const Run third = bench.submit({.number = 2, .prompt_size = 3});
+    two.open();
+    both.await_arrival();
+    bench.cancel(first);
+    bench.cancel(third);
+    both.open();
+    cancelled.open();
+    CHECK_EQ(first.error(), ErrorCode::Cancelled);
+    CHECK_EQ(third.error(), ErrorCode::Cancelled);
+    CHECK_EQ(second.outcome().text, EngineBench::alone(kept));
+    bench.finish();
+    CHECK_EQ(*aborts, !recurrent);
+    CHECK_EQ(bench.decoder.clears_of_all, 0);
   }
 }
 

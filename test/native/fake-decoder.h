@@ -38,9 +38,14 @@ class FakeDecoder : public Decoder {
     int32_t sequences = 8;
     size_t cells = 100000;
     size_t batch_tokens = 64;
+    bool recurrent = false; ///< a batch that fails harms everything in the memory
 
     SchedulerLimits scheduler() const {
-      return {{.running = sequences, .cells = cells, .idle_cells = cells / 4, .saved_tokens = cells},
+      return {{.running = sequences,
+               .cells = cells,
+               .idle_cells = cells / 4,
+               .saved_tokens = cells,
+               .sharing = !recurrent},
               batch_tokens,
               static_cast<size_t>(sequences + PrefixCache::extra_ids)};
     }
@@ -59,13 +64,14 @@ class FakeDecoder : public Decoder {
   // To be read when the engine has stopped.
   std::vector<std::string> breaches;
   int32_t threads = 0;
-  int decodes = 0, rebuilds = 0, shares = 0, saves = 0, restores = 0;
+  int decodes = 0, rebuilds = 0, shares = 0, saves = 0, restores = 0, clears_of_all = 0;
   size_t largest_batch = 0, most_cells = 0;
   std::vector<Token> admitted; ///< the first token of each sequence that was begun, in order
 
   DecodeStatus decode(Batch batch) override {
     ++decodes;
     expect(!broken_, "decode() on a broken context");
+    expect(!damaged_, "decode() in a damaged memory");
     check(batch);
     wanted_.clear();
     DecodeStatus status;
@@ -76,9 +82,11 @@ class FakeDecoder : public Decoder {
       throw;
     }
     if (status == DecodeStatus::Broken) broken_ = true;
-    if (status != DecodeStatus::Ok && status != DecodeStatus::NoSlot)
+    if (status != DecodeStatus::Ok && status != DecodeStatus::NoSlot) {
+      damaged_ = limits_.recurrent;
       for (const auto& token : batch)
         unknown_.insert(token.sequence);
+    }
     if (status != DecodeStatus::Ok) return status;
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].position == 0) admitted.push_back(batch[i].token);
@@ -116,6 +124,14 @@ class FakeDecoder : public Decoder {
     expect(valid(sequence), "clear() of an id out of range");
     sequences_.erase(sequence);
     unknown_.erase(sequence);
+  }
+
+  void clear_all() override {
+    expect(!broken_, "clear_all() on a broken context");
+    sequences_.clear();
+    unknown_.clear();
+    damaged_ = false;
+    ++clears_of_all;
   }
 
   void truncate(int32_t sequence, int32_t begin) override {
@@ -170,7 +186,7 @@ class FakeDecoder : public Decoder {
     if (!can_rebuild) return false;
     sequences_.clear();
     unknown_.clear();
-    broken_ = false;
+    broken_ = damaged_ = false;
     return true;
   }
 
@@ -248,7 +264,7 @@ class FakeDecoder : public Decoder {
   }
 
   const Limits limits_;
-  bool broken_ = false;
+  bool broken_ = false, damaged_ = false;
   using Cell = std::shared_ptr<const Token>;
   std::shared_ptr<size_t> used_ = std::make_shared<size_t>(0);
   std::map<int32_t, std::map<int32_t, Cell>> sequences_; ///< the cache, by id and position

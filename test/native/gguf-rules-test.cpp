@@ -140,6 +140,38 @@ TEST(gguf_heads) {
   accepted(recurrent);
 }
 
+TEST(gguf_short_convolutions) {
+  const auto counts = [](const std::string& key, const std::vector<uint32_t>& values) {
+    return [=](File& file) {
+      file.u32("lfm2.shortconv.l_cache", 3);
+      file.array("lfm2.attention." + key, GgufType::Uint32, values);
+    };
+  };
+  File file = model("lfm2");
+  counts("head_count_kv", {0, 2})(file);
+  accepted(file);
+  invalid(
+      "l_cache",
+      [](File& other) { other.array<uint32_t>("lfm2.attention.head_count_kv", GgufType::Uint32, {0, 2}); },
+      "lfm2");
+  invalid("head_count_kv", counts("head_count_kv", {2, 2}), "lfm2");
+  invalid("head_count_kv", counts("head_count_kv", {0, 0}), "lfm2");
+  const auto with = [&](auto change) {
+    return [=](File& other) {
+      counts("head_count_kv", {0, 2})(other);
+      change(other);
+    };
+  };
+  invalid("l_cache", with(set("lfm2.shortconv.l_cache", 1)), "lfm2");
+  invalid("same in all layers", with(counts("head_count", {4, 2})), "lfm2");
+  invalid("head_count", with(set("lfm2.attention.head_count", 0)), "lfm2");
+  invalid("fit 'embedding_length'", with([](File& other) {
+            other.u32("lfm2.attention.key_length", 4);
+            other.u32("lfm2.attention.value_length", 4);
+          }),
+          "lfm2");
+}
+
 TEST(gguf_rope) {
   invalid("rope.scaling.type", [](File& file) { file.string("llama.rope.scaling.type", "cubic"); });
   for (const char* type : {"none", "linear", "yarn", "longrope"}) {
@@ -149,6 +181,13 @@ TEST(gguf_rope) {
   }
   invalid("rope.dimension_count", set("phi2.rope.dimension_count", 7), "phi2");
   invalid("rope.dimension_count", set("phi2.rope.dimension_count", 10), "phi2");
+  invalid(
+      "rope.dimension_count",
+      [](File& odd) { // heads of one element, all of which turn
+        odd.u32("cohere2.attention.head_count", 32);
+        odd.u32("cohere2.attention.head_count_kv", 16);
+      },
+      "cohere2");
   File partial = model("phi2");
   partial.u32("phi2.rope.dimension_count", 4);
   accepted(partial);

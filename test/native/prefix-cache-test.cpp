@@ -124,6 +124,26 @@ TEST(prefix_cache_drops_the_oldest_saved_prefix) {
   CHECK_EQ(bench.cache.saved_tokens(), 80u);
 }
 
+TEST(prefix_cache_drops_copies_of_what_is_in_cells_first) {
+  CacheBench bench(with([](auto& limits) {
+    limits.idle_cells = 0;
+    limits.saved_tokens = 100;
+  }));
+  bench.leave_behind(text(1, 40));
+  bench.retire_to_host(bench.start(text(2, 40))); // gave its place away, and is to go on later
+  const int32_t id = bench.start(text(1, 40));    // from the host, where a copy stays
+  CHECK_EQ(bench.cache.saved_tokens(), 80u);
+  bench.leave_behind(text(3, 40));
+  CHECK_EQ(bench.cache.known(text(2, 40)), 40u);
+  CHECK_EQ(bench.cache.known(text(3, 40)), 40u);
+  CHECK_EQ(bench.cache.saved_tokens(), 80u);
+  bench.leave_behind(text(4, 40)); // nothing is left that is in cells too
+  CHECK_EQ(bench.cache.known(text(2, 40)), 0u);
+  CHECK_EQ(bench.cache.known(text(4, 40)), 40u);
+  bench.retire(id);
+  CHECK_EQ(bench.cache.known(text(1, 40)), 40u);
+}
+
 TEST(prefix_cache_restores_a_part_of_what_was_saved) {
   for (const size_t part : {15, 16, 40, 85}) {
     CacheBench bench(with([](auto& limits) { limits.idle_cells = 0; }));

@@ -99,6 +99,7 @@ class Bench : SequenceMemory {
     cells[id] = 0;
     ++clears;
   }
+  void clear_all() override { CHECK(false); }
   void truncate(int32_t, int32_t) override { CHECK(false); }
   void share(int32_t, int32_t, int32_t, int32_t) override { CHECK(false); }
   std::vector<uint8_t> save(int32_t) override { return {}; }

@@ -3,10 +3,9 @@
 
 #include "check.h"
 #include "executor.h"
+#include "greedy-check.h"
 #include "model.h"
 #include "tiny-model.h"
-
-#include <cmath>
 
 using namespace verbatim;
 using namespace support;
@@ -59,41 +58,6 @@ std::vector<Asked> make_requests(TinyModel& model, size_t count) {
     prompt.insert(prompt.end(), rest.begin(), rest.end());
   }
   return requests;
-}
-
-/// Computes a request alone and step by step, with a look at all logits: each of these tokens is the one that
-/// follows, unless the two best are nearly as likely. So it is what a run alone would have given, up to the
-/// first such place, and from there on what one would give that took the same turn. How many steps were
-/// clear.
-size_t check_alone(Context& context, size_t vocabulary_size, const Asked& request, const Tokens& tokens,
-                   float near) {
-  size_t clear = 0;
-  Tokens next = request.prompt;
-  int32_t position = 0;
-  for (const Token token : tokens) {
-    std::vector<BatchToken> batch;
-    for (const Token each : next)
-      batch.push_back({each, position++, 0, false});
-    batch.back().wants_logits = true;
-    CHECK(context.decode(batch) == DecodeStatus::Ok);
-    const std::span logits(context.logits(batch.size() - 1), vocabulary_size);
-    const auto best = std::ranges::max_element(logits);
-    float second = -INFINITY, least = *best;
-    for (auto at = logits.begin(); at != logits.end(); ++at) {
-      least = std::min(least, *at);
-      if (at != best) second = std::max(second, *at);
-    }
-    const float gap = near * (*best - least);
-    CHECK(gap > 0);
-    if (*best - second >= gap) {
-      CHECK_EQ(token, static_cast<Token>(best - logits.begin()));
-      ++clear;
-    }
-    CHECK(*best - logits[static_cast<size_t>(token)] < gap);
-    next = {token};
-  }
-  context.clear(0);
-  return clear;
 }
 
 /// All of them through one executor, as they come.
@@ -184,7 +148,7 @@ void check_stress(ggml_type type, llama_flash_attn_type flash_attention, float n
   for (size_t i = 0; i < requests.size(); ++i) {
     CHECK_EQ(together[i].size(), requests[i].max_tokens);
     steps += together[i].size();
-    compared += check_alone(*alone, model->vocabulary_size(), requests[i], together[i], near);
+    compared += check_greedy(*alone, model->vocabulary_size(), requests[i].prompt, together[i], near);
   }
   CHECK(static_cast<double>(compared) >= least_compared * static_cast<double>(steps));
 }
@@ -238,7 +202,7 @@ TEST(model_computes_the_same_with_guesses) {
     drafted += outcome.timings.drafted_tokens;
     accepted += outcome.timings.accepted_tokens;
     CHECK_EQ(outcome.tokens.size(), request.max_tokens);
-    check_alone(*context, model->vocabulary_size(), request, outcome.tokens, 1e-3f);
+    check_greedy(*context, model->vocabulary_size(), request.prompt, outcome.tokens, 1e-3f);
   }
   CHECK(accepted > 0); // even random weights repeat themselves now and then
   CHECK(drafted > accepted);

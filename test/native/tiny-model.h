@@ -25,6 +25,25 @@ class TinyModel {
     return model.get();
   }
 
+  /// The models whose memory can be neither shared nor cut, as far as they have been made.
+  static std::vector<TinyModel*> special() {
+    static const auto models = [] {
+      std::vector<std::unique_ptr<TinyModel>> found;
+      for (const char* name : {"tiny-mamba-Q8_0", "tiny-lfm2-Q8_0", "tiny-cohere2-Q8_0"}) {
+        const std::string path = std::string(SOURCE_DIR "/models/generated/") + name + ".gguf";
+        if (std::filesystem::exists(path))
+          found.push_back(std::unique_ptr<TinyModel>(new TinyModel(path)));
+        else
+          std::cout << "skipped: no " << name << " in models/generated\n";
+      }
+      return found;
+    }();
+    std::vector<TinyModel*> pointers;
+    for (const auto& model : models)
+      pointers.push_back(model.get());
+    return pointers;
+  }
+
   /// With one thread, as several that wait for each other are slow where the processor is shared.
   template <typename Kind = Context>
   std::unique_ptr<Kind>
@@ -35,6 +54,7 @@ class TinyModel {
   }
 
   const std::string path;
+  const llama_model* weights() const { return weights_.get(); }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   size_t vocabulary_size() const { return static_cast<size_t>(tokenizer_.size()); }
 

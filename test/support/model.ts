@@ -25,7 +25,15 @@ export const MODELS: readonly MakeModelOptions[] = [
   { shape: 'tiny', template: 'none' },
   { shape: 'tiny-llama' },
   { shape: 'tiny-llama', vocab: 'gpt-2' },
+  { shape: 'tiny-mamba' },
+  { shape: 'tiny-lfm2' },
+  { shape: 'tiny-cohere2' },
 ]
+
+/** Models whose memory is a recurrent state, a state beside a KV cache, and a KV cache with windows of 64 tokens. */
+export const mambaModel = made('tiny-mamba-Q8_0.gguf')
+export const lfm2Model = made('tiny-lfm2-Q8_0.gguf')
+export const windowModel = made('tiny-cohere2-Q8_0.gguf')
 
 /** The template that renders the first message's content and nothing else. */
 export const contentOnly = '{{ messages[0].content }}'
