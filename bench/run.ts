@@ -22,6 +22,7 @@ import { startedVersions } from './suites/field.js'
 import { firstToken } from './suites/first-token.js'
 import { interference } from './suites/interference.js'
 import { load } from './suites/load.js'
+import { prebuild } from './suites/prebuild.js'
 import { promptLength } from './suites/prompt-length.js'
 import { sampler } from './suites/sampler.js'
 import { singleStream } from './suites/single-stream.js'
@@ -36,6 +37,7 @@ const SUITES: readonly Suite[] = [
   sampler,
   load,
   promptLength,
+  prebuild,
 ]
 const NAMES = SUITES.map(({ name }) => name)
 
