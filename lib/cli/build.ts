@@ -2,7 +2,7 @@
 // a GPU, or for the last bit of speed of this processor. Needs CMake and a compiler, and no network.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -170,9 +170,8 @@ function whatIsNeeded(): string {
 
 async function moveInto(target: string, built: string): Promise<string> {
   const addon = 'verbatim-llama.node'
-  await readFile(join(built, addon)).catch(() => {
+  if (!existsSync(join(built, addon)))
     throw new BuildFailure(`The build ended without ${addon}. ${whatIsNeeded()}`)
-  })
   await mkdir(join(target, '..'), { recursive: true })
   await rm(target, { recursive: true, force: true })
   await rename(built, target)

@@ -37,7 +37,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')(name, () 
 
   test('of another version is refused by npm, and by the loader where npm was overruled', async () => {
     await expect(application('other', '99.0.0')).rejects.toThrow(/ERESOLVE/)
-    const folder = await application('forced', '99.0.0', '--force')
+    const folder = await application('forced', '99.0.0', '--legacy-peer-deps')
     const { stdout } = await run(process.execPath, ['load.mjs'], { cwd: folder })
     expect(stdout).toContain(`ADDON_LOAD`)
     expect(stdout).toContain(`npm install ${name}@${manifest.version}`)
