@@ -10,8 +10,8 @@ namespace verbatim {
 
 /// Loads the backends (CPU, CUDA, …) that lie in the folder of the addon and these plugins, and from nowhere
 /// else: ggml's own search would also look into the current directory. Once per process; later calls do
-/// nothing. Returns for each plugin why it cannot be used (no driver, no device, a library missing); empty when
-/// it can.
+/// nothing. Returns for each plugin why it cannot be used (no driver, no device, a library missing); empty
+/// when it can.
 const std::vector<std::string>& load_backends(const std::string& folder,
                                               const std::vector<std::string>& plugins = {});
 
