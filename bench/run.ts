@@ -23,6 +23,7 @@ import { firstToken } from './suites/first-token.js'
 import { http } from './suites/http.js'
 import { interference } from './suites/interference.js'
 import { load } from './suites/load.js'
+import { prebuild } from './suites/prebuild.js'
 import { promptLength } from './suites/prompt-length.js'
 import { sampler } from './suites/sampler.js'
 import { singleStream } from './suites/single-stream.js'
@@ -38,6 +39,7 @@ const SUITES: readonly Suite[] = [
   load,
   promptLength,
   http,
+  prebuild,
 ]
 const NAMES = SUITES.map(({ name }) => name)
 

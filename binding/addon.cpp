@@ -13,11 +13,12 @@ namespace verbatim {
 
 namespace {
 
-/// initialize(folder): loads the backends that lie beside the addon.
+/// initialize(folder, plugins) -> problems: loads the backends that lie beside the addon, and the plugins.
 Napi::Value initialize(const Napi::CallbackInfo& info) {
-  load_backends(info[0].As<Napi::String>().Utf8Value());
+  const auto plugins = to_strings(info[1].As<Napi::Array>());
+  const auto& problems = load_backends(info[0].As<Napi::String>().Utf8Value(), plugins);
   AddonData::shut_down_at_exit();
-  return info.Env().Undefined();
+  return to_js(info.Env(), problems);
 }
 
 /// shutdown(): to be called when the process exits. See AddonData.

@@ -153,15 +153,20 @@ SpecialTokenTexts to_special_tokens(const Napi::Object& texts) {
   return result;
 }
 
+std::vector<std::string> to_strings(const Napi::Array& array) {
+  std::vector<std::string> result;
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    result.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return result;
+}
+
 GenerateOptions to_generate_options(const Napi::Object& request) {
   GenerateOptions options;
   options.max_tokens = unsigned_number(request, "maxTokens");
   options.ignore_end_of_sequence = boolean(request, "ignoreEndOfSequence");
   options.reproducible = boolean(request, "reproducible");
   options.prompt_lookup = boolean(request, "promptLookup");
-  const auto stop = request.Get("stop").As<Napi::Array>();
-  for (uint32_t i = 0; i < stop.Length(); ++i)
-    options.stop.push_back(stop.Get(i).As<Napi::String>().Utf8Value());
+  options.stop = to_strings(request.Get("stop").As<Napi::Array>());
   auto& sampling = options.sampling;
   sampling.temperature = number(request, "temperature");
   sampling.top_p = number(request, "topP");
@@ -225,15 +230,19 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
   for (const auto& [name, text] : info.special_tokens)
     special_tokens.Set(name, text);
   object.Set("specialTokens", special_tokens);
-  auto devices = Napi::Array::New(env, info.devices.size());
-  for (uint32_t i = 0; i < info.devices.size(); ++i)
-    devices.Set(i, info.devices[i]);
-  object.Set("devices", devices);
+  object.Set("devices", to_js(env, info.devices));
   return object;
 }
 
 Napi::Value to_js(Napi::Env env, const std::string& text) {
   return Napi::String::New(env, text);
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts) {
+  auto array = Napi::Array::New(env, texts.size());
+  for (uint32_t i = 0; i < texts.size(); ++i)
+    array.Set(i, texts[i]);
+  return array;
 }
 
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens) {

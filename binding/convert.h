@@ -18,6 +18,7 @@ RenderInput to_render_input(const Napi::Object& request);
 ControlTokenPolicy to_control_token_policy(const Napi::Object& request);
 SpecialTokenTexts to_special_tokens(const Napi::Object& texts);
 GenerateOptions to_generate_options(const Napi::Object& request);
+std::vector<std::string> to_strings(const Napi::Array& array);
 
 // Engine values to JavaScript values.
 
@@ -27,6 +28,7 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info);
 Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered);
 Napi::Value to_js(Napi::Env env, const Prompt& prompt);
 Napi::Value to_js(Napi::Env env, const std::string& text);
+Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts);
 /// An Int32Array.
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
 Napi::Value to_js(Napi::Env env, const Inference::Slice& slice);

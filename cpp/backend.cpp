@@ -28,18 +28,36 @@ template <typename Function> Function cpu_function(const char* name) {
       ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
 }
 
+/// Why the plugin cannot be used; empty when it can.
+std::string load_plugin(const std::string& path) {
+  std::string reason;
+  const LogSink keep_errors = [&](LogLevel level, const std::string& line) {
+    if (level == LogLevel::Error) reason += (reason.empty() ? "" : "; ") + line;
+  };
+  const LogScope scope(&keep_errors);
+  const auto backend = ggml_backend_load(path.c_str());
+  if (backend && ggml_backend_reg_dev_count(backend) > 0) return "";
+  if (reason.empty()) reason = backend ? "it finds no device" : "it is no backend of this llama.cpp";
+  return reason;
+}
+
 } // namespace
 
-void load_backends(const std::string& folder) {
+const std::vector<std::string>& load_backends(const std::string& folder,
+                                              const std::vector<std::string>& plugins) {
   static std::once_flag once;
+  static std::vector<std::string> problems;
   std::call_once(once, [&] {
     install_log_router();
     ggml_backend_load_all_from_path(folder.c_str());
     if (!ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU))
       throw Error(ErrorCode::Internal, "no CPU backend beside the addon in " + folder +
                                            "; the installation is incomplete, install the package anew");
+    for (const std::string& plugin : plugins)
+      problems.push_back(load_plugin(plugin));
     llama_backend_init();
   });
+  return problems;
 }
 
 namespace {

@@ -4,12 +4,16 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace verbatim {
 
-/// Loads the backends (CPU, CUDA, …) that lie in the folder of the addon, and from nowhere else: ggml's
-/// own search would also look into the current directory. Once per process; later calls do nothing.
-void load_backends(const std::string& folder);
+/// Loads the backends (CPU, CUDA, …) that lie in the folder of the addon and these plugins, and from nowhere
+/// else: ggml's own search would also look into the current directory. Once per process; later calls do
+/// nothing. Returns for each plugin why it cannot be used (no driver, no device, a library missing); empty
+/// when it can.
+const std::vector<std::string>& load_backends(const std::string& folder,
+                                              const std::vector<std::string>& plugins = {});
 
 /// How many CPU threads to compute with unless told otherwise: one per physical core the process may use, and
 /// one processor left to the rest of the process. ggml's threads wait for each other by spinning, so a single

@@ -1,42 +1,84 @@
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { AddonLoadError } from './errors.js'
+import { findPlugins } from './backend-plugins.js'
+import { type AddonLoadAttempt, AddonLoadError } from './errors.js'
 import type { NativeAddon } from './native.js'
+import { type InstalledPackage, installedPackage } from './package-root.js'
 
-const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
-const require = createRequire(import.meta.url)
+interface OpenedAddon {
+  readonly addon: NativeAddon
+  readonly unusablePlugins: readonly AddonLoadAttempt[]
+}
 
-let addon: NativeAddon | undefined
+let opened: OpenedAddon | undefined
 
 /**
- * The native addon: a build of the source tree, or the prebuilt one for this platform. Loaded at the first use, so
- * that importing the package never fails.
+ * The native addon. Loaded at the first use, so that importing the package never fails. The first of these that is
+ * there is taken, and no other is tried when it does not load:
+ *
+ * 1. `build/Release`: what `npm run setup` makes in a clone and `npx verbatim-llama build` in an installed package.
+ *    Not looked at where the environment has `PREBUILDS_ONLY=1`.
+ * 2. `prebuilds/<platform>-<arch>`, on Alpine Linux `prebuilds/musl/prebuilds/<platform>-<arch>`: what the package
+ *    brings along.
+ * 3. `prebuilds` beside the executable of Node.js, for who packs an application into one.
+ *
+ * The variable `VERBATIM_LLAMA_PREBUILD` names another folder than the package's for 1 and 2. The backends are loaded
+ * from the folder of the addon, then from {@link findPlugins}.
  *
  * @throws AddonLoadError
  */
 export function loadAddon(): NativeAddon {
-  addon ??= openAddon()
-  return addon
+  opened ??= openAddon()
+  return opened.addon
 }
 
-function openAddon(): NativeAddon {
-  let path = packageRoot
+/** The plugins that are installed but do not work on this machine, and why. */
+export function unusablePlugins(): readonly AddonLoadAttempt[] {
+  opened ??= openAddon()
+  return opened.unusablePlugins
+}
+
+function openAddon(): OpenedAddon {
+  const own = installedPackage()
+  // In a clone the sources are not packed.
+  const remedy = existsSync(join(own.root, 'scripts/setup.mjs')) ? { remedy: 'Run npm run setup.' } : {}
+  const path = findAddon(own)
+  if (path === undefined) {
+    const folder = process.env.VERBATIM_LLAMA_PREBUILD || own.root
+    const missing = join(folder, 'prebuilds', `${process.platform}-${process.arch}`)
+    throw new AddonLoadError([{ path: missing, reason: 'there is no addon for this platform' }], remedy)
+  }
+  const plugins = findPlugins(own, dirname(path)).map(outsideArchive)
   try {
-    path = (require('node-gyp-build') as { resolve(root: string): string }).resolve(packageRoot)
     return withoutForeignBackend(() => {
-      const opened = require(path) as NativeAddon
-      opened.initialize(dirname(path))
+      const addon = own.require(path) as NativeAddon
+      if (addon.version !== own.version)
+        throw new Error(`it is of version ${addon.version}, this is verbatim-llama ${own.version}`)
+      const reasons = addon.initialize(dirname(path), plugins)
       // process.exit() destroys what the engine's threads still use, and tells native code too late.
-      process.once('exit', () => opened.shutdown())
-      return opened
+      process.once('exit', () => addon.shutdown())
+      const results = plugins.map((plugin, i) => ({ path: plugin, reason: reasons[i] ?? '' }))
+      return { addon, unusablePlugins: results.filter(({ reason }) => reason !== '') }
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    const hint = existsSync(join(packageRoot, 'CMakeLists.txt')) ? ' (in a source tree: npm run setup)' : ''
-    throw new AddonLoadError([{ path, reason: reason + hint }], { cause: error })
+    throw new AddonLoadError([{ path, reason }], { cause: error, ...remedy })
   }
+}
+
+function findAddon({ root, require }: InstalledPackage): string | undefined {
+  const { resolve } = require('node-gyp-build') as { resolve(root: string): string }
+  // Libraries of glibc and musl have the same names, so that they cannot be in one folder.
+  for (const folder of [root, join(root, 'prebuilds/musl')])
+    try {
+      return outsideArchive(resolve(folder))
+    } catch {} // all it says is that there is none
+  return undefined
+}
+
+/** Electron reads files in an archive, but the system loads libraries only from the folder beside it. */
+function outsideArchive(path: string): string {
+  return process.versions.electron ? path.replace(/(?<=[\\/]app\.asar)(?=[\\/])/, '.unpacked') : path
 }
 
 /**

@@ -341,31 +341,42 @@ export class DecodeError extends VerbatimError {
   }
 }
 
-/** One place where the native addon was looked for. */
+/** One file that was tried while the native addon was loaded. */
 export interface AddonLoadAttempt {
-  /** The file that was tried. */
+  /** The file. */
   readonly path: string
   /** Why it could not be used. */
   readonly reason: string
 }
 
-/** The native addon could not be loaded on this machine. */
+/** The last argument of {@link AddonLoadError}'s constructor. */
+export interface AddonLoadErrorOptions extends VerbatimErrorOptions {
+  /** What to do next, for the message. Default: to build the addon from the sources in the package. */
+  readonly remedy?: string
+}
+
+/**
+ * The native addon, or a package that extends it, could not be loaded on this machine. Where there is no prebuilt addon
+ * for the platform, `npx verbatim-llama build` makes one.
+ */
 export class AddonLoadError extends VerbatimError {
   declare readonly code: 'ADDON_LOAD'
   /** Every file that was tried, in order, and why it could not be used. */
   readonly tried: readonly AddonLoadAttempt[]
 
-  constructor(tried: readonly AddonLoadAttempt[], options?: VerbatimErrorOptions) {
+  constructor(tried: readonly AddonLoadAttempt[], options: AddonLoadErrorOptions = {}) {
     const list = tried.map(({ path, reason }) => `\n  ${path}: ${reason}`).join('')
     super(
       'ADDON_LOAD',
-      `The native addon could not be loaded on ${process.platform}-${process.arch}. Reinstall the package, or build it from source. ` +
+      `The native addon could not be loaded on ${process.platform}-${process.arch}. ${options.remedy ?? BUILD_REMEDY} ` +
         (list === '' ? 'There was no file to try.' : `Tried:${list}`),
       options,
     )
     this.tried = Object.freeze(tried.map(({ path, reason }) => Object.freeze({ path, reason })))
   }
 }
+
+const BUILD_REMEDY = 'Build it from the sources in the package: npx verbatim-llama build.'
 
 /** A defect of this package, not of the call. */
 export class InternalError extends VerbatimError {

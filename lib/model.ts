@@ -1,7 +1,13 @@
 import { totalmem } from 'node:os'
-import { loadAddon } from './addon.js'
+import { loadAddon, unusablePlugins } from './addon.js'
 import { ChatTemplate } from './chat-template.js'
-import { CancelledError, DisposedError, InvalidOptionError, OutOfMemoryError } from './errors.js'
+import {
+  AddonLoadError,
+  CancelledError,
+  DisposedError,
+  InvalidOptionError,
+  OutOfMemoryError,
+} from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
 import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
@@ -25,6 +31,7 @@ import type {
   ControlTokens,
   GenerateOptions,
   LoadModelOptions,
+  LogEntry,
   Messages,
   ModelGenerateOptions,
   ModelInfo,
@@ -282,7 +289,9 @@ export async function verifyReceipt(
 
 function startLoading(path: string, options: CheckedLoadOptions): Promise<Model> {
   const addon = loadAddon()
-  const { signal, onProgress, onLog } = options
+  const { signal, onProgress } = options
+  const onLog = options.onLog && guarded(options.onLog)
+  reportUnusablePlugins(options.gpuLayers, onLog)
   return new Promise((resolve, reject) => {
     let callbackError: { readonly error: unknown } | undefined
     const cancel = addon.loadModel(
@@ -310,16 +319,7 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
           cancel()
         }
       },
-      onLog &&
-        ((level, message) => {
-          try {
-            onLog(Object.freeze({ level, message }))
-          } catch (error) {
-            queueMicrotask(() => {
-              throw error // the caller's own mistake, reported like one in an event listener
-            })
-          }
-        }),
+      onLog ?? null,
       (error, native) => {
         signal?.removeEventListener('abort', cancel)
         const abandoned = callbackError ?? (signal?.aborted ? { error: signal.reason } : undefined)
@@ -336,6 +336,33 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
       },
     )
     signal?.addEventListener('abort', cancel, { once: true })
+  })
+}
+
+type Log = (level: LogEntry['level'], message: string) => void
+
+function guarded(onLog: NonNullable<CheckedLoadOptions['onLog']>): Log {
+  return (level, message) => {
+    try {
+      onLog(Object.freeze({ level, message }))
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error // the caller's own mistake, reported like one in an event listener
+      })
+    }
+  }
+}
+
+/** A package for a GPU that is installed but does not work here: who counts on it is told, others may like to know. */
+function reportUnusablePlugins(gpuLayers: CheckedLoadOptions['gpuLayers'], onLog: Log | null): void {
+  const unusable = unusablePlugins()
+  if (unusable.length === 0) return
+  if (gpuLayers !== 'auto' && gpuLayers > 0)
+    throw new AddonLoadError(unusable, {
+      remedy: 'Install what the package asks for, or leave gpuLayers out: then the CPU computes.',
+    })
+  queueMicrotask(() => {
+    for (const { path, reason } of unusable) onLog?.('warn', `${path} cannot be used: ${reason}`)
   })
 }
 

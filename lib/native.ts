@@ -9,8 +9,11 @@ export interface NativeAddon {
   readonly ChatTemplate: new (
     source: string,
   ) => NativeChatTemplate
-  /** Loads the compute backends that lie in this folder. */
-  initialize(folder: string): void
+  /**
+   * Loads the compute backends that lie in this folder, and these plugins. Once per process: later calls do nothing.
+   * Returns for each plugin why it cannot be used; '' when it can.
+   */
+  initialize(folder: string, plugins: readonly string[]): readonly string[]
   /** Ends everything of this environment at once and for good: for the exit of the process. */
   shutdown(): void
   /** How often, and for how long at most, what came from other threads held this one; since the last call. */

@@ -15,11 +15,20 @@ export class Child {
   #nextId = 0
   #output = ''
 
-  /** @param name of the module in bench/children */
-  constructor(name: string) {
+  /**
+   * @param name of the module in bench/children
+   * @param env what the process has in its environment beside ours
+   */
+  constructor(name: string, env: NodeJS.ProcessEnv = {}) {
     // Compiled, and started without the flags of this process: it is a plain Node.js that is measured.
     const module = fileURLToPath(new URL(`../build/js/children/${name}.js`, import.meta.url))
-    this.#process = keepTrackOf(fork(module, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }))
+    this.#process = keepTrackOf(
+      fork(module, {
+        execArgv: [],
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      }),
+    )
     const keep = (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
     }
@@ -69,13 +78,13 @@ export class Child {
 }
 
 /** A contender that is a Node.js package. */
-export function childContender(id: ContenderId, module: string): Contender {
+export function childContender(id: ContenderId, module: string, env?: NodeJS.ProcessEnv): Contender {
   return {
     id,
     label: LABELS[id],
     async start(options): Promise<Running> {
       const begin = performance.now()
-      const child = new Child(module)
+      const child = new Child(module, env)
       try {
         const loaded = await child.call('load', options)
         return {

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_LIMITS } from '../worker/worker-options.js'
+import { CUDA_CHOICES } from './build.js'
+import { type BuildCommandOptions, runBuild } from './build-command.js'
 import { explain } from './log.js'
 import { serve } from './serve.js'
 import type { ServeSettings } from './settings.js'
@@ -99,6 +101,15 @@ program
   .option('--chat-template-file <path>', 'a chat template in place of the one in the model file')
   .action(async (model: string, options: Options) => {
     await serve(settings(model, options), options.supervise === true)
+  })
+
+program
+  .command('build')
+  .description('Builds the addon for this machine, from the sources in the package.')
+  .addOption(new Option('--cuda <choice>', 'the CUDA backend too').choices(CUDA_CHOICES).default('auto'))
+  .option('--jobs <number>', 'how many files are compiled at once (default: one per processor)')
+  .action(async (options: BuildCommandOptions) => {
+    process.exitCode = await runBuild(options)
   })
 
 function settings(modelPath: string, options: Options): ServeSettings {

@@ -2,12 +2,15 @@
 // each library must generate there, greedily, what it generates alone.
 //
 //   npm run test:peers    (installs node-llama-cpp here when it is missing: about 85 MB)
+//
+// Environment: VERBATIM_LLAMA_PACKAGE=<folder of an installed package> to take instead of this repository's build
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
+const ourPackage = process.env.VERBATIM_LLAMA_PACKAGE ?? join(here, '../..')
 const modelPath = join(here, '../../models/generated/tiny-Q8_0.gguf')
 const messages = [{ role: 'user', content: 'How many bindings of llama.cpp fit into one process?' }]
 const maxTokens = 48
@@ -43,7 +46,7 @@ async function checkAll() {
     for (const tokens of ours) equal(tokens, expected.ours, `${scenario}: our tokens`)
     for (const tokens of theirs) equal(tokens, expected.theirs, `${scenario}: their tokens`)
     for (const name of [
-      'verbatim-llama.node',
+      /^verbatim-llama\.(glibc\.)?node$/,
       /^libverbatim-llama-.*-llama\.so$/,
       'llama-addon.node',
       /^libllama\./,
@@ -106,7 +109,7 @@ async function runScenario(steps) {
 }
 
 async function openOurs() {
-  const { loadModel, generateInference } = await import('../../dist/index.js')
+  const { loadModel, generateInference } = await import(pathToFileURL(join(ourPackage, 'dist/index.js')).href)
   const model = await loadModel(modelPath, { contextSize: 512, threads })
   const generate = async () => {
     const options = { model, maxTokens, temperature: 0, ignoreEndOfSequence: true }

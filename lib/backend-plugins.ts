@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { AddonLoadError } from './errors.js'
+import type { InstalledPackage } from './package-root.js'
+
+/** Backends that are packages of their own. They are linked against the libraries of exactly one version. */
+const PLUGINS: Readonly<Record<string, readonly { readonly name: string; readonly library: string }[]>> = {
+  'linux-x64': [{ name: 'verbatim-llama-cuda-linux-x64', library: 'libggml-cuda.so' }],
+}
+
+/**
+ * The libraries of the plugins that are installed, where a module of this package finds them: nowhere near the current
+ * directory. A backend beside the addon comes first, and then a plugin of the same kind is not looked for.
+ *
+ * @throws AddonLoadError for a plugin of another version, or without its library
+ */
+export function findPlugins(own: InstalledPackage, addonFolder: string): string[] {
+  const libraries: string[] = []
+  for (const { name, library } of PLUGINS[`${process.platform}-${process.arch}`] ?? []) {
+    if (existsSync(join(addonFolder, library))) continue
+    const manifest = resolveIfInstalled(own, `${name}/package.json`)
+    if (manifest === undefined) continue
+    const { version } = own.require(manifest) as { version: string }
+    const path = join(dirname(manifest), library)
+    if (version !== own.version)
+      throw new AddonLoadError(
+        [{ path, reason: `it is of version ${version}, this is verbatim-llama ${own.version}` }],
+        { remedy: `Install the version that belongs to it: npm install ${name}@${own.version}.` },
+      )
+    if (!existsSync(path))
+      throw new AddonLoadError([{ path, reason: 'the file is missing' }], {
+        remedy: `Install the package anew: npm install ${name}@${own.version}.`,
+      })
+    libraries.push(path)
+  }
+  return libraries
+}
+
+function resolveIfInstalled(own: InstalledPackage, file: string): string | undefined {
+  try {
+    return own.require.resolve(file)
+  } catch (error) {
+    if ((error as { code?: string }).code === 'MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}

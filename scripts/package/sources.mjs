@@ -1,0 +1,53 @@
+// Packs what `npx verbatim-llama build` builds from into sources.tar.xz: our sources, those of llama.cpp that the build
+// reads, and the headers of Node-API. CMake packs and unpacks it, because whoever builds has CMake.
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fail, repositoryRoot, requireTools, run } from '../setup/tools.mjs'
+
+const ARCHIVE = 'sources.tar.xz'
+const STAGE = 'build-sources'
+const BACKENDS = ['ggml-cpu', 'ggml-cuda', 'ggml-metal']
+
+export function packSources(llamaCppDir) {
+  requireTools()
+  rmSync(STAGE, { recursive: true, force: true })
+  const stage = join(STAGE, 'sources')
+  const modules = join(repositoryRoot, 'node_modules')
+  copy('.', stage, ['CMakeLists.txt', 'LICENSE', 'package.json', 'llama.cpp.json', 'cmake', 'cpp', 'binding'])
+  copy(llamaCppDir, join(stage, 'llama.cpp'), llamaFiles(llamaCppDir))
+  copy(join(modules, 'node-addon-api'), join(stage, 'node-addon-api'), [
+    ...['LICENSE.md', 'napi.h', 'napi-inl.h', 'napi-inl.deprecated.h'],
+  ])
+  copy(join(modules, 'node-api-headers'), join(stage, 'node-api'), ['LICENSE', 'include', 'def'])
+  copy(join(modules, 'cmake-js/lib/cpp'), join(stage, 'node-api'), ['win_delay_load_hook.cc'])
+  cpSync(join(modules, 'cmake-js/LICENSE'), join(stage, 'node-api/win_delay_load_hook.LICENSE'))
+  rmSync(ARCHIVE, { force: true })
+  // One time for all files: the same sources make the same archive.
+  const tar = ['-E', 'tar', 'cJf', join('..', ARCHIVE), '--mtime=2000-01-01 00:00:00', 'sources']
+  run('cmake', ['-E', 'chdir', STAGE, 'cmake', ...tar], 'the sources could not be packed')
+  rmSync(STAGE, { recursive: true })
+}
+
+/** What CMake reads when the library is built and nothing else: no tools, tests, web pages, models. */
+function llamaFiles(folder) {
+  const ggml = readdirSync(join(folder, 'ggml/src'), { withFileTypes: true })
+    .filter((entry) => entry.isFile() || BACKENDS.includes(entry.name))
+    .map(({ name }) => `ggml/src/${name}`)
+  const vendor = readdirSync(join(folder, 'vendor'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `vendor/${name}/CMakeLists.txt`)
+  return [
+    ...['CMakeLists.txt', 'LICENSE', 'AUTHORS', 'cmake', 'include', 'src'],
+    ...['ggml/CMakeLists.txt', 'ggml/cmake', 'ggml/include', ...ggml],
+    // Its targets are declared even where nothing uses them.
+    ...['vendor/CMakeLists.txt', 'vendor/hash', ...vendor],
+  ]
+}
+
+function copy(from, to, names) {
+  for (const name of names) {
+    if (!existsSync(join(from, name))) fail(`${relative('.', join(from, name))} is missing`)
+    mkdirSync(dirname(join(to, name)), { recursive: true })
+    cpSync(join(from, name), join(to, name), { recursive: true })
+  }
+}

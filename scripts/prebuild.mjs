@@ -1,0 +1,97 @@
+// Builds what the packages bring along, for this platform: the addon, the llama and ggml libraries and every CPU
+// variant, into prebuilds/<platform>-<arch>/ (on Alpine Linux below prebuilds/musl/). Checks what it has built.
+//
+//   npm run prebuild
+//   npm run prebuild -- --cuda    instead: the library of packages/cuda-linux-x64/ (needs the CUDA toolkit and cuBLAS)
+//
+// Environment: VERBATIM_JOBS=<n>   CMAKE_CUDA_ARCHITECTURES=<list> (with --cuda; default: ggml's)
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import prebuildify from 'prebuildify'
+import { checkBinaries } from './package/check-binaries.mjs'
+import { obtainLlamaSource } from './setup/llama-source.mjs'
+import { fail, repositoryRoot, requireTools, run, SetupFailure, say } from './setup/tools.mjs'
+
+const BUILD = 'build-prebuild'
+const CUDA_PACKAGE = 'packages/cuda-linux-x64'
+const isAlpine = process.platform === 'linux' && existsSync('/etc/alpine-release')
+
+process.chdir(repositoryRoot)
+try {
+  requireTools()
+  const source = await obtainLlamaSource()
+  if (process.argv.includes('--cuda')) prebuildCuda(source)
+  else await prebuild(source)
+} catch (error) {
+  if (!(error instanceof SetupFailure)) throw error
+  say(error.message)
+  process.exitCode = 1
+}
+
+async function prebuild(source) {
+  build(BUILD, source, ['--CDVERBATIM_CUDA=off'])
+  // node-gyp-build does not know a platform for musl.
+  const out = isAlpine ? 'prebuilds/musl' : '.'
+  const folder = join(out, 'prebuilds', `${process.platform}-${process.arch}`)
+  rmSync(folder, { recursive: true, force: true })
+  const stage = stageBuild()
+  await prebuildifyAlone({ cwd: stage, out, strip: true, tagLibc: process.platform === 'linux' })
+  checkBinaries(folder)
+  report(folder)
+}
+
+function prebuildCuda(source) {
+  if (process.platform !== 'linux' || process.arch !== 'x64') fail('the CUDA package is for Linux x64')
+  const architectures = process.env.CMAKE_CUDA_ARCHITECTURES
+  const options = ['--CDVERBATIM_CUDA=on']
+  if (architectures) options.push(`--CDCMAKE_CUDA_ARCHITECTURES=${architectures}`)
+  build('build-prebuild-cuda', source, options, ['--target', 'ggml-cuda'])
+  const library = join(CUDA_PACKAGE, 'libggml-cuda.so')
+  copyFileSync('build-prebuild-cuda/Release/libggml-cuda.so', library)
+  run('strip', ['--strip-all', library], 'the library could not be stripped')
+  for (const name of ['LICENSE', 'THIRD_PARTY_LICENSES.md']) copyFileSync(name, join(CUDA_PACKAGE, name))
+  checkBinaries(CUDA_PACKAGE, { cuda: true })
+  report(CUDA_PACKAGE)
+}
+
+function build(folder, source, options, target = []) {
+  const cmakeJs = join(repositoryRoot, 'node_modules/cmake-js/bin/cmake-js')
+  const common = ['--out', folder, '--log-level', 'warn']
+  const all = [`--CDLLAMA_CPP_DIR=${source}`, '--CDVERBATIM_PREBUILD=ON', '--CDVERBATIM_BUILD_TESTS=OFF']
+  say(`configuring ${folder}`)
+  run(process.execPath, [cmakeJs, 'configure', ...common, ...all, ...options], 'CMake could not configure')
+  say('building for every processor (half an hour on two cores; ccache makes later builds fast)')
+  const jobs = process.env.VERBATIM_JOBS || String(availableParallelism())
+  run(
+    process.execPath,
+    [cmakeJs, 'build', ...common, '--parallel', jobs, ...target],
+    'the native build failed',
+  )
+}
+
+/** A copy, because prebuildify moves the addon away, and the next build would make it anew. */
+function stageBuild() {
+  const stage = join(BUILD, 'stage')
+  rmSync(stage, { recursive: true, force: true })
+  mkdirSync(join(stage, 'build'), { recursive: true })
+  cpSync('package.json', join(stage, 'package.json'))
+  cpSync(join(BUILD, 'Release'), join(stage, 'build/Release'), { recursive: true })
+  return stage
+}
+
+/** prebuildify would build with node-gyp; everything is built, so that a command that does nothing takes its place. */
+function prebuildifyAlone(options) {
+  const nodeGyp = process.platform === 'win32' ? 'rem' : 'true'
+  return new Promise((resolve, reject) => {
+    prebuildify({ ...options, napi: true, nodeGyp, quiet: true }, (error) =>
+      error ? reject(error) : resolve(),
+    )
+  })
+}
+
+function report(folder) {
+  const names = readdirSync(folder)
+  const bytes = names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  say(`${folder}: ${names.length} files, ${(bytes / 1e6).toFixed(1)} MB`)
+}
