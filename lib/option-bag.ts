@@ -174,7 +174,8 @@ function isInRange(value: unknown, range: NumberRange): value is number {
   return value <= range.max
 }
 
-function rangeText({ integer, min, above, max }: NumberRange): string {
+/** What a number of the range is, in words. */
+export function rangeText({ integer, min, above, max }: NumberRange): string {
   const kind = integer ? 'an integer' : 'a number'
   return above === undefined ? `${kind} from ${min} to ${max}` : `${kind} above ${above} and at most ${max}`
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { types } from 'node:util'
 import { invalidMessages, invalidOption, reading } from './json-shape.js'
 import { type JsonShape, readJsonText, toJsonText } from './json-text.js'
+import { LOGPROBS_RANGE, NUMBER_OPTIONS, SEED_RANGE } from './number-options.js'
 import { checkWellFormed, MAX_INT32, OptionBag, wrongValue } from './option-bag.js'
 import type {
   GenerateOptions,
@@ -110,7 +111,8 @@ const MODEL_GENERATE_NAMES = {
   reproducible: true,
   speculative: true,
 } as const
-const MODEL_GENERATE_OPTIONS = namesOf<ModelGenerateOptions>(MODEL_GENERATE_NAMES)
+/** The names of all options of `model.generateInference`. */
+export const MODEL_GENERATE_OPTIONS = namesOf<ModelGenerateOptions>(MODEL_GENERATE_NAMES)
 const GENERATE_OPTIONS = namesOf<GenerateOptions>({ ...MODEL_GENERATE_NAMES, model: true })
 const LOAD_OPTIONS = namesOf<LoadModelOptions>({
   contextSize: true,
@@ -151,7 +153,8 @@ const KV_CACHE_TYPES: readonly KvCacheType[] = [
   'iq4_nl',
 ]
 
-const MAX_STOP_TEXTS = 16
+/** How many texts `stop` can hold. */
+export const MAX_STOP_TEXTS = 16
 
 /** An option given to the wrong function is better sent on than called unknown. */
 function otherFunction(own: readonly string[]): (name: string) => string | undefined {
@@ -215,24 +218,28 @@ export function readModelGenerateOptions(options: unknown): CheckedModelGenerate
 
 function generateOptions(given: OptionBag): CheckedModelGenerateOptions {
   return {
-    maxTokens: given.number('maxTokens', 512, { integer: true, min: 1, max: MAX_INT32 }),
-    temperature: given.number('temperature', 0.7, { min: 0, max: 100 }),
-    topP: given.number('topP', 0.9, { above: 0, max: 1 }),
-    topK: given.number('topK', 0, { integer: true, min: 0, max: MAX_INT32 }),
-    minP: given.number('minP', 0, { min: 0, max: 1 }),
-    repetitionPenalty: given.number('repetitionPenalty', 1, { above: 0, max: 100 }),
-    presencePenalty: given.number('presencePenalty', 0, { min: -100, max: 100 }),
-    frequencyPenalty: given.number('frequencyPenalty', 0, { min: -100, max: 100 }),
-    seed:
-      given.number('seed', undefined, { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER }) ?? drawSeed(),
+    maxTokens: sampling(given, 'maxTokens'),
+    temperature: sampling(given, 'temperature'),
+    topP: sampling(given, 'topP'),
+    topK: sampling(given, 'topK'),
+    minP: sampling(given, 'minP'),
+    repetitionPenalty: sampling(given, 'repetitionPenalty'),
+    presencePenalty: sampling(given, 'presencePenalty'),
+    frequencyPenalty: sampling(given, 'frequencyPenalty'),
+    seed: given.number('seed', undefined, SEED_RANGE) ?? drawSeed(),
     stop: stopTexts(given),
     signal: given.signal('signal'),
-    logprobs: given.number('logprobs', null, { integer: true, min: 0, max: 20 }),
+    logprobs: given.number('logprobs', null, LOGPROBS_RANGE),
     ignoreEndOfSequence: given.boolean('ignoreEndOfSequence', false),
     reproducible: given.boolean('reproducible', false),
     speculative: given.oneOf<'prompt-lookup' | false>('speculative', false, ['prompt-lookup', false]),
     ...renderOptions(given),
   }
+}
+
+function sampling(given: OptionBag, name: keyof typeof NUMBER_OPTIONS): number {
+  const { range, fallback } = NUMBER_OPTIONS[name]
+  return given.number(name, fallback, range)
 }
 
 /**

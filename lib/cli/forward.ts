@@ -1,0 +1,140 @@
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { namedEvent } from '../worker/event-stream.js'
+import { type ErrorDescription, errorBody, openAiErrorBody, unavailable } from '../worker/http-error.js'
+import { tooLarge } from '../worker/request-body.js'
+
+/** The connection to the engine broke before anything of the answer was there. */
+export class EngineDied extends Error {}
+
+/** Headers that are about one connection, not about the message. */
+const OF_THE_CONNECTION = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
+
+/** A request's body, at most so many bytes of it. It is kept for the next engine, should one die. */
+export async function readAll(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, bytes)
+}
+
+/**
+ * Gives a request to the engine and its answer to the client, as fast as the client reads. A client that leaves
+ * cancels the request. An engine that dies in the middle of an event stream ends it with an error event.
+ *
+ * Rejects with {@link EngineDied} when nothing of an answer came; the client has got nothing then.
+ */
+export function forward(
+  request: IncomingMessage,
+  body: Buffer,
+  response: ServerResponse,
+  { socket, id, trailer }: { socket: string; id: string; trailer: string },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (response.destroyed) return resolve()
+    const { 'content-length': _, ...headers } = withoutConnection(request.headers)
+    const upstream = httpRequest({
+      socketPath: socket,
+      method: request.method,
+      path: request.url,
+      agent: false, // a kept connection could be closed by the engine just when it is used again
+      headers: { ...headers, 'x-request-id': id, ...(body.length > 0 && { 'content-length': body.length }) },
+    })
+    const leave = () => upstream.destroy()
+    response.once('close', leave)
+    const done = () => {
+      response.off('close', leave)
+      resolve()
+    }
+    upstream.once('error', (error) => {
+      response.off('close', leave)
+      if (response.destroyed) resolve()
+      else reject(new EngineDied('the engine did not answer', { cause: error }))
+    })
+    upstream.once('response', (answer) => {
+      answer.once('error', () => {}) // `close` tells
+      answer.once('close', () => {
+        if (!answer.complete) endBroken(request, response, answer, id)
+        done()
+      })
+      const { 'content-length': length, ...kept } = withoutConnection(answer.headers)
+      if (trailer === '' && length !== undefined) response.setHeader('content-length', length)
+      response.writeHead(answer.statusCode ?? 502, kept)
+      response.flushHeaders()
+      answer.pipe(response, { end: false })
+      answer.once('end', () => response.end(trailer))
+    })
+    upstream.end(body)
+  })
+}
+
+/** An answer that has begun cannot be given again: an event stream says so, any other is cut. */
+function endBroken(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: IncomingMessage,
+  id: string,
+): void {
+  if (response.destroyed) return
+  if (!/^text\/event-stream/.test(answer.headers['content-type'] ?? '')) {
+    response.destroy()
+    return
+  }
+  const { description } = unavailable(
+    'ENGINE_DOWN',
+    'The engine died. What it had generated is not the whole answer.',
+  )
+  response.end(
+    isOpenAi(request)
+      ? `data: ${JSON.stringify(openAiErrorBody(description))}\n\n`
+      : namedEvent('error', errorBody(description, id)),
+  )
+}
+
+/** Answers with an error, where that is still possible. */
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  description: ErrorDescription,
+  id: string,
+): void {
+  if (response.destroyed) return
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const body = isOpenAi(request) ? openAiErrorBody(description) : errorBody(description, id)
+  // What was not read of the body would be taken for the next request.
+  const close = request.complete ? {} : { connection: 'close' }
+  response
+    .writeHead(description.status, {
+      'content-type': 'application/json',
+      'x-request-id': id,
+      ...description.headers,
+      ...close,
+    })
+    .end(JSON.stringify(body))
+}
+
+function isOpenAi(request: IncomingMessage): boolean {
+  return request.url?.startsWith('/v1/') ?? false
+}
+
+function withoutConnection(headers: IncomingMessage['headers']): IncomingMessage['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THE_CONNECTION.has(name)))
+}

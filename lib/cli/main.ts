@@ -1,0 +1,145 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { DEFAULT_LIMITS } from '../worker/worker-options.js'
+import { explain } from './log.js'
+import { serve } from './serve.js'
+import type { ServeSettings } from './settings.js'
+
+const MAX_TIMER_SECONDS = 2_000_000
+
+function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`)
+  }
+}
+
+function autoOr(read: (text: string) => number): (text: string) => number | 'auto' {
+  return (text) => (text === 'auto' ? text : read(text))
+}
+
+/** What commander makes of the command line. */
+interface Options {
+  host: string
+  port: number
+  supervise?: true
+  modelId?: string
+  apiKeyFile?: string
+  maxBodyBytes: number
+  maxMessages: number
+  slowReaderSeconds: number
+  drainSeconds: number
+  logLevel: string
+  contextSize?: number
+  cacheSize?: number
+  maxSequences?: number
+  maxQueue?: number
+  prefixCacheSize?: number
+  gpuLayers?: number | 'auto'
+  threads?: number
+  kvCacheType?: NonNullable<ServeSettings['load']['kvCacheType']>
+  chatTemplateFile?: string
+}
+
+const program = new Command('verbatim-llama')
+  .description('llama.cpp behind HTTP. The model sees exactly the messages it is sent.')
+  .version(
+    (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
+      .version,
+  )
+
+program
+  .command('serve')
+  .description('Answers HTTP requests with a model.')
+  .argument('<model>', 'a GGUF file; of a model in several files, the first')
+  .option('--host <address>', 'where to listen; others than this machine need an API key', '127.0.0.1')
+  .option('--port <number>', '0 for any free one', integer(0, 65535), 8080)
+  .option('--supervise', 'run the engine in a process of its own, and start it anew when it dies')
+  .option('--model-id <name>', 'what the model is called (default: its file, without .gguf)')
+  .option('--api-key-file <path>', 'API keys, one a line; or set VERBATIM_LLAMA_API_KEY')
+  .option(
+    '--max-body-bytes <number>',
+    'the largest body',
+    integer(1, 2 ** 31 - 1),
+    DEFAULT_LIMITS.maxBodyBytes,
+  )
+  .option(
+    '--max-messages <number>',
+    'the most messages of a request',
+    integer(1, 2 ** 31 - 1),
+    DEFAULT_LIMITS.maxMessages,
+  )
+  .option(
+    '--slow-reader-seconds <number>',
+    'cut off who takes nothing for so long',
+    integer(1, MAX_TIMER_SECONDS),
+    DEFAULT_LIMITS.slowReaderMs / 1000,
+  )
+  .option(
+    '--drain-seconds <number>',
+    'how long what runs may go on after SIGTERM',
+    integer(0, MAX_TIMER_SECONDS),
+    30,
+  )
+  .addOption(
+    new Option('--log-level <level>', 'on stderr')
+      .choices(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
+      .default('info'),
+  )
+  .option('--context-size <tokens>', 'the most tokens of one request', integer(16))
+  .option('--cache-size <tokens>', 'cells of the key-value cache that all requests share', integer(16))
+  .option('--max-sequences <number>', 'requests that are evaluated together', integer(1))
+  .option('--max-queue <number>', 'requests that may wait; more are answered with 503', integer(0))
+  .option('--prefix-cache-size <tokens>', 'tokens of finished requests that are kept', integer(0))
+  .option('--gpu-layers <number>', "layers on the GPU, or 'auto'", autoOr(integer(0)))
+  .option('--threads <number>', 'CPU threads for evaluation', integer(1))
+  .option('--kv-cache-type <type>', 'how the key-value cache is stored: f16, q8_0, …')
+  .option('--chat-template-file <path>', 'a chat template in place of the one in the model file')
+  .action(async (model: string, options: Options) => {
+    await serve(settings(model, options), options.supervise === true)
+  })
+
+function settings(modelPath: string, options: Options): ServeSettings {
+  const { contextSize, cacheSize, maxSequences, maxQueue, prefixCacheSize, gpuLayers, threads, kvCacheType } =
+    options
+  const { host, port, modelId, maxBodyBytes, maxMessages, logLevel, chatTemplateFile } = options
+  return {
+    modelPath,
+    load: {
+      contextSize,
+      cacheSize,
+      maxSequences,
+      maxQueue,
+      prefixCacheSize,
+      gpuLayers,
+      threads,
+      kvCacheType,
+      chatTemplate: chatTemplateFile === undefined ? undefined : readFileSync(chatTemplateFile, 'utf8'),
+    },
+    host,
+    port,
+    modelId,
+    apiKeys: apiKeys(options.apiKeyFile),
+    maxBodyBytes,
+    maxMessages,
+    slowReaderMs: options.slowReaderSeconds * 1000,
+    drainMs: options.drainSeconds * 1000,
+    logLevel,
+  }
+}
+
+/** Never from the command line, which everyone on the machine can read. */
+function apiKeys(file: string | undefined): readonly string[] {
+  const { VERBATIM_LLAMA_API_KEY: fromEnvironment = '' } = process.env
+  const fromFile = file === undefined ? '' : readFileSync(file, 'utf8')
+  const keys = [fromEnvironment, ...fromFile.split('\n')].map((key) => key.trim()).filter((key) => key !== '')
+  if (file !== undefined && fromFile.trim() === '') throw new Error(`${file} holds no API key.`)
+  return keys
+}
+
+program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`verbatim-llama: ${explain(error)}\n`)
+  process.exit(1)
+})

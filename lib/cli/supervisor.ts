@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { Counter, Gauge, Registry } from 'prom-client'
+import { describeError, HttpError, unavailable } from '../worker/http-error.js'
+import { ApiKeys } from '../worker/keys.js'
+import { NodeServer } from '../worker/node-server.js'
+import { EngineChild } from './engine-child.js'
+import { EngineDied, forward, readAll, sendError } from './forward.js'
+import type { ServeSettings } from './settings.js'
+
+/** How often a request is given to an engine. One that has seen two of them die may be what kills them. */
+const ATTEMPTS = 2
+
+/** How long a request waits for the next engine, in milliseconds. */
+const WAIT_MS = 120_000
+
+/** How long after its connection broke an engine may take to be seen dead. */
+const DEATH_MS = 5000
+
+/**
+ * Answers requests with an engine in a process of its own. When the engine dies, it is started anew; requests that
+ * had got nothing yet are given to the next one.
+ */
+export class Supervisor {
+  /** When the first engine is ready; rejects when it cannot start. */
+  readonly ready: Promise<void>
+  readonly #engine: EngineChild
+  readonly #server: NodeServer
+  readonly #keys: ApiKeys
+  readonly #registry = new Registry()
+  readonly #settings: ServeSettings
+  readonly #log: Logger
+  readonly #stopping = new AbortController()
+
+  constructor(settings: ServeSettings, log: Logger) {
+    this.#settings = settings
+    this.#log = log
+    this.#keys = new ApiKeys(settings.apiKeys)
+    // What runs is waited for here.
+    this.#engine = new EngineChild({ ...settings, apiKeys: [], drainMs: 0 }, log)
+    this.#server = new NodeServer(
+      (request, response) => this.#onRequest(request, response),
+      settings.slowReaderMs,
+    )
+    this.ready = Promise.race([
+      this.#engine.readyAfter(0, this.#stopping.signal),
+      once(this.#engine, 'hopeless').then(([error]) => Promise.reject(error)),
+    ])
+    this.ready.catch(() => {})
+    this.#addMetrics()
+  }
+
+  listen(address: { host: string; port: number }): Promise<number | null> {
+    return this.#server.listen(address)
+  }
+
+  start(): void {
+    this.#engine.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#server.stopAccepting()
+    this.#stopping.abort(new Error('The server was stopped.'))
+    if (!(await this.#server.drained(this.#settings.drainMs))) this.#log.warn('what still runs is cancelled')
+    await this.#engine.stop()
+    await this.#server.drained(1000) // the errors of what was cancelled
+    this.#server.closeConnections()
+  }
+
+  #addMetrics(): void {
+    const engine = this.#engine
+    const registers = [this.#registry]
+    new Gauge({
+      name: 'verbatim_llama_engine_up',
+      help: 'Whether the engine is ready',
+      registers,
+      collect() {
+        this.set(engine.state === 'ready' ? 1 : 0)
+      },
+    })
+    new Counter({
+      name: 'verbatim_llama_engine_restarts_total',
+      help: 'How often the engine was started anew',
+      registers,
+      collect() {
+        this.reset()
+        this.inc(engine.restarts)
+      },
+    })
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = requestId(request)
+    try {
+      await this.#answer(request, response, id)
+    } catch (error) {
+      const description = describeError(error)
+      if (description.status === 500 && !response.destroyed)
+        this.#log.error({ request_id: id, err: error }, 'request failed')
+      sendError(request, response, description, id)
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, id: string): Promise<void> {
+    const path = (request.url ?? '').split('?')[0]
+    if (path === '/health') return sendJson(response, { status: 'ok', engine: this.#engine.state })
+    if (path !== '/ready') this.#keys.check(request.headers.authorization)
+    const body = await readAll(request, this.#settings.maxBodyBytes)
+    await this.#forward(request, body, response, id, path === '/metrics')
+  }
+
+  async #forward(
+    request: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+    id: string,
+    isMetrics: boolean,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const { generation, socket } = this.#engine
+      if (socket === null) {
+        if (isMetrics) return sendMetrics(response, await this.#registry.metrics())
+        throw this.#down()
+      }
+      try {
+        const trailer = isMetrics ? await this.#registry.metrics() : ''
+        return await forward(request, body, response, { socket, id, trailer })
+      } catch (error) {
+        if (!(error instanceof EngineDied) || response.headersSent) throw error
+      }
+      if (attempt === ATTEMPTS) throw this.#down()
+      await this.#nextEngine(generation, response)
+    }
+  }
+
+  /** Waits until the engine that broke the connection has died and the next one is ready. */
+  async #nextEngine(generation: number, response: ServerResponse): Promise<void> {
+    const gone = new AbortController()
+    const leave = () => gone.abort()
+    response.once('close', leave)
+    const until = (ms: number) =>
+      AbortSignal.any([gone.signal, this.#stopping.signal, AbortSignal.timeout(ms)])
+    try {
+      await this.#engine.deathOf(generation, until(DEATH_MS))
+      await this.#engine.readyAfter(generation, until(WAIT_MS))
+    } catch {
+      throw this.#down()
+    } finally {
+      response.off('close', leave)
+    }
+  }
+
+  #down(): HttpError {
+    if (this.#stopping.signal.aborted) return unavailable('SHUTTING_DOWN', 'The worker is shutting down.')
+    const seconds = Math.max(1, Math.ceil(this.#engine.loadMs / 1000))
+    return new HttpError(503, 'ENGINE_DOWN', 'The engine is being started. Try again soon.', {
+      headers: { 'retry-after': String(seconds) },
+    })
+  }
+}
+
+function requestId({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+}
+
+function sendMetrics(response: ServerResponse, text: string): void {
+  response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text)
+}

@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How long a client may take for what, in milliseconds. */
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  /** For the whole request, its body included. */
+  requestTimeout: 60_000,
+  /** For the next request on a connection. */
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+}
+
+/** A server of Node.js that cuts off who is too slow, and that can be closed without waiting for idle connections. */
+export class NodeServer {
+  readonly #server: Server
+  readonly #inProgress = new Set<ServerResponse>()
+  #closing = false
+
+  /** @param slowReaderMs how long the reader of an answer may take nothing, once all of it has been written */
+  constructor(listener: RequestListener, slowReaderMs: number) {
+    this.#server = createServer(TIMEOUTS, (request, response) => {
+      this.#inProgress.add(response)
+      if (this.#closing) response.setHeader('connection', 'close')
+      response.once('prefinish', () => response.socket?.setTimeout(slowReaderMs))
+      response.once('close', () => this.#inProgress.delete(response))
+      listener(request, response)
+    })
+  }
+
+  /** Resolves to the port when connections are accepted; null for a socket or a pipe. */
+  async listen(address: { host: string; port: number } | { path: string }): Promise<number | null> {
+    this.#server.listen(address)
+    await once(this.#server, 'listening')
+    const bound = this.#server.address()
+    return bound === null || typeof bound === 'string' ? null : bound.port
+  }
+
+  /** Accepts nothing more. Whoever has a connection is told that it ends with the next answer. */
+  stopAccepting(): void {
+    if (this.#closing) return
+    this.#closing = true
+    for (const response of this.#inProgress)
+      if (!response.headersSent) response.setHeader('connection', 'close')
+    this.#server.close()
+  }
+
+  /** Waits until no request is in progress, at most so long. */
+  async drained(deadlineMs: number): Promise<boolean> {
+    const deadline = performance.now() + deadlineMs
+    while (this.#inProgress.size > 0) {
+      if (performance.now() > deadline) return false
+      await sleep(10)
+    }
+    return true
+  }
+
+  /** Cuts all connections: those that are idle, those that have not asked for anything yet, and all others. */
+  closeConnections(): void {
+    this.#server.closeAllConnections()
+  }
+}

@@ -1,0 +1,141 @@
+import { z } from 'zod'
+import { loadAddon } from '../addon.js'
+import { GENERATE_ENDPOINTS, generateBody } from './generate.js'
+import { completionBody } from './openai.js'
+import { renderBody, tokenizeBody } from './prompts.js'
+
+const json = (schema: object) => ({ 'application/json': { schema } })
+
+const TOKEN_IDS = { type: 'array', items: { type: 'integer' } }
+
+const GENERATED = {
+  finish_reason: { enum: ['stop', 'length', 'stop-string', 'context'] },
+  usage: counts('prompt_tokens', 'cached_tokens', 'completion_tokens'),
+  timings: {
+    ...counts(
+      'queue_ms',
+      'prefill_ms',
+      'first_token_ms',
+      'per_token_ms',
+      'total_ms',
+      'drafted_tokens',
+      'accepted_tokens',
+    ),
+    description: 'Durations in milliseconds.',
+  },
+  seed: { type: 'integer' },
+  receipt: { type: 'object', description: 'Hashes of what went in, of the prompt and of the output.' },
+}
+
+const ERROR = {
+  type: 'object',
+  properties: {
+    error: {
+      type: 'object',
+      properties: {
+        code: { type: 'string' },
+        message: { type: 'string' },
+        path: { type: 'string', description: 'The offending field.' },
+        request_id: { type: 'string' },
+      },
+      required: ['code', 'message', 'request_id'],
+    },
+  },
+}
+
+const STREAM = {
+  schema: {
+    type: 'string',
+    description:
+      'With stream: true. Events: delta { text, token_ids, logprobs? }, then done { finish_reason, usage, timings, seed, receipt } or error { error }.',
+  },
+}
+
+function counts(...names: string[]) {
+  return { type: 'object', properties: Object.fromEntries(names.map((name) => [name, { type: 'number' }])) }
+}
+
+function members(properties: Record<string, object>) {
+  return { type: 'object', properties, required: Object.keys(properties) }
+}
+
+function post(summary: string, body: z.ZodType, answer: object, stream = false) {
+  return {
+    post: {
+      summary,
+      requestBody: {
+        required: true,
+        content: json(z.toJSONSchema(body, { io: 'input', target: 'openapi-3.0' })),
+      },
+      responses: {
+        200: {
+          description: 'The answer.',
+          content: { ...json(answer), ...(stream && { 'text/event-stream': STREAM }) },
+        },
+        default: { description: 'What went wrong.', content: json(ERROR) },
+      },
+    },
+  }
+}
+
+function get(summary: string, type = 'application/json') {
+  return {
+    get: {
+      summary,
+      responses: {
+        200: { description: 'The answer.', content: { [type]: { schema: {} } } },
+        default: { description: 'What went wrong.', content: json(ERROR) },
+      },
+    },
+  }
+}
+
+/** The OpenAPI document of the worker. Its paths are relative to where the worker is mounted. */
+export function openApiDocument() {
+  const generated = members({ text: { type: 'string' }, ...GENERATED, token_ids: TOKEN_IDS })
+  const generation = Object.entries(GENERATE_ENDPOINTS).map(([path, maxTokens]) => [
+    path,
+    post(
+      `Generates the model's answer to the messages; max_tokens is ${maxTokens ?? 512} by default.`,
+      generateBody.schema,
+      generated,
+      true,
+    ),
+  ])
+  const rendered = members({
+    text: { type: 'string' },
+    spans: { type: 'array', items: { type: 'object' } },
+    token_ids: TOKEN_IDS,
+    prompt_tokens: { type: 'integer' },
+    context_size: { type: 'integer' },
+    max_tokens: { type: 'integer' },
+    prompt_fits: { type: 'boolean' },
+    fits: { type: 'boolean' },
+  })
+  return {
+    openapi: '3.0.3',
+    info: { title: 'verbatim-llama worker', version: loadAddon().version },
+    components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+    security: [{}, { key: [] }],
+    paths: {
+      ...Object.fromEntries(generation),
+      '/render': post(
+        'The exact prompt, and whether it fits; generates nothing.',
+        renderBody.schema,
+        rendered,
+      ),
+      '/tokenize': post(
+        'The tokens of a text.',
+        tokenizeBody.schema,
+        members({ token_ids: TOKEN_IDS, count: { type: 'integer' } }),
+      ),
+      '/v1/chat/completions': post('As in OpenAI’s API.', completionBody.schema, { type: 'object' }, true),
+      '/v1/models': get('As in OpenAI’s API.'),
+      '/worker/info': get('What the worker is, and what proves it.'),
+      '/health': get('Whether the process answers.'),
+      '/ready': get('Whether the model is loaded and the worker takes requests.'),
+      '/metrics': get('For Prometheus.', 'text/plain'),
+      '/openapi.json': get('This document.'),
+    },
+  }
+}

@@ -1,0 +1,41 @@
+import { MODEL_GENERATE_OPTIONS } from '../options.js'
+
+/** `maxTokens` of a type as `max_tokens`. */
+export type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${SnakeCase<Tail>}`
+  : S
+
+/** `messagesSha256` becomes `messages_sha256`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** `max_tokens` becomes `maxTokens`. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** A result of the library with all of its names in snake_case; values stay as they are. */
+export function withSnakeCaseNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withSnakeCaseNames)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [snakeCase(name), withSnakeCaseNames(member)]),
+  )
+}
+
+/** The path of an option, such as `controlTokens.trustRoles`; what follows in JSON that the caller wrote stays. */
+export function snakeCasePath(path: string): string {
+  return path.replace(/^[A-Za-z]+(\.trustRoles)?/, snakeCase)
+}
+
+/** The names of options that its messages mention, and that are spelled differently in a body. */
+const MENTIONED = new RegExp(
+  `\\b(?:${[...MODEL_GENERATE_OPTIONS, 'trustRoles'].filter((name) => /[A-Z]/.test(name)).join('|')})\\b`,
+  'g',
+)
+
+/** A message of the library, for someone who knows only the names in bodies. */
+export function inSnakeCase(message: string): string {
+  return message.replace(MENTIONED, snakeCase)
+}

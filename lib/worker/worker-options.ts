@@ -1,0 +1,80 @@
+import type { Registry } from 'prom-client'
+import { InvalidOptionError } from '../errors.js'
+import { Model } from '../model.js'
+import { MAX_INT32, OptionBag } from '../option-bag.js'
+import type { WorkerLogger } from './exchange.js'
+
+/** What {@link createWorker} takes. */
+export interface WorkerOptions {
+  /** The model, or a promise of it: until it is there, every request but `/health` is answered with 503. */
+  readonly model: Model | PromiseLike<Model>
+  /** What the model is called, in `/v1/models` for example. Default: the name of its file, without `.gguf`. */
+  readonly modelId?: string | undefined
+  /** Bearer keys, one of which every request but `/health` and `/ready` must bring. Default: none, and none is needed. */
+  readonly apiKeys?: readonly string[] | undefined
+  /** How large a body may be, in bytes. Default: 4 MiB. */
+  readonly maxBodyBytes?: number | undefined
+  /** How many messages a request may have. Default: 1000. */
+  readonly maxMessages?: number | undefined
+  /** How long the reader of a stream may take nothing before it is cut off, in milliseconds. Default: 30000. */
+  readonly slowReaderMs?: number | undefined
+  /** Gets one line for each request, never with content. Default: nothing is logged. */
+  readonly logger?: WorkerLogger | undefined
+  /** Where the metrics are registered. Default: a registry of its own. */
+  readonly registry?: Registry | undefined
+  /** When it is aborted, the worker takes nothing more: `/ready` and new requests are answered with 503. */
+  readonly shutdown?: AbortSignal | undefined
+}
+
+const NAMES: Record<keyof WorkerOptions, true> = {
+  model: true,
+  modelId: true,
+  apiKeys: true,
+  maxBodyBytes: true,
+  maxMessages: true,
+  slowReaderMs: true,
+  logger: true,
+  registry: true,
+  shutdown: true,
+}
+
+/** Limits that are used when none are given. */
+export const DEFAULT_LIMITS = {
+  maxBodyBytes: 4 * 1024 * 1024,
+  maxMessages: 1000,
+  slowReaderMs: 30_000,
+} as const
+
+/** Checks the options. @throws InvalidOptionError */
+export function readWorkerOptions(options: WorkerOptions) {
+  const given = new OptionBag(options, 'options', Object.keys(NAMES))
+  const model = given.get('model') as WorkerOptions['model']
+  if (!(model instanceof Model) && typeof (model as PromiseLike<Model> | undefined)?.then !== 'function')
+    throw given.error('model', 'a model from loadModel, or a promise of one')
+  const limit = (name: keyof typeof DEFAULT_LIMITS) =>
+    given.number(name, DEFAULT_LIMITS[name], { integer: true, min: 1, max: MAX_INT32 })
+  return {
+    model,
+    modelId: given.text('modelId'),
+    apiKeys: apiKeys(given),
+    maxBodyBytes: limit('maxBodyBytes'),
+    maxMessages: limit('maxMessages'),
+    slowReaderMs: limit('slowReaderMs'),
+    logger: given.get('logger') as WorkerLogger | undefined,
+    registry: given.get('registry') as Registry | undefined,
+    shutdown: given.signal('shutdown') ?? undefined,
+  }
+}
+
+function apiKeys(given: OptionBag): readonly string[] {
+  const keys = given.get('apiKeys') ?? []
+  if (!Array.isArray(keys)) throw given.error('apiKeys', 'an array of strings')
+  for (const [i, key] of keys.entries()) {
+    // The key itself is not shown.
+    if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key))
+      throw new InvalidOptionError(`apiKeys[${i}] must be printable ASCII without spaces.`, {
+        path: `apiKeys[${i}]`,
+      })
+  }
+  return [...keys]
+}
