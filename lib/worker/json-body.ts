@@ -16,6 +16,7 @@ export interface JsonBody {
  */
 export function readJsonBody(bytes: Uint8Array): JsonBody {
   const text = decode(bytes)
+  requireShallow(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -40,8 +41,34 @@ function invalidJson(message: string): HttpError {
   return new HttpError(400, 'INVALID_JSON', message)
 }
 
+const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]
+const [COMMA, QUOTE, BACKSLASH] = [0x2c, 0x22, 0x5c]
+
 /** The body itself, around a value as deep as the library takes. */
 const MAX_DEPTH = MAX_JSON_DEPTH + 1
+
+/** Before anything else: JSON.parse takes seconds for a few million brackets. The text may be no JSON. */
+function requireShallow(text: string): void {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = endOfString(text, at) - 1
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
+    if (depth > MAX_DEPTH) throw invalidJson(`The body is nested deeper than ${MAX_DEPTH} levels.`)
+  }
+}
+
+/** Where the string that begins at `at` is over; the end of the text when it is not. */
+function endOfString(text: string, at: number): number {
+  for (let end = at + 1; ; end++) {
+    end = text.indexOf('"', end)
+    if (end < 0) return text.length
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return end + 1
+  }
+}
 
 /** Finds the members of the root object, and keys that occur twice. The text must be JSON of an object. */
 class MemberScanner {
@@ -84,7 +111,7 @@ class MemberScanner {
           if (!keyNext) (this.#path[this.#path.length - 1] as number)++
           break
         case QUOTE: {
-          const end = this.#endOfString(at)
+          const end = endOfString(text, at)
           if (keyNext) {
             this.#enterMember(JSON.parse(text.slice(at, end)) as string)
             this.#begin = this.#open.length === 1 ? text.indexOf(':', end) + 1 : this.#begin
@@ -98,8 +125,6 @@ class MemberScanner {
   }
 
   #enter(keys: Set<string> | null): void {
-    if (this.#open.length >= MAX_DEPTH)
-      throw invalidJson(`The body is nested deeper than ${MAX_DEPTH} levels.`)
     this.#open.push(keys)
     this.#path.push(keys ? '' : 0)
   }
@@ -121,18 +146,4 @@ class MemberScanner {
     if ((this.#open[0] as Set<string>).size > 0)
       this.#members.set(key, this.#text.slice(this.#begin, at).trim())
   }
-
-  /** Where the string that begins at `at` is over. */
-  #endOfString(at: number): number {
-    const text = this.#text
-    for (let end = at + 1; ; end++) {
-      end = text.indexOf('"', end)
-      let backslashes = 0
-      while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
-      if (backslashes % 2 === 0) return end + 1
-    }
-  }
 }
-
-const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]
-const [COMMA, QUOTE, BACKSLASH] = [0x2c, 0x22, 0x5c]

@@ -1,0 +1,474 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadModel, type Model, type Receipt, verifyReceipt } from '../../dist/index.js'
+import { camelCase } from '../../dist/worker/snake-case.js'
+import { loadRepeatable, plainModel, tinyModel, until, user } from '../support/model.js'
+import { parseEvents, post, type RunningWorker, send, startWorker } from '../support/worker.js'
+
+const messages = user('Hello')
+const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** Names as the library has them. */
+function withCamelCaseNames(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [
+      // The names of special tokens are the template's own.
+      name.endsWith('_token') ? name : camelCase(name),
+      withCamelCaseNames(member),
+    ]),
+  )
+}
+
+let model: Model
+let worker: RunningWorker
+beforeAll(async () => {
+  model = await loadRepeatable()
+  worker = await startWorker({ model })
+})
+afterAll(async () => {
+  await worker.close()
+  await model.dispose()
+})
+
+describe.each(['/chat', '/enhance', '/generate'])('POST %s', (path) => {
+  test('answers with what the library makes of the same messages and options', async () => {
+    const { status, headers, body } = await post(worker.url + path, {
+      messages,
+      max_tokens: 12,
+      temperature: 1.3,
+      top_p: 0.8,
+      top_k: 50,
+      min_p: 0.01,
+      repetition_penalty: 1.1,
+      presence_penalty: 0.2,
+      frequency_penalty: 0.1,
+      seed: 7,
+      logprobs: 1,
+      ignore_end_of_sequence: true,
+    })
+    expect(status).toBe(200)
+    expect(headers).toMatchObject({
+      'content-type': 'application/json',
+      'x-request-id': expect.stringMatching(/^[\w-]{36}$/),
+    })
+    const wanted = await model.generateInference(messages, {
+      maxTokens: 12,
+      temperature: 1.3,
+      topP: 0.8,
+      topK: 50,
+      minP: 0.01,
+      repetitionPenalty: 1.1,
+      presencePenalty: 0.2,
+      frequencyPenalty: 0.1,
+      seed: 7,
+      logprobs: 1,
+      ignoreEndOfSequence: true,
+    })
+    const { text, token_ids, finish_reason, seed, usage, receipt, logprobs, ...rest } = body
+    expect({ text, tokenIds: token_ids, finishReason: finish_reason, seed }).toEqual({
+      text: wanted.text,
+      tokenIds: wanted.tokenIds,
+      finishReason: 'length',
+      seed: 7,
+    })
+    expect(usage).toEqual({
+      prompt_tokens: wanted.usage.promptTokens,
+      cached_tokens: 0,
+      completion_tokens: 12,
+    })
+    expect(logprobs).toHaveLength(12)
+    expect(logprobs[0]).toEqual({
+      token_id: wanted.tokenIds[0],
+      text: wanted.logprobs?.[0]?.text,
+      logprob: wanted.logprobs?.[0]?.logprob,
+      top: [expect.objectContaining({ token_id: expect.any(Number) })],
+    })
+    expect(Object.keys(rest)).toEqual(['timings'])
+    expect(rest.timings).toMatchObject({ first_token_ms: expect.any(Number), total_ms: expect.any(Number) })
+    expect(withCamelCaseNames(receipt)).toEqual({ ...wanted.receipt, now: receipt.now })
+    const checked = await verifyReceipt(withCamelCaseNames(receipt) as Receipt, {
+      model,
+      messages,
+      tokenIds: token_ids,
+    })
+    expect(checked).toEqual({ ok: true, mismatches: [] })
+  })
+
+  test('has the defaults of the worker it replaces', async () => {
+    const { body } = await post(worker.url + path, { messages, stop: 'no such text', seed: 1 })
+    expect(body.receipt.sampling).toMatchObject({
+      max_tokens: path === '/enhance' ? 200 : 512,
+      temperature: 0.7,
+      top_p: 0.9,
+      stop: ['no such text'],
+    })
+    expect(body.text).toBe(
+      (await model.generateInference(messages, { seed: 1, maxTokens: path === '/enhance' ? 200 : 512 })).text,
+    )
+  })
+
+  test('streams the same', async () => {
+    const body = { messages, max_tokens: 12, seed: 7, logprobs: 0 }
+    const whole = await post(worker.url + path, body)
+    const { status, headers, text } = await post(worker.url + path, { ...body, stream: true })
+    expect(status).toBe(200)
+    expect(headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+    })
+    const events = parseEvents(text)
+    const last = events.pop()
+    expect(events.map(({ name }) => name)).toEqual(Array(events.length).fill('delta'))
+    expect(events.map(({ data }) => data.text).join('')).toBe(whole.body.text)
+    expect(events.flatMap(({ data }) => data.token_ids)).toEqual(whole.body.token_ids)
+    expect(events.flatMap(({ data }) => data.logprobs)).toEqual(whole.body.logprobs)
+    const { timings, receipt, finish_reason, usage, seed } = whole.body
+    expect(last).toEqual({
+      name: 'done',
+      data: {
+        timings: { ...timings, ...last?.data.timings },
+        receipt: { ...receipt, now: last?.data.receipt.now },
+        finish_reason,
+        usage,
+        seed,
+      },
+    })
+  })
+})
+
+test('the code of an edge function runs as it is', async () => {
+  const WORKER_URL = worker.url
+  const response = await fetch(`${WORKER_URL}/enhance`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      messages: [
+        { role: 'system', content: 'Improve the prompt.' },
+        { role: 'user', content: 'a cat' },
+      ],
+      max_tokens: 200,
+    }),
+  })
+  expect(response.ok).toBe(true)
+  expect(await response.json()).toMatchObject({ text: expect.any(String) })
+})
+
+describe('JSON text reaches the template as it was sent', () => {
+  const template =
+    '{{ messages | tojson }}|{{ tools | tojson }}|{{ documents | tojson }}|{{ extra | tojson }}'
+  let model: Model
+  let worker: RunningWorker
+  beforeAll(async () => {
+    model = await loadModel(tinyModel, { contextSize: 2048, threads: 1, chatTemplate: template })
+    worker = await startWorker({ model })
+  })
+  afterAll(async () => {
+    await worker.close()
+    await model.dispose()
+  })
+  // None of these survives JSON.parse and JSON.stringify.
+  const exact = '{"n": 12345678901234567890123, "2": 1.0, "1": 1e2, "x": -0}'
+  const body = `{ "template_variables" : {"extra": ${exact}}, "documents": [${exact}],\n "tools":[ ${exact} ],
+    "messages":  [{"role": "user", "content": "\\u0041\\/", "extra": ${exact}}] , "max_tokens": 1 }`
+
+  test('by /render', async () => {
+    const { status, body: answer } = await post(`${worker.url}/render`, body)
+    expect(status).toBe(200)
+    const dumped = '{"n": 12345678901234567890123, "2": 1.0, "1": 100.0, "x": 0}'
+    expect(answer.text).toBe(
+      `[{"role": "user", "content": "A/", "extra": ${dumped}}]|[${dumped}]|[${dumped}]|${dumped}`,
+    )
+  })
+
+  test.each([
+    ['/chat', ''],
+    ['/v1/chat/completions', '"model": "tiny-Q8_0",'],
+  ])('by %s', async (path, more) => {
+    const { status, body: answer } = await post(worker.url + path, body.replace('{', `{${more}`))
+    expect(status).toBe(200)
+    // What went in is hashed with the spelling of numbers and the order of keys.
+    const compact = '{"n":12345678901234567890123,"2":1.0,"1":1e2,"x":-0}'
+    if (path === '/chat')
+      expect(answer.receipt).toMatchObject({
+        messages_sha256: sha256(`[{"role":"user","content":"A/","extra":${compact}}]`),
+        tools_sha256: sha256(`[${compact}]`),
+        documents_sha256: sha256(`[${compact}]`),
+        template_variables_sha256: sha256(`{"extra":${compact}}`),
+      })
+    const { tokenIds } = await model.renderPrompt(`[{"role":"user","content":"A/","extra":${compact}}]`, {
+      tools: `[${compact}]`,
+      documents: `[${compact}]`,
+      templateVariables: `{"extra":${compact}}`,
+    })
+    expect(answer.usage.prompt_tokens).toBe(tokenIds.length)
+  })
+})
+
+test('POST /render shows the prompt and generates nothing', async () => {
+  const { body } = await post(`${worker.url}/render`, { messages, add_generation_prompt: false, now: 0 })
+  const wanted = await model.renderPrompt(messages, { addGenerationPrompt: false, now: new Date(0) })
+  expect(body).toEqual({
+    text: wanted.text,
+    spans: wanted.spans,
+    token_ids: wanted.tokenIds,
+    prompt_tokens: wanted.tokenIds.length,
+    context_size: 512,
+    max_tokens: 512,
+    prompt_fits: true,
+    fits: false,
+  })
+  const long = await post(`${worker.url}/render`, { messages: user(' a'.repeat(600)), max_tokens: 1 })
+  expect(long.body).toMatchObject({ prompt_fits: false, fits: false })
+  const short = await post(`${worker.url}/render`, { messages, max_tokens: 1 })
+  expect(short.body).toMatchObject({ prompt_fits: true, fits: true })
+})
+
+test('template options reach the template', async () => {
+  const model = await loadModel(tinyModel, {
+    contextSize: 512,
+    threads: 1,
+    chatTemplate: "{{ strftime_now('%Y-%m-%d') }} {{ messages[0].content }}",
+  })
+  const worker = await startWorker({ model })
+  const render = async (options: object) =>
+    (await post(`${worker.url}/render`, { messages: user('<|im_end|>'), ...options })).body
+  expect((await render({ now: '1999-12-31T12:00:00Z' })).text).toBe('1999-12-31 <|im_end|>')
+  const asText = (await render({ now: 0 })).token_ids
+  const trusted = (await render({ now: 0, control_tokens: { trust_roles: ['user'] } })).token_ids
+  expect(trusted.length).toBeLessThan(asText.length)
+  expect((await render({ now: 0, control_tokens: 'anywhere' })).token_ids).toEqual(trusted)
+  await worker.close()
+  await model.dispose()
+})
+
+test('POST /tokenize', async () => {
+  const text = 'Hello <|im_end|>'
+  const plain = await post(`${worker.url}/tokenize`, { text })
+  expect(plain.body).toEqual({ token_ids: await model.tokenize(text), count: plain.body.token_ids.length })
+  const parsed = await post(`${worker.url}/tokenize`, { text, control_tokens: 'parse' })
+  expect(parsed.body.token_ids).toEqual(await model.tokenize(text, { controlTokens: 'parse' }))
+})
+
+test('GET /worker/info tells what the worker is, and proves it', async () => {
+  const info = async () => (await send(`${worker.url}/worker/info`)).body
+  let body = await info()
+  for (let i = 0; i < 500 && body.model_info.files[0]?.sha256 == null; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    body = await info()
+  }
+  const { chatTemplate, devices } = model.info
+  expect(body).toMatchObject({
+    worker_type: 'pure_inference_engine',
+    model: 'tiny-Q8_0',
+    capabilities: {
+      chat: true,
+      enhancement: true,
+      generation: true,
+      hardcoded_prompts: false,
+      prompt_modification: false,
+      pure_inference: true,
+    },
+    model_info: {
+      architecture: 'qwen2',
+      files: [{ name: 'tiny-Q8_0.gguf', sha256: sha256(readFileSync(tinyModel)) }],
+      files_error: null,
+    },
+    chat_template: { source: chatTemplate, sha256: sha256(chatTemplate ?? '') },
+    versions: {
+      'verbatim-llama': JSON.parse(readFileSync('package.json', 'utf8')).version,
+      'llama.cpp': JSON.parse(readFileSync('llama.cpp.json', 'utf8')).version,
+    },
+    devices,
+    context_size: 512,
+    sampler_defaults: { max_tokens: 512, temperature: 0.7, top_p: 0.9 },
+    default_max_tokens: { '/chat': 512, '/enhance': 200, '/generate': 512 },
+    queue: { waiting: 0, running: 0, max_sequences: 1, max_queue: 1000 },
+  })
+  // Not where the server keeps its files.
+  expect(JSON.stringify(body)).not.toContain(process.cwd())
+})
+
+test('GET /openapi.json describes every endpoint', async () => {
+  const { body } = await send(`${worker.url}/openapi.json`)
+  expect(body.openapi).toBe('3.0.3')
+  const { schema } = body.paths['/chat'].post.requestBody.content['application/json']
+  expect(schema).toMatchObject({ additionalProperties: false, required: ['messages'] })
+  expect(schema.properties.max_tokens).toMatchObject({ type: 'integer', minimum: 1, default: 512 })
+  for (const [path, methods] of Object.entries<object>(body.paths)) {
+    const method = Object.keys(methods)[0]?.toUpperCase()
+    const answer = await send(worker.url + path, { method: method === 'GET' ? 'POST' : 'GET' })
+    expect([path, answer.status, answer.headers.allow]).toEqual([path, 405, method])
+  }
+})
+
+test('GET /metrics counts what happened', async () => {
+  const worker = await startWorker({ model })
+  const read = async () => (await send(`${worker.url}/metrics`)).text
+  const before = await read()
+  expect(before).toContain('verbatim_llama_tokens_total{kind="completion"} 0')
+  await post(`${worker.url}/chat`, { messages, max_tokens: 3, ignore_end_of_sequence: true })
+  await post(`${worker.url}/chat`, { messages, max_tokens: 4, ignore_end_of_sequence: true, stream: true })
+  await post(`${worker.url}/chat`, {})
+  await post(`${worker.url}/nowhere/1`, {})
+  const after = await read()
+  for (const line of [
+    'tokens_total{kind="completion"} 7',
+    'requests_total{endpoint="/chat",status="200"} 2',
+    'requests_total{endpoint="/chat",status="400"} 1',
+    'requests_total{endpoint="other",status="404"} 1',
+    'failures_total{code="INVALID_MESSAGES"} 1',
+    'first_token_seconds_count 2',
+    'token_seconds_count 2',
+    'requests_running 0',
+    'requests_waiting 0',
+    'kv_cells_used 0',
+    'kv_cells 512',
+  ])
+    expect(after).toContain(`verbatim_llama_${line}\n`)
+  await worker.close()
+})
+
+describe('errors', () => {
+  const good = { messages }
+  const chat = (body: unknown) => post(`${worker.url}/chat`, body)
+
+  test.each([
+    ['INVALID_MESSAGES', 'messages', {}],
+    ['INVALID_MESSAGES', 'messages', { messages: [] }],
+    ['INVALID_MESSAGES', 'messages', { messages: 'Hello' }],
+    ['INVALID_MESSAGES', 'messages[0]', { messages: ['Hello'] }],
+    ['INVALID_MESSAGES', 'messages[0].role', { messages: [{ content: 'Hello' }] }],
+    ['INVALID_MESSAGES', 'messages', '{"messages":[{"role":"user","content":"\\ud800"}]}'],
+    ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: 0 }],
+    ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: null }],
+    ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: '5' }],
+    ['INVALID_OPTION', 'top_p', { ...good, top_p: 1e-60 }],
+    ['INVALID_OPTION', 'temperature', '{"messages":[{"role":"user"}],"temperature":1e999}'],
+    ['INVALID_OPTION', 'seed', '{"messages":[{"role":"user"}],"seed":9007199254740993}'],
+    ['INVALID_OPTION', 'stop', { ...good, stop: Array(17).fill('a') }],
+    ['INVALID_OPTION', 'stop', { ...good, stop: '' }],
+    ['INVALID_OPTION', 'stop', '{"messages":[{"role":"user"}],"stop":"\\ud800"}'],
+    ['INVALID_OPTION', 'stream', { ...good, stream: 'yes' }],
+    ['INVALID_OPTION', 'tools[0]', { ...good, tools: [1] }],
+    ['INVALID_OPTION', 'now', { ...good, now: 'tomorrow' }],
+    ['INVALID_OPTION', 'now', { ...good, now: 9e15 }],
+    ['INVALID_OPTION', 'speculative', { ...good, speculative: true }],
+    ['INVALID_OPTION', 'control_tokens', { ...good, control_tokens: { roles: [] } }],
+    ['INVALID_OPTION', 'template_variables.messages', { ...good, template_variables: { messages: 1 } }],
+    ['INVALID_OPTION', 'maxTokens', { ...good, maxTokens: 5 }],
+    ['INVALID_OPTION', 'signal', { ...good, signal: {} }],
+    ['INVALID_OPTION', '__proto__', '{"messages":[{"role":"user"}],"__proto__":{"stream":true}}'],
+    ['INVALID_OPTION', 'constructor', { ...good, constructor: 1 }],
+  ])('400 %s at %s', async (code, path, body) => {
+    const { status, headers, body: answer } = await chat(body)
+    expect(answer).toEqual({
+      error: { code, path, message: expect.any(String), request_id: headers['x-request-id'] },
+    })
+    expect(status).toBe(400)
+  })
+
+  test('an unknown field is named, and the one that was meant', async () => {
+    const { body } = await chat({ ...good, maxTokens: 5 })
+    expect(body.error.message).toBe('maxTokens is not a field that is known here. Did you mean max_tokens?')
+  })
+
+  test('the library’s own messages speak of the fields of the body', async () => {
+    const { body } = await chat({ ...good, template_variables: { add_generation_prompt: true } })
+    expect(body.error.message).toBe(
+      'template_variables.add_generation_prompt is not a template variable to set: use the option add_generation_prompt.',
+    )
+  })
+
+  test.each([true, false])('413 for what does not fit the context (stream: %s)', async (stream) => {
+    const { status, body } = await chat({ messages: user(' a'.repeat(600)), stream })
+    expect(status).toBe(413)
+    const { prompt_tokens, context_size, overflow_by } = body.error
+    expect(body.error).toMatchObject({ code: 'CONTEXT_OVERFLOW', context_size: 512 })
+    expect(overflow_by).toBe(prompt_tokens - context_size)
+  })
+
+  test('400 for what the template refuses', async () => {
+    const model = await loadModel(tinyModel, {
+      contextSize: 512,
+      threads: 1,
+      chatTemplate: "{{ raise_exception('not these') }}",
+    })
+    const worker = await startWorker({ model })
+    const { status, body } = await post(`${worker.url}/chat`, good)
+    expect(status).toBe(400)
+    expect(body.error).toMatchObject({ code: 'TEMPLATE_RENDER', message: expect.stringMatching('not these') })
+    await worker.close()
+    await model.dispose()
+  })
+
+  test('500 without a path of the server for what is not the client’s fault', async () => {
+    const model = await loadModel(plainModel, { contextSize: 512, threads: 1 })
+    const lines: [object, string][] = []
+    const log = (facts: object, message: string) => void lines.push([facts, message])
+    const worker = await startWorker({ model, logger: { info: log, warn: log, error: log } })
+    const { status, body } = await post(`${worker.url}/chat`, good, { 'x-request-id': 'mine' })
+    expect(status).toBe(500)
+    expect(body.error).toEqual({
+      code: 'NO_CHAT_TEMPLATE',
+      message: 'The request failed inside the server. Its log says more under the id of this request.',
+      request_id: 'mine',
+    })
+    expect(lines[0]).toEqual([
+      expect.objectContaining({ request_id: 'mine', err: expect.any(Error) }),
+      'request failed',
+    ])
+    await worker.close()
+    await model.dispose()
+  })
+
+  test('404 and 405', async () => {
+    expect((await send(`${worker.url}/`)).body.error.code).toBe('NOT_FOUND')
+    const wrong = await send(`${worker.url}/chat`, { method: 'DELETE' })
+    expect([wrong.status, wrong.headers.allow, wrong.body.error.code]).toEqual([
+      405,
+      'POST',
+      'METHOD_NOT_ALLOWED',
+    ])
+  })
+})
+
+test('503 while the model is loaded, after it failed to load, and when it shuts down', async () => {
+  const ready = async ({ url }: RunningWorker) => {
+    const [health, ready, chat] = await Promise.all([
+      send(`${url}/health`),
+      send(`${url}/ready`),
+      post(`${url}/chat`, { messages, max_tokens: 1 }),
+    ])
+    return [health.status, ready.status, chat.status, chat.body.error?.code, chat.headers['retry-after']]
+  }
+  let resolve: (model: Model) => void = () => {}
+  const loading = new Promise<Model>((done) => {
+    resolve = done
+  })
+  const shutdown = new AbortController()
+  const worker = await startWorker({ model: loading, shutdown: shutdown.signal })
+  expect(await ready(worker)).toEqual([200, 503, 503, 'NOT_READY', '1'])
+  resolve(model)
+  await loading
+  expect(await ready(worker)).toEqual([200, 200, 200, undefined, undefined])
+  shutdown.abort()
+  expect(await ready(worker)).toEqual([200, 503, 503, 'SHUTTING_DOWN', '1'])
+  await worker.close()
+
+  const failed = await startWorker({ model: loadModel('no such file') })
+  expect(await ready(failed)).toEqual([200, 503, 503, 'NOT_READY', '1'])
+  await failed.close()
+})
+
+test('503 for a model that is disposed', async () => {
+  const model = await loadRepeatable()
+  const worker = await startWorker({ model })
+  const running = post(`${worker.url}/chat`, { messages, max_tokens: 400, ignore_end_of_sequence: true })
+  await until('it runs', () => model.load.running === 1)
+  await model.dispose()
+  const { status, body } = await running
+  expect([status, body.error.code]).toEqual([503, 'DISPOSED'])
+  await worker.close()
+})
