@@ -1,0 +1,359 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { InvalidOptionError, loadModel, type Model } from '../../dist/index.js'
+import { createWorker, type WorkerOptions } from '../../dist/worker/index.js'
+import { tinyModel, until, user } from '../support/model.js'
+import { post, type RunningWorker, readEvents, send, startWorker } from '../support/worker.js'
+
+const messages = user('Hello')
+const idle = () => model.load.running === 0 && model.load.waiting === 0
+
+let model: Model
+beforeAll(async () => {
+  model = await loadModel(tinyModel, { contextSize: 1024, cacheSize: 8192, threads: 1 })
+})
+afterAll(() => model.dispose())
+
+async function withWorker(
+  options: Omit<WorkerOptions, 'model'>,
+  use: (worker: RunningWorker) => Promise<void>,
+) {
+  const worker = await startWorker({ model, ...options })
+  try {
+    await use(worker)
+  } finally {
+    await worker.close()
+  }
+}
+
+describe('bodies', () => {
+  const limits = { maxBodyBytes: 1000, maxMessages: 3 }
+
+  test('over the limit are refused, whether or not their length is said', () =>
+    withWorker(limits, async ({ url }) => {
+      const fits = JSON.stringify({ messages, max_tokens: 1 }).padEnd(1000)
+      expect((await post(`${url}/chat`, fits)).status).toBe(200)
+      const said = await post(`${url}/chat`, `${fits} `)
+      expect([said.status, said.body.error.code]).toEqual([413, 'BODY_TOO_LARGE'])
+
+      const chunked = httpRequest(`${url}/chat`, {
+        method: 'POST',
+        agent: false,
+        headers: { 'content-type': 'application/json' },
+      })
+      chunked.on('error', () => {}) // the server may cut it
+      chunked.write(fits)
+      chunked.write(' '.repeat(100_000))
+      const [response] = await once(chunked, 'response')
+      expect(response.statusCode).toBe(413)
+      chunked.destroy()
+    }))
+
+  test('in chunks are read', () =>
+    withWorker(limits, async ({ url }) => {
+      const chunked = httpRequest(`${url}/chat`, {
+        method: 'POST',
+        agent: false,
+        headers: { 'content-type': 'application/json' },
+      })
+      const body = Buffer.from(JSON.stringify({ messages: user('é'), max_tokens: 1 }))
+      const cut = body.indexOf(0xa9) // in the middle of a character
+      chunked.write(body.subarray(0, cut))
+      chunked.end(body.subarray(cut))
+      const [response] = await once(chunked, 'response')
+      expect(response.statusCode).toBe(200)
+      response.resume()
+    }))
+
+  test('with too many messages are refused', () =>
+    withWorker(limits, async ({ url }) => {
+      const many = (count: number) => ({ messages: Array(count).fill(messages[0]), max_tokens: 1 })
+      expect((await post(`${url}/chat`, many(3))).status).toBe(200)
+      const { status, body } = await post(`${url}/chat`, many(4))
+      expect([status, body.error.code, body.error.path]).toEqual([413, 'TOO_MANY_MESSAGES', 'messages'])
+    }))
+
+  test.each([
+    ['text/plain', 415],
+    ['application/x-www-form-urlencoded', 415],
+    ['application/json; charset=latin1', 415],
+    ['application/jsonp', 415],
+    ['application/json; charset=UTF-8', 200],
+    ['application/vnd.api+json', 200],
+  ])('of type %s: %s', (type, status) =>
+    withWorker({}, async ({ url }) => {
+      const answer = await post(`${url}/chat`, { messages, max_tokens: 1 }, { 'content-type': type })
+      expect(answer.status).toBe(status)
+    }),
+  )
+
+  test('that are compressed are refused', () =>
+    withWorker({}, async ({ url }) => {
+      expect((await post(`${url}/chat`, { messages }, { 'content-encoding': 'gzip' })).status).toBe(415)
+    }))
+
+  test('that are no UTF-8, or say a thing twice, are refused', () =>
+    withWorker({}, async ({ url }) => {
+      for (const body of [
+        Buffer.from('{"messages":[{"role":"user","content":"\xff"}]}', 'latin1'),
+        '{"messages":[{"role":"user","content":"a","content":"b"}]}',
+        '{"messages":[],"messages":[{"role":"user","content":"b"}]}',
+      ]) {
+        const answer = await post(`${url}/chat`, body)
+        expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_JSON'])
+      }
+    }))
+})
+
+describe('API keys', () => {
+  const apiKeys = ['first-key', 'second-key']
+
+  test('open everything but the probes', () =>
+    withWorker({ apiKeys }, async ({ url }) => {
+      const status = async (path: string, authorization?: string) =>
+        (await send(url + path, { headers: authorization === undefined ? {} : { authorization } })).status
+      for (const path of ['/health', '/ready']) expect(await status(path)).toBe(200)
+      for (const path of ['/worker/info', '/metrics', '/openapi.json', '/v1/models']) {
+        for (const wrong of [
+          undefined,
+          '',
+          'Bearer',
+          'Bearer ',
+          'Bearer first',
+          'Basic first-key',
+          'Bearer first-key x',
+        ])
+          expect([path, wrong, await status(path, wrong)]).toEqual([path, wrong, 401])
+        for (const right of ['Bearer first-key', 'bearer second-key'])
+          expect([path, right, await status(path, right)]).toEqual([path, right, 200])
+      }
+      const chat = await post(`${url}/chat`, { messages })
+      expect([chat.status, chat.headers['www-authenticate'], chat.body.error.code]).toEqual([
+        401,
+        'Bearer',
+        'UNAUTHORIZED',
+      ])
+    }))
+
+  test('that cannot be are refused without being shown', () => {
+    expect(() => createWorker({ model, apiKeys: ['secret key'] })).toThrow(
+      expect.toSatisfy((error) => error instanceof InvalidOptionError && !error.message.includes('secret')),
+    )
+  })
+})
+
+test.each([
+  ['model', {}],
+  ['apiKey', { apiKey: 'x' }],
+  ['maxMessages', { maxMessages: 0 }],
+])('createWorker names the option %s that is wrong', (path, wrong) => {
+  const options = path === 'model' ? wrong : { model, ...wrong }
+  expect(() => createWorker(options as WorkerOptions)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTION', path }),
+  )
+})
+
+test('there is no CORS', () =>
+  withWorker({}, async ({ url }) => {
+    const headers = { origin: 'https://example.com', 'access-control-request-method': 'POST' }
+    const preflight = await send(`${url}/chat`, { method: 'OPTIONS', headers })
+    expect(preflight.status).toBe(405)
+    const answer = await post(`${url}/chat`, { messages, max_tokens: 1 }, { origin: 'https://example.com' })
+    for (const { headers } of [preflight, answer])
+      expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([])
+  }))
+
+test('the log has a line for each request, and nothing of what was said', async () => {
+  const lines: string[] = []
+  const log = (facts: object, message: string) => void lines.push(JSON.stringify({ ...facts, message }))
+  await withWorker({ logger: { info: log, warn: log, error: log } }, async ({ url }) => {
+    const secret = 'unspeakable'
+    await post(
+      `${url}/chat?${secret}`,
+      { messages: user(secret), max_tokens: 2, stop: secret },
+      { 'x-request-id': 'one' },
+    )
+    await post(`${url}/chat`, { messages: user(secret), max_tokens: 2, stream: true }, { cookie: secret })
+    await post(`${url}/chat`, { messages: [{ role: 'user', [secret]: 1 }], [secret]: 1 })
+    await post(`${url}/chat`, `{${secret}`)
+    await post(`${url}/v1/chat/completions`, { messages: user(secret), model: secret })
+    await post(`${url}/${secret}`, {})
+    await post(`${url}/chat`, {}, { 'x-request-id': `"${secret}` })
+    expect(lines).toHaveLength(7)
+    expect(lines.join('\n')).not.toContain(secret)
+    expect(JSON.parse(lines[0] as string)).toMatchObject({
+      request_id: 'one',
+      method: 'POST',
+      endpoint: '/chat',
+      status: 200,
+      completion_tokens: 2,
+      message: 'request',
+    })
+    expect(lines.map((line) => JSON.parse(line).code)).toEqual([
+      undefined,
+      undefined,
+      'INVALID_OPTION',
+      'INVALID_JSON',
+      'MODEL_UNKNOWN',
+      'NOT_FOUND',
+      'INVALID_MESSAGES',
+    ])
+  })
+})
+
+describe('a client that leaves', () => {
+  // As much as fits, all of which would be generated.
+  const long = { messages, max_tokens: 900, temperature: 3, ignore_end_of_sequence: true }
+
+  test.each(['/chat', '/v1/chat/completions'])('cancels its run at once: %s', (path) =>
+    withWorker({}, async ({ url }) => {
+      for (const stream of [false, true]) {
+        const leaving = new AbortController()
+        const body = JSON.stringify({ ...long, stream, ...(path !== '/chat' && { model: 'tiny-Q8_0' }) })
+        const answer = fetch(url + path, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body,
+          signal: leaving.signal,
+        })
+        answer.catch(() => {})
+        if (stream) expect((await answer).status).toBe(200)
+        else await until('it runs', () => model.load.running === 1)
+        leaving.abort()
+        await until('it is cancelled', idle)
+        await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
+      }
+      const { text } = await send(`${url}/metrics`)
+      expect(text).toContain('verbatim_llama_failures_total{code="CLIENT_CLOSED"} 2')
+      expect(text).toContain('verbatim_llama_tokens_total{kind="completion"} 0')
+    }),
+  )
+
+  test('in the middle of its body starts nothing', () =>
+    withWorker({}, async ({ url }) => {
+      const request = httpRequest(`${url}/chat`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': 10_000 },
+      })
+      request.on('error', () => {})
+      request.write('{"messages":')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      request.destroy()
+      let text = ''
+      while (!text.includes('requests_total{endpoint="/chat"')) text = (await send(`${url}/metrics`)).text
+      expect(text).toContain('requests_total{endpoint="/chat",status="499"} 1')
+      expect(idle()).toBe(true)
+    }))
+})
+
+describe('a client that does not read', () => {
+  test('is cut off, and its run is cancelled', async () => {
+    const worker = createWorker({ model, slowReaderMs: 100 })
+    const body = { messages, max_tokens: 900, temperature: 3, ignore_end_of_sequence: true, stream: true }
+    // Without a connection there are no buffers that could take all of the answer.
+    const response = await worker.request('/chat', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const reader = response.body?.getReader()
+    expect((await reader?.read())?.done).toBe(false)
+    await until('it is cancelled', idle)
+    await expect(
+      (async () => {
+        while (!(await reader?.read())?.done);
+      })(),
+    ).rejects.toThrow('too slow')
+    const metrics = await (await worker.request('/metrics')).text()
+    expect(metrics).toContain('failures_total{code="SLOW_READER"} 1')
+    expect(metrics).toContain('tokens_total{kind="completion"} 0')
+  })
+
+  test('loses its connection when all of the answer has been written', () =>
+    withWorker({ slowReaderMs: 300, maxBodyBytes: 2 ** 23 }, async ({ url }) => {
+      const request = httpRequest(`${url}/render`, {
+        method: 'POST',
+        agent: false,
+        headers: { 'content-type': 'application/json' },
+      })
+      // The answer is larger than what the buffers of a connection hold.
+      request.end(JSON.stringify({ messages: user(' a'.repeat(1_500_000)) }))
+      const [response] = await once(request, 'response')
+      response.socket.pause()
+      await new Promise((resolve) => setTimeout(resolve, 2500))
+      response.socket.resume()
+      response.resume()
+      const [error] = await once(response, 'error')
+      expect(error.code).toBe('ECONNRESET')
+    }))
+
+  test('for less long gets everything', () =>
+    withWorker({ slowReaderMs: 20_000 }, async ({ url }) => {
+      const response = await fetch(`${url}/chat`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          messages,
+          max_tokens: 300,
+          temperature: 3,
+          ignore_end_of_sequence: true,
+          logprobs: 5,
+          stream: true,
+        }),
+      })
+      await until('it has been generated', idle)
+      let tokens = 0
+      for await (const { name, data } of readEvents(response))
+        if (name === 'delta') tokens += data.token_ids.length
+        else expect([name, data.usage.completion_tokens]).toEqual(['done', 300])
+      expect(tokens).toBe(300)
+    }))
+})
+
+test('the full queue is 503, and says when to come again', async () => {
+  const model = await loadModel(tinyModel, { contextSize: 512, threads: 1, maxSequences: 1, maxQueue: 1 })
+  const worker = await startWorker({ model })
+  const leaving = new AbortController()
+  const body = JSON.stringify({ messages, max_tokens: 400, ignore_end_of_sequence: true })
+  const fill = () =>
+    fetch(`${worker.url}/chat`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: leaving.signal,
+    }).catch(() => {})
+  const first = fill()
+  await until('it runs', () => model.load.running === 1)
+  const second = fill()
+  await until('it waits', () => model.load.waiting === 1)
+  for (const stream of [true, false]) {
+    const { status, headers, body } = await post(`${worker.url}/chat`, { messages, stream })
+    expect([status, headers['retry-after'], body.error.code]).toEqual([503, '1', 'QUEUE_FULL'])
+  }
+  leaving.abort()
+  await Promise.all([first, second])
+  await worker.close()
+  await model.dispose()
+})
+
+test('a worker in another Hono app, under a path', async () => {
+  const app = new Hono()
+  app.route('/routed', createWorker({ model, apiKeys: ['key'] }))
+  app.mount('/mounted', createWorker({ model, apiKeys: ['key'] }).fetch)
+  for (const path of ['/routed', '/mounted']) {
+    const get = (name: string, headers = {}) => app.request(path + name, { headers })
+    expect((await get('/health')).status).toBe(200)
+    expect((await get('/worker/info')).status).toBe(401)
+    expect((await get('/worker/info', { authorization: 'Bearer key' })).status).toBe(200)
+    const chat = await app.request(`${path}/chat`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer key', 'content-type': 'application/json' },
+      body: JSON.stringify({ messages, max_tokens: 2, stream: true }),
+    })
+    const names = []
+    for await (const { name } of readEvents(chat)) names.push(name)
+    expect(names.at(-1)).toBe('done')
+  }
+})
