@@ -41,7 +41,10 @@ export const completionBody = new BodyReader(SHARED_FIELDS, {
   parallel_tool_calls: only('true', true),
   response_format: {
     schema: z
-      .strictObject({ type: z.literal('text') }, must("{ type: 'text' }: nothing else can be honoured here"))
+      .strictObject(
+        { type: z.literal('text', must("'text': nothing else can be honoured here")) },
+        must("{ type: 'text' }"),
+      )
       .optional(),
   },
   store: only('false', false),

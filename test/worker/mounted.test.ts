@@ -1,0 +1,120 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadModel, type Model } from '../../dist/index.js'
+import { createApp as createExpressApp } from '../../examples/worker-express.js'
+import { createApp as createFastifyApp } from '../../examples/worker-fastify.js'
+import { createApp as createHonoApp } from '../../examples/worker-hono.js'
+import { tinyModel, until, user } from '../support/model.js'
+import { parseEvents, post, readEvents, send } from '../support/worker.js'
+
+const messages = user('Hello')
+
+let model: Model
+beforeAll(async () => {
+  model = await loadModel(tinyModel, { contextSize: 1024, cacheSize: 8192, threads: 1 })
+})
+afterAll(() => model.dispose())
+
+async function listen(server: Server) {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+const frameworks: Record<string, () => Promise<{ port: number; close: () => Promise<unknown> }>> = {
+  express: () => listen(createServer(createExpressApp(model))),
+  hono: () => listen(createServer(getRequestListener(createHonoApp(model).fetch))),
+  fastify: async () => {
+    const app = createFastifyApp(model)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    return { port: (app.server.address() as AddressInfo).port, close: () => app.close() }
+  },
+}
+
+describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) => {
+  let server: Awaited<ReturnType<(typeof frameworks)[string]>>
+  let url: string
+  beforeAll(async () => {
+    server = await (frameworks[name] as (typeof frameworks)[string])()
+    url = `http://127.0.0.1:${server.port}/llm`
+  })
+  afterAll(() => server.close())
+
+  test('it answers', async () => {
+    const { status, body } = await post(`${url}/chat`, { messages, max_tokens: 3 })
+    expect([status, body.usage.completion_tokens]).toEqual([200, 3])
+    expect((await send(`${url}/worker/info`)).body.model).toBe('tiny-Q8_0')
+    expect((await send(`${url}/../`)).text).toBe('The worker is under /llm.')
+  })
+
+  test('it streams piece by piece', async () => {
+    const response = await fetch(`${url}/generate`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        messages,
+        max_tokens: 100,
+        temperature: 3,
+        ignore_end_of_sequence: true,
+        stream: true,
+      }),
+    })
+    let wasRunning = false
+    const names = new Set<string>()
+    for await (const { name } of readEvents(response)) {
+      wasRunning ||= model.load.running === 1
+      names.add(name)
+    }
+    expect(wasRunning).toBe(true)
+    expect([...names]).toEqual(['delta', 'done'])
+    expect(
+      parseEvents(
+        (
+          await post(`${url}/v1/chat/completions`, {
+            model: 'tiny-Q8_0',
+            messages,
+            max_tokens: 1,
+            stream: true,
+          })
+        ).text,
+      ).at(-1)?.data,
+    ).toBe('[DONE]')
+  })
+
+  test('errors are its own', async () => {
+    for (const [path, body, code] of [
+      ['/chat', '{"messages":[{"role":"user","role":"user"}]}', 'INVALID_JSON'],
+      ['/chat', { messages, max_token: 1 }, 'INVALID_OPTION'],
+      ['/chat', { messages: user(' a'.repeat(2000)), stream: true }, 'CONTEXT_OVERFLOW'],
+    ] as const)
+      expect((await post(url + path, body)).body.error.code).toBe(code)
+  })
+
+  test.each([true, false])('a client that leaves cancels its run (stream: %s)', async (stream) => {
+    const leaving = new AbortController()
+    const answer = fetch(`${url}/chat`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        messages,
+        max_tokens: 900,
+        temperature: 3,
+        ignore_end_of_sequence: true,
+        stream,
+      }),
+      signal: leaving.signal,
+    })
+    answer.catch(() => {})
+    await until('it runs', () => model.load.running === 1)
+    leaving.abort()
+    await until('it is cancelled', () => model.load.running === 0)
+    await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
+  })
+})
