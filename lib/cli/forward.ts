@@ -20,12 +20,16 @@ const OF_THE_CONNECTION = new Set([
   'expect',
 ])
 
+/** How long a client may go on sending a body that is not wanted, in milliseconds. */
+const DISCARD_MS = 500
+
 /** A request's body, at most so many bytes of it. It is kept for the next engine, should one die. */
 export async function readAll(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Not destroyed when it is left: the client is to get an answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(maxBytes)
     chunks.push(chunk)
@@ -119,16 +123,21 @@ export function sendError(
     return
   }
   const body = isOpenAi(request) ? openAiErrorBody(description) : errorBody(description, id)
-  // What was not read of the body would be taken for the next request.
-  const close = request.complete ? {} : { connection: 'close' }
-  response
-    .writeHead(description.status, {
-      'content-type': 'application/json',
-      'x-request-id': id,
-      ...description.headers,
-      ...close,
-    })
-    .end(JSON.stringify(body))
+  response.writeHead(description.status, {
+    'content-type': 'application/json',
+    'x-request-id': id,
+    ...description.headers,
+  })
+  response.end(JSON.stringify(body))
+  if (!request.complete) discardRest(request)
+}
+
+/** A connection that is closed while its client still sends is reset, and the client may never see the answer. */
+function discardRest(request: IncomingMessage): void {
+  request.on('error', () => {}) // the client left
+  request.resume()
+  const timer = setTimeout(() => request.socket.destroySoon(), DISCARD_MS)
+  request.once('close', () => clearTimeout(timer))
 }
 
 function isOpenAi(request: IncomingMessage): boolean {

@@ -47,12 +47,5 @@ function limited(bytes: Uint8Array, maxBytes: number): Uint8Array {
 
 /** The answer to a body over the limit. */
 export function tooLarge(maxBytes: number): HttpError {
-  return new HttpError(
-    413,
-    'BODY_TOO_LARGE',
-    `The body is larger than the ${maxBytes} bytes that are taken.`,
-    {
-      headers: { connection: 'close' },
-    },
-  )
+  return new HttpError(413, 'BODY_TOO_LARGE', `The body is larger than the ${maxBytes} bytes that are taken.`)
 }

@@ -40,6 +40,7 @@ export async function send(
 ): Promise<Answer> {
   const { body, ...rest } = options
   const request = httpRequest(url, { agent: false, ...rest })
+  request.on('error', () => {}) // after the answer: the server need not read all of the body
   request.end(body)
   const [response] = await once(request, 'response')
   let text = ''

@@ -1,0 +1,203 @@
+// `serve --supervise` while its engine is killed. WORKER_KILLS: how often in each state and with each signal (default 1).
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { spmModel, until, user } from '../support/model.js'
+import { isAlive, Served } from '../support/serve.js'
+import { type Answer, parseEvents, post, readEvents, send } from '../support/worker.js'
+
+const KILLS = Number(process.env.WORKER_KILLS ?? 1)
+const TIMEOUT = 60_000 * (1 + KILLS)
+const messages = user('Hello')
+/** Enough that it does not end by itself. */
+const long = { messages, max_tokens: 3500, temperature: 3, ignore_end_of_sequence: true }
+
+const folder = mkdtempSync(join(tmpdir(), 'template-'))
+const template = join(folder, 'template.jinja')
+writeFileSync(template, '{{ messages[0].content }}')
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let served: Served
+beforeEach(async () => {
+  // A small vocabulary loads fast.
+  served = await Served.start(spmModel, [
+    '--supervise',
+    '--chat-template-file',
+    template,
+    '--context-size',
+    '4096',
+    '--model-id',
+    'small',
+  ])
+})
+afterEach(() => served.kill())
+
+/** The id of the engine's process that became ready as number `count`. */
+async function enginePid(count: number): Promise<number> {
+  return (await served.line('the engine is ready', count)).pid as number
+}
+
+/** The children of a process. */
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1]) === pid
+      } catch {
+        return false // it ended
+      }
+    })
+    .map(Number)
+}
+
+/** Asks until the answer is no 503, which must say when to come again. Anything else than 200 and 503 fails. */
+async function untilAnswered(url: string, body: object = { messages, max_tokens: 2 }): Promise<Answer> {
+  const deadline = performance.now() + 60_000
+  for (;;) {
+    const answer = await post(`${url}/chat`, body)
+    if (answer.status === 200) return answer
+    expect([answer.status, answer.body.error.code, answer.headers['retry-after']]).toEqual([
+      503,
+      'ENGINE_DOWN',
+      expect.stringMatching(/^\d+$/),
+    ])
+    expect((await send(`${url}/health`)).status).toBe(200)
+    if (performance.now() > deadline) throw new Error('no engine came back')
+    await sleep(20)
+  }
+}
+
+/** Waits until the engine evaluates so many requests. */
+async function untilRunning(count: number): Promise<void> {
+  let running = -1
+  while (running !== count) running = (await send(`${served.url}/worker/info`)).body.queue?.running
+}
+
+describe.each(['SIGKILL', 'SIGABRT'] as const)('an engine that ends with %s', (signal) => {
+  test('while it is idle is started anew', async () => {
+    for (let kill = 1; kill <= KILLS; kill++) {
+      process.kill(await enginePid(kill), signal)
+      await served.line('the engine died', kill)
+      const { body } = await untilAnswered(served.url)
+      expect(body.usage.completion_tokens).toBe(2)
+    }
+    expect((await send(`${served.url}/metrics`)).text).toContain(
+      `verbatim_llama_engine_restarts_total ${KILLS}\n`,
+    )
+  })
+
+  test(
+    'while it streams: streams end with an error, what had sent nothing is answered',
+    async () => {
+      for (let kill = 1; kill <= KILLS; kill++) {
+        const pid = await enginePid(kill)
+        const streams = await Promise.all(
+          ['/chat', '/v1/chat/completions'].map((path) =>
+            fetch(served.url + path, {
+              method: 'POST',
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify({ ...long, stream: true, ...(path !== '/chat' && { model: 'small' }) }),
+            }),
+          ),
+        )
+        const nothingYet = post(`${served.url}/chat`, {
+          messages,
+          max_tokens: 150,
+          temperature: 0,
+          ignore_end_of_sequence: true,
+        })
+        await untilRunning(3)
+        process.kill(pid, signal)
+        const [own, openAi] = (await Promise.all(streams.map((answer) => answer.text()))).map(parseEvents)
+        expect(own?.at(-1)).toMatchObject({ name: 'error', data: { error: { code: 'ENGINE_DOWN' } } })
+        expect(own?.[0]?.name).toBe('delta')
+        expect(openAi?.at(-1)).toMatchObject({ name: '', data: { error: { code: 'engine_down' } } })
+        const answer = await nothingYet
+        expect([answer.status, answer.body.usage?.completion_tokens]).toEqual([200, 150])
+        await untilAnswered(served.url)
+      }
+    },
+    TIMEOUT,
+  )
+
+  test(
+    'while it starts is started anew',
+    async () => {
+      let ready = 1
+      for (let kill = 1; kill <= KILLS; kill++) {
+        const first = await enginePid(ready)
+        process.kill(first, 'SIGKILL')
+        await until('the next one starts', () =>
+          childrenOf(served.process.pid as number).some((pid) => pid !== first),
+        )
+        const [starting] = childrenOf(served.process.pid as number)
+        await sleep(Math.random() * 200)
+        process.kill(starting as number, signal)
+        const { status } = await untilAnswered(served.url)
+        expect(status).toBe(200)
+        ready = served.log.filter(({ msg }) => msg === 'the engine is ready').length
+      }
+    },
+    TIMEOUT,
+  )
+})
+
+test('a request that sees two engines die is given up, and the worker goes on', async () => {
+  const answer = post(`${served.url}/chat`, long)
+  for (const kill of [1, 2]) {
+    const pid = await enginePid(kill)
+    await untilRunning(1)
+    process.kill(pid, 'SIGKILL')
+  }
+  expect([(await answer).status, (await answer).body.error.code]).toEqual([503, 'ENGINE_DOWN'])
+  await untilAnswered(served.url)
+})
+
+test('a client that leaves cancels its run in the engine', async () => {
+  const leaving = new AbortController()
+  const answer = await fetch(`${served.url}/chat`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...long, stream: true }),
+    signal: leaving.signal,
+  })
+  for await (const _ of readEvents(answer)) break
+  leaving.abort()
+  let running = 1
+  while (running > 0) running = (await send(`${served.url}/worker/info`)).body.queue.running
+})
+
+test('the engine does not outlive a supervisor that is killed', async () => {
+  const pid = await enginePid(1)
+  served.process.kill('SIGKILL')
+  await until('it is gone', () => !isAlive(pid))
+})
+
+test('an engine that is told to end by others stays until its supervisor says so', async () => {
+  const pid = await enginePid(1)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.kill(pid, signal)
+  expect((await post(`${served.url}/chat`, { messages, max_tokens: 50 })).status).toBe(200)
+  served.process.kill('SIGTERM')
+  expect(await served.ended()).toBe(0)
+  expect(isAlive(pid)).toBe(false)
+  expect(served.log.some(({ msg }) => msg === 'the engine died')).toBe(false)
+})
+
+test('bodies over the limit, bad bodies and unknown paths are answered as without a supervisor', async () => {
+  const large = await post(`${served.url}/chat`, ' '.repeat(5_000_000))
+  expect([large.status, large.body.error.code]).toEqual([413, 'BODY_TOO_LARGE'])
+  const headers = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
+  const chunked = await send(`${served.url}/chat`, { method: 'POST', headers, body: ' '.repeat(5_000_000) })
+  expect([chunked.status, chunked.body.error.code]).toEqual([413, 'BODY_TOO_LARGE'])
+  const bad = await post(`${served.url}/chat`, '{', { 'x-request-id': 'mine' })
+  expect([bad.status, bad.body.error.code, bad.headers['x-request-id']]).toEqual([
+    400,
+    'INVALID_JSON',
+    'mine',
+  ])
+  expect((await send(`${served.url}/nowhere`)).status).toBe(404)
+  expect((await send(`${served.url}/health`)).body).toEqual({ status: 'ok', engine: 'ready' })
+})
