@@ -20,6 +20,7 @@ import type { BenchContext, Suite, SuiteReport } from './suite.js'
 import { distinct, fanOut } from './suites/fan-out.js'
 import { startedVersions } from './suites/field.js'
 import { firstToken } from './suites/first-token.js'
+import { http } from './suites/http.js'
 import { interference } from './suites/interference.js'
 import { load } from './suites/load.js'
 import { promptLength } from './suites/prompt-length.js'
@@ -36,6 +37,7 @@ const SUITES: readonly Suite[] = [
   sampler,
   load,
   promptLength,
+  http,
 ]
 const NAMES = SUITES.map(({ name }) => name)
 
