@@ -81,7 +81,10 @@ export class EngineChild extends EventEmitter<Events> {
       if (report.type === 'failed') this.#failure = report.message
       else if (this.#state === 'starting') this.#becomeReady(performance.now() - begin)
     })
-    child.once('error', (error) => this.#log.error({ err: error }, 'the engine process'))
+    child.on('error', (error) => {
+      this.#log.error({ err: error }, 'the engine process')
+      if (child.pid === undefined) this.#onExit(child, 'it could not be started') // there will be no exit
+    })
     child.once('exit', (code, signal) => this.#onExit(child, signal ?? `status ${code}`))
     this.#tell({ type: 'start', settings: this.#settings, socket: this.#socket })
   }

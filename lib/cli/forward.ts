@@ -60,18 +60,19 @@ export function forward(
       headers: { ...headers, 'x-request-id': id, ...(body.length > 0 && { 'content-length': body.length }) },
     })
     const leave = () => upstream.destroy()
+    response.on('error', () => {}) // `close` tells
     response.once('close', leave)
     const done = () => {
       response.off('close', leave)
       resolve()
     }
-    upstream.once('error', (error) => {
+    upstream.on('error', (error) => {
       response.off('close', leave)
       if (response.destroyed) resolve()
       else reject(new EngineDied('the engine did not answer', { cause: error }))
     })
     upstream.once('response', (answer) => {
-      answer.once('error', () => {}) // `close` tells
+      answer.on('error', () => {})
       answer.once('close', () => {
         if (!answer.complete) endBroken(request, response, answer, id)
         done()
@@ -101,7 +102,7 @@ function endBroken(
   }
   const { description } = unavailable(
     'ENGINE_DOWN',
-    'The engine died. What it had generated is not the whole answer.',
+    'The connection to the engine broke. What was sent is not the whole answer.',
   )
   response.end(
     isOpenAi(request)

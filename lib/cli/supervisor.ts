@@ -96,9 +96,9 @@ export class Supervisor {
     try {
       await this.#answer(request, response, id)
     } catch (error) {
+      if (request.destroyed && !request.complete) return // the client left in the middle of its body
       const description = describeError(error)
-      if (description.status === 500 && !response.destroyed)
-        this.#log.error({ request_id: id, err: error }, 'request failed')
+      if (description.status === 500) this.#log.error({ request_id: id, err: error }, 'request failed')
       sendError(request, response, description, id)
     }
   }

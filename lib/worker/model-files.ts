@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 
 /** A file of the model. */
 export interface ModelFile {
@@ -30,7 +29,7 @@ export class ModelFiles {
     this.files = files
     for (const [i, path] of paths.entries()) {
       const hash = createHash('sha256')
-      await pipeline(createReadStream(path), hash, { signal })
+      for await (const chunk of createReadStream(path, signal && { signal })) hash.update(chunk)
       const sha256 = hash.digest('hex')
       this.files = this.files.map((file, j) => (i === j ? { ...file, sha256 } : file))
     }

@@ -19,8 +19,8 @@ export class NodeServer {
   #closing = false
 
   /** @param slowReaderMs how long the reader of an answer may take nothing, once all of it has been written */
-  constructor(listener: RequestListener, slowReaderMs: number) {
-    this.#server = createServer(TIMEOUTS, (request, response) => {
+  constructor(listener: RequestListener, slowReaderMs: number, timeouts: Partial<typeof TIMEOUTS> = {}) {
+    this.#server = createServer({ ...TIMEOUTS, ...timeouts }, (request, response) => {
       this.#inProgress.add(response)
       if (this.#closing) response.setHeader('connection', 'close')
       response.once('prefinish', () => response.socket?.setTimeout(slowReaderMs))

@@ -60,10 +60,24 @@ export function readWorkerOptions(options: WorkerOptions) {
     maxBodyBytes: limit('maxBodyBytes'),
     maxMessages: limit('maxMessages'),
     slowReaderMs: limit('slowReaderMs'),
-    logger: given.get('logger') as WorkerLogger | undefined,
-    registry: given.get('registry') as Registry | undefined,
+    logger: object<WorkerLogger>(given, 'logger', ['info', 'warn', 'error'], "a logger such as pino's"),
+    registry: object<Registry>(given, 'registry', ['metrics', 'registerMetric'], 'a registry of prom-client'),
     shutdown: given.signal('shutdown') ?? undefined,
   }
+}
+
+/** An object of another package, by what is called of it. */
+function object<T>(
+  given: OptionBag,
+  name: string,
+  methods: readonly string[],
+  wanted: string,
+): T | undefined {
+  const value = given.get(name)
+  if (value === undefined) return undefined
+  const members = Object(value) as Record<string, unknown>
+  if (methods.some((method) => typeof members[method] !== 'function')) throw given.error(name, wanted)
+  return value as T
 }
 
 function apiKeys(given: OptionBag): readonly string[] {

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { InvalidOptionError, loadModel, type Model } from '../../dist/index.js'
 import { createWorker, type WorkerOptions } from '../../dist/worker/index.js'
+import { NodeServer } from '../../dist/worker/node-server.js'
 import { tinyModel, until, user } from '../support/model.js'
 import { post, type RunningWorker, readEvents, send, startWorker } from '../support/worker.js'
 
@@ -148,6 +151,9 @@ test.each([
   ['model', {}],
   ['apiKey', { apiKey: 'x' }],
   ['maxMessages', { maxMessages: 0 }],
+  ['logger', { logger: { info: 1 } }],
+  ['registry', { registry: {} }],
+  ['shutdown', { shutdown: true }],
 ])('createWorker names the option %s that is wrong', (path, wrong) => {
   const options = path === 'model' ? wrong : { model, ...wrong }
   expect(() => createWorker(options as WorkerOptions)).toThrow(
@@ -310,6 +316,31 @@ describe('a client that does not read', () => {
         else expect([name, data.usage.completion_tokens]).toEqual(['done', 300])
       expect(tokens).toBe(300)
     }))
+})
+
+test('a client that sends its headers, or its body, too slowly is answered with 408', async () => {
+  const timeouts = { headersTimeout: 100, requestTimeout: 200, connectionsCheckingInterval: 20 }
+  const worker = createWorker({ model })
+  const server = new NodeServer(
+    getRequestListener(worker.fetch, { overrideGlobalObjects: false }),
+    1000,
+    timeouts,
+  )
+  const port = (await server.listen({ host: '127.0.0.1', port: 0 })) as number
+  const head = 'POST /chat HTTP/1.1\r\nhost: x\r\n'
+  for (const sent of [head, `${head}content-type: application/json\r\ncontent-length: 9\r\n\r\n{`]) {
+    const socket = connect(port, '127.0.0.1')
+    let text = ''
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+    })
+    socket.write(sent)
+    await once(socket, 'close')
+    expect(text).toMatch(/^HTTP\/1\.1 408 /)
+  }
+  expect(idle()).toBe(true)
+  server.stopAccepting()
+  server.closeConnections()
 })
 
 test('the full queue is 503, and says when to come again', async () => {

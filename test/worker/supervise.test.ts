@@ -1,11 +1,9 @@
 // `serve --supervise` while its engine is killed. WORKER_KILLS: how often in each state and with each signal (default 1).
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { spmModel, until, user } from '../support/model.js'
-import { isAlive, Served } from '../support/serve.js'
+import { until, user } from '../support/model.js'
+import { isAlive, Served, smallModel } from '../support/serve.js'
 import { type Answer, parseEvents, post, readEvents, send } from '../support/worker.js'
 
 const KILLS = Number(process.env.WORKER_KILLS ?? 1)
@@ -14,23 +12,12 @@ const messages = user('Hello')
 /** Enough that it does not end by itself. */
 const long = { messages, max_tokens: 3500, temperature: 3, ignore_end_of_sequence: true }
 
-const folder = mkdtempSync(join(tmpdir(), 'template-'))
-const template = join(folder, 'template.jinja')
-writeFileSync(template, '{{ messages[0].content }}')
-afterAll(() => rmSync(folder, { recursive: true }))
+const { modelArguments, removeTemplate } = smallModel()
+afterAll(removeTemplate)
 
 let served: Served
 beforeEach(async () => {
-  // A small vocabulary loads fast.
-  served = await Served.start(spmModel, [
-    '--supervise',
-    '--chat-template-file',
-    template,
-    '--context-size',
-    '4096',
-    '--model-id',
-    'small',
-  ])
+  served = await Served.start([...modelArguments, '--supervise'])
 })
 afterEach(() => served.kill())
 
