@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
@@ -6,6 +5,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { describeError, HttpError, unavailable } from '../worker/http-error.js'
 import { ApiKeys } from '../worker/keys.js'
 import { NodeServer } from '../worker/node-server.js'
+import { requestId } from '../worker/request-id.js'
 import { EngineChild } from './engine-child.js'
 import { EngineDied, forward, readAll, sendError } from './forward.js'
 import type { ServeSettings } from './settings.js'
@@ -30,6 +30,12 @@ export class Supervisor {
   readonly #server: NodeServer
   readonly #keys: ApiKeys
   readonly #registry = new Registry()
+  readonly #failures = new Counter({
+    name: 'verbatim_llama_supervisor_failures_total',
+    help: 'Requests that failed before an engine answered, by error code',
+    labelNames: ['code'],
+    registers: [this.#registry],
+  })
   readonly #settings: ServeSettings
   readonly #log: Logger
   readonly #stopping = new AbortController()
@@ -92,13 +98,16 @@ export class Supervisor {
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const id = requestId(request)
+    const id = requestId(request.headers['x-request-id'])
     try {
       await this.#answer(request, response, id)
     } catch (error) {
       if (request.destroyed && !request.complete) return // the client left in the middle of its body
       const description = describeError(error)
-      if (description.status === 500) this.#log.error({ request_id: id, err: error }, 'request failed')
+      const { status, code } = description
+      if (status === 500) this.#log.error({ request_id: id, err: error }, 'request failed')
+      this.#log.info({ request_id: id, method: request.method, status, code }, 'request')
+      this.#failures.inc({ code })
       sendError(request, response, description, id)
     }
   }
@@ -159,11 +168,6 @@ export class Supervisor {
       headers: { 'retry-after': String(seconds) },
     })
   }
-}
-
-function requestId({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id']
-  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Inference } from '../inference.js'
 import type { InferenceResult } from '../types.js'
 import { describeError, type ErrorDescription, errorBody, HttpError, openAiErrorBody } from './http-error.js'
 import type { Metrics } from './metrics.js'
+import { requestId } from './request-id.js'
 
 /** What the worker finds in `c.env`: Node's own objects under @hono/node-server, nothing elsewhere. */
 export type WorkerEnv = { Bindings: Partial<HttpBindings> }
@@ -35,8 +35,7 @@ export class Exchange {
     metrics: Metrics,
     logger: WorkerLogger | undefined,
   ) {
-    const id = context.req.header('x-request-id') ?? ''
-    this.id = /^[\w.:-]{1,128}$/.test(id) ? id : randomUUID()
+    this.id = requestId(context.req.header('x-request-id'))
     this.context = context
     this.signal = context.req.raw.signal
     this.#endpoint = endpoint

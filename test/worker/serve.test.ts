@@ -111,28 +111,27 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
     const outcome = async (...args: string[]) => {
       const served = new Served([...args, ...supervise, '--port', '0'])
       running.push(served)
-      return [await served.ended(), served.errors]
+      expect([args, await served.ended()]).toEqual([args, 1])
+      return served.errors
     }
-    expect(await outcome('/nowhere/model.gguf')).toEqual([
-      1,
-      expect.stringMatching(/^verbatim-llama: MODEL_NOT_FOUND: [^\n]+\n$/),
+    const [missing, wrong, ...open] = await Promise.all([
+      outcome('/nowhere/model.gguf'),
+      outcome(spmModel, '--kv-cache-type', 'f8'),
+      ...['0.0.0.0', '::', '192.168.1.1', 'example.com'].map((host) => outcome(spmModel, '--host', host)),
     ])
-    expect(await outcome(spmModel, '--kv-cache-type', 'f8')).toEqual([
-      1,
-      expect.stringMatching(/^verbatim-llama: INVALID_OPTION: [^\n]+\n$/),
-    ])
-    for (const host of ['0.0.0.0', '::', '192.168.1.1', 'example.com'])
-      expect(await outcome(spmModel, '--host', host)).toEqual([
-        1,
-        expect.stringMatching(/^verbatim-llama: Without an API key only this machine may reach the worker/),
-      ])
+    expect(missing).toMatch(/^verbatim-llama: MODEL_NOT_FOUND: [^\n]+\n$/)
+    expect(wrong).toMatch(/^verbatim-llama: INVALID_OPTION: [^\n]+\n$/)
+    for (const error of open)
+      expect(error).toMatch(/^verbatim-llama: Without an API key only this machine may reach the worker/)
   })
 })
 
 test('what the command line cannot mean is refused', async () => {
-  for (const args of [['--port', '70000'], ['--port', '1e3'], ['--threads', 'many'], ['--unknown'], []]) {
+  const wrong = [['--port', '70000'], ['--port', '1e3'], ['--threads', 'many'], ['--unknown'], []]
+  const refuse = async (args: string[]) => {
     const served = new Served(args.length === 0 ? [] : [spmModel, ...args])
     expect([args, await served.ended()]).toEqual([args, 1])
     expect(served.errors).toMatch(/^error: /)
   }
+  await Promise.all(wrong.map(refuse))
 })

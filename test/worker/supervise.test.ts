@@ -196,5 +196,9 @@ test('bodies over the limit, bad bodies and unknown paths are answered as withou
     'mine',
   ])
   expect((await send(`${served.url}/nowhere`)).status).toBe(404)
+  const { text } = await send(`${served.url}/metrics`)
+  expect(text).toContain('verbatim_llama_supervisor_failures_total{code="BODY_TOO_LARGE"} 2')
+  expect(text).toContain('verbatim_llama_failures_total{code="INVALID_JSON"} 1')
+  expect(served.log.filter(({ code }) => code === 'BODY_TOO_LARGE')).toHaveLength(2)
   expect((await send(`${served.url}/health`)).body).toEqual({ status: 'ok', engine: 'ready' })
 })

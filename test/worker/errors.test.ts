@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadModel, type Model } from '../../dist/index.js'
+import { loadRepeatable, plainModel, tinyModel, until, user } from '../support/model.js'
+import { post, type RunningWorker, send, startWorker } from '../support/worker.js'
+
+const messages = user('Hello')
+
+let model: Model
+let worker: RunningWorker
+beforeAll(async () => {
+  model = await loadRepeatable()
+  worker = await startWorker({ model })
+})
+afterAll(async () => {
+  await worker.close()
+  await model.dispose()
+})
+
+describe('errors', () => {
+  const good = { messages }
+  const chat = (body: unknown) => post(`${worker.url}/chat`, body)
+
+  test.each([
+    ['INVALID_MESSAGES', 'messages', {}],
+    ['INVALID_MESSAGES', 'messages', { messages: [] }],
+    ['INVALID_MESSAGES', 'messages', { messages: 'Hello' }],
+    ['INVALID_MESSAGES', 'messages[0]', { messages: ['Hello'] }],
+    ['INVALID_MESSAGES', 'messages[0].role', { messages: [{ content: 'Hello' }] }],
+    ['INVALID_MESSAGES', 'messages', '{"messages":[{"role":"user","content":"\\ud800"}]}'],
+    ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: 0 }],
+    ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: null }],
+    ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: '5' }],
+    ['INVALID_OPTION', 'top_p', { ...good, top_p: 1e-60 }],
+    ['INVALID_OPTION', 'temperature', '{"messages":[{"role":"user"}],"temperature":1e999}'],
+    ['INVALID_OPTION', 'seed', '{"messages":[{"role":"user"}],"seed":9007199254740993}'],
+    ['INVALID_OPTION', 'stop', { ...good, stop: Array(17).fill('a') }],
+    ['INVALID_OPTION', 'stop', { ...good, stop: '' }],
+    ['INVALID_OPTION', 'stop', '{"messages":[{"role":"user"}],"stop":"\\ud800"}'],
+    ['INVALID_OPTION', 'stream', { ...good, stream: 'yes' }],
+    ['INVALID_OPTION', 'tools[0]', { ...good, tools: [1] }],
+    ['INVALID_OPTION', 'now', { ...good, now: 'tomorrow' }],
+    ['INVALID_OPTION', 'now', { ...good, now: 9e15 }],
+    ['INVALID_OPTION', 'speculative', { ...good, speculative: true }],
+    ['INVALID_OPTION', 'control_tokens', { ...good, control_tokens: { roles: [] } }],
+    ['INVALID_OPTION', 'template_variables.messages', { ...good, template_variables: { messages: 1 } }],
+    ['INVALID_OPTION', 'maxTokens', { ...good, maxTokens: 5 }],
+    ['INVALID_OPTION', 'signal', { ...good, signal: {} }],
+    ['INVALID_OPTION', '__proto__', '{"messages":[{"role":"user"}],"__proto__":{"stream":true}}'],
+    ['INVALID_OPTION', 'constructor', { ...good, constructor: 1 }],
+  ])('400 %s at %s', async (code, path, body) => {
+    const { status, headers, body: answer } = await chat(body)
+    expect(answer).toEqual({
+      error: { code, path, message: expect.any(String), request_id: headers['x-request-id'] },
+    })
+    expect(status).toBe(400)
+  })
+
+  test('an unknown field is named, and the one that was meant', async () => {
+    const { body } = await chat({ ...good, maxTokens: 5 })
+    expect(body.error.message).toBe('maxTokens is not a field that is known here. Did you mean max_tokens?')
+  })
+
+  test('the library’s own messages speak of the fields of the body', async () => {
+    const { body } = await chat({ ...good, template_variables: { add_generation_prompt: true } })
+    expect(body.error.message).toBe(
+      'template_variables.add_generation_prompt is not a template variable to set: use the option add_generation_prompt.',
+    )
+  })
+
+  test.each([true, false])('413 for what does not fit the context (stream: %s)', async (stream) => {
+    const { status, body } = await chat({ messages: user(' a'.repeat(600)), stream })
+    expect(status).toBe(413)
+    const { prompt_tokens, context_size, overflow_by } = body.error
+    expect(body.error).toMatchObject({ code: 'CONTEXT_OVERFLOW', context_size: 512 })
+    expect(overflow_by).toBe(prompt_tokens - context_size)
+  })
+
+  test('400 for what the template refuses', async () => {
+    const model = await loadModel(tinyModel, {
+      contextSize: 512,
+      threads: 1,
+      chatTemplate: "{{ raise_exception('not these') }}",
+    })
+    const worker = await startWorker({ model })
+    const { status, body } = await post(`${worker.url}/chat`, good)
+    expect(status).toBe(400)
+    expect(body.error).toMatchObject({ code: 'TEMPLATE_RENDER', message: expect.stringMatching('not these') })
+    await worker.close()
+    await model.dispose()
+  })
+
+  test('500 without a path of the server for what is not the client’s fault', async () => {
+    const model = await loadModel(plainModel, { contextSize: 512, threads: 1 })
+    const lines: [object, string][] = []
+    const log = (facts: object, message: string) => void lines.push([facts, message])
+    const worker = await startWorker({ model, logger: { info: log, warn: log, error: log } })
+    const { status, body } = await post(`${worker.url}/chat`, good, { 'x-request-id': 'mine' })
+    expect(status).toBe(500)
+    expect(body.error).toEqual({
+      code: 'NO_CHAT_TEMPLATE',
+      message: 'The request failed inside the server. Its log says more under the id of this request.',
+      request_id: 'mine',
+    })
+    expect(lines[0]).toEqual([
+      expect.objectContaining({ request_id: 'mine', err: expect.any(Error) }),
+      'request failed',
+    ])
+    await worker.close()
+    await model.dispose()
+  })
+
+  test('404 and 405', async () => {
+    expect((await send(`${worker.url}/`)).body.error.code).toBe('NOT_FOUND')
+    const wrong = await send(`${worker.url}/chat`, { method: 'DELETE' })
+    expect([wrong.status, wrong.headers.allow, wrong.body.error.code]).toEqual([
+      405,
+      'POST',
+      'METHOD_NOT_ALLOWED',
+    ])
+  })
+})
+
+test('503 while the model is loaded, after it failed to load, and when it shuts down', async () => {
+  const ready = async ({ url }: RunningWorker) => {
+    const [health, ready, chat] = await Promise.all([
+      send(`${url}/health`),
+      send(`${url}/ready`),
+      post(`${url}/chat`, { messages, max_tokens: 1 }),
+    ])
+    return [health.status, ready.status, chat.status, chat.body.error?.code, chat.headers['retry-after']]
+  }
+  let resolve: (model: Model) => void = () => {}
+  const loading = new Promise<Model>((done) => {
+    resolve = done
+  })
+  const shutdown = new AbortController()
+  const worker = await startWorker({ model: loading, shutdown: shutdown.signal })
+  expect(await ready(worker)).toEqual([200, 503, 503, 'NOT_READY', '1'])
+  resolve(model)
+  await loading
+  expect(await ready(worker)).toEqual([200, 200, 200, undefined, undefined])
+  shutdown.abort()
+  expect(await ready(worker)).toEqual([200, 503, 503, 'SHUTTING_DOWN', '1'])
+  await worker.close()
+
+  const failed = await startWorker({ model: loadModel('no such file') })
+  expect(await ready(failed)).toEqual([200, 503, 503, 'NOT_READY', '1'])
+  await failed.close()
+})
+
+test('503 for a model that is disposed', async () => {
+  const model = await loadRepeatable()
+  const worker = await startWorker({ model })
+  const running = post(`${worker.url}/chat`, { messages, max_tokens: 400, ignore_end_of_sequence: true })
+  await until('it runs', () => model.load.running === 1)
+  await model.dispose()
+  const { status, body } = await running
+  expect([status, body.error.code]).toEqual([503, 'DISPOSED'])
+  await worker.close()
+})
