@@ -90,8 +90,15 @@ function get(summary: string, type = 'application/json') {
   }
 }
 
+let document: object | undefined
+
 /** The OpenAPI document of the worker. Its paths are relative to where the worker is mounted. */
-export function openApiDocument() {
+export function openApiDocument(): object {
+  document ??= makeDocument()
+  return document
+}
+
+function makeDocument(): object {
   const generated = members({ text: { type: 'string' }, ...GENERATED, token_ids: TOKEN_IDS })
   const generation = Object.entries(GENERATE_ENDPOINTS).map(([path, maxTokens]) => [
     path,
