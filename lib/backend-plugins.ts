@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { AddonLoadError } from './errors.js'
+import { type AddonLoadAttempt, AddonLoadError } from './errors.js'
 import type { InstalledPackage } from './package-root.js'
+import type { LogEntry } from './types.js'
 
 /** Backends that are packages of their own. They are linked against the libraries of exactly one version. */
 const PLUGINS: Readonly<Record<string, readonly { readonly name: string; readonly library: string }[]>> = {
@@ -43,4 +44,27 @@ function resolveIfInstalled(own: InstalledPackage, file: string): string | undef
     if ((error as { code?: string }).code === 'MODULE_NOT_FOUND') return undefined
     throw error
   }
+}
+
+export type Log = (level: LogEntry['level'], message: string) => void
+
+/**
+ * A plugin that is installed but does not work here: who counts on a GPU is told, others may like to know.
+ *
+ * @throws AddonLoadError
+ */
+export function reportUnusablePlugins(
+  unusable: readonly AddonLoadAttempt[],
+  gpuLayers: number | 'auto',
+  log: Log | null,
+): void {
+  if (unusable.length === 0) return
+  if (gpuLayers !== 'auto' && gpuLayers > 0)
+    throw new AddonLoadError(unusable, {
+      remedy: 'Install what the package asks for, or leave gpuLayers out: then the CPU computes.',
+    })
+  // Not before loadModel has returned.
+  queueMicrotask(() => {
+    for (const { path, reason } of unusable) log?.('warn', `${path} cannot be used: ${reason}`)
+  })
 }

@@ -1,13 +1,8 @@
 import { totalmem } from 'node:os'
 import { loadAddon, unusablePlugins } from './addon.js'
+import { type Log, reportUnusablePlugins } from './backend-plugins.js'
 import { ChatTemplate } from './chat-template.js'
-import {
-  AddonLoadError,
-  CancelledError,
-  DisposedError,
-  InvalidOptionError,
-  OutOfMemoryError,
-} from './errors.js'
+import { CancelledError, DisposedError, InvalidOptionError, OutOfMemoryError } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
 import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
@@ -31,7 +26,6 @@ import type {
   ControlTokens,
   GenerateOptions,
   LoadModelOptions,
-  LogEntry,
   Messages,
   ModelGenerateOptions,
   ModelInfo,
@@ -291,7 +285,7 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
   const addon = loadAddon()
   const { signal, onProgress } = options
   const onLog = options.onLog && guarded(options.onLog)
-  reportUnusablePlugins(options.gpuLayers, onLog)
+  reportUnusablePlugins(unusablePlugins(), options.gpuLayers, onLog)
   return new Promise((resolve, reject) => {
     let callbackError: { readonly error: unknown } | undefined
     const cancel = addon.loadModel(
@@ -339,8 +333,6 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
   })
 }
 
-type Log = (level: LogEntry['level'], message: string) => void
-
 function guarded(onLog: NonNullable<CheckedLoadOptions['onLog']>): Log {
   return (level, message) => {
     try {
@@ -351,19 +343,6 @@ function guarded(onLog: NonNullable<CheckedLoadOptions['onLog']>): Log {
       })
     }
   }
-}
-
-/** A package for a GPU that is installed but does not work here: who counts on it is told, others may like to know. */
-function reportUnusablePlugins(gpuLayers: CheckedLoadOptions['gpuLayers'], onLog: Log | null): void {
-  const unusable = unusablePlugins()
-  if (unusable.length === 0) return
-  if (gpuLayers !== 'auto' && gpuLayers > 0)
-    throw new AddonLoadError(unusable, {
-      remedy: 'Install what the package asks for, or leave gpuLayers out: then the CPU computes.',
-    })
-  queueMicrotask(() => {
-    for (const { path, reason } of unusable) onLog?.('warn', `${path} cannot be used: ${reason}`)
-  })
 }
 
 function renderRequest(messages: unknown, options: CheckedRenderOptions): NativeRenderRequest {

@@ -61,7 +61,7 @@ function build(folder, source, options, target = []) {
   const all = [`--CDLLAMA_CPP_DIR=${source}`, '--CDVERBATIM_PREBUILD=ON', '--CDVERBATIM_BUILD_TESTS=OFF']
   say(`configuring ${folder}`)
   run(process.execPath, [cmakeJs, 'configure', ...common, ...all, ...options], 'CMake could not configure')
-  say('building for every processor (half an hour on two cores; ccache makes later builds fast)')
+  say('building for every processor (ccache makes later builds fast)')
   const jobs = process.env.VERBATIM_JOBS || String(availableParallelism())
   run(
     process.execPath,

@@ -36,7 +36,7 @@ function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const command = ['sh', '-c', script, 'sh', root, '/usr/bin/node', ...args]
   return run('unshare', [...namespaces, ...command], {
     cwd: root,
-    env: { HOME: '/home', PATH: '/usr/bin', TMPDIR: '/tmp', ...env },
+    env: { HOME: '/home', PATH: '/usr/bin:/usr/sbin:/bin:/sbin', TMPDIR: '/tmp', ...env },
   })
 }
 

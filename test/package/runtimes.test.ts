@@ -104,7 +104,7 @@ describe('bundled', () => {
       ...{ mode: 'production', target: 'node20', entry: source, externals },
       ...{ experiments: { outputModule: true }, output: { path: bundles, filename: name, module: true } },
       // The bundle may run on another machine than this one.
-      module: { parser: { javascript: { importMeta: false } } },
+      module: { parser: { javascript: { importMeta: false, createRequire: false } } },
     })
     expect(stats.toJson({ all: false, errors: true, warnings: true })).toMatchObject({
       errors: [],
