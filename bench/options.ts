@@ -28,6 +28,7 @@ export function readCommandLine(args: readonly string[], suites: readonly string
     threads: integer('threads', values.threads, 1) ?? 2,
     gpuLayers: integer('gpu-layers', values['gpu-layers'], 0) ?? 0,
     rounds: integer('rounds', values.rounds, 1),
+    requests: integers('requests', values.requests),
     quick,
     // A quick run must not take the place of a real one.
     out: values.out === undefined ? resolve(RESULTS, quick ? 'quick' : '.') : resolve(values.out),
@@ -48,6 +49,7 @@ options:
   --threads N       CPU threads of everyone (2)
   --gpu-layers N    layers on the GPU (0; the peers are measured on the CPU only)
   --rounds N        rounds of every suite (as many as the suite finds right)
+  --requests N,…    of fan-out and distinct: how many at once (1,2,4,8,16,32)
   --quick           one round, few cases: whether it works, not how fast it is
   --out FOLDER      where the results go (bench/results, or bench/results/quick)
 `
@@ -63,6 +65,7 @@ function parse(args: readonly string[]) {
         threads: { type: 'string' },
         'gpu-layers': { type: 'string' },
         rounds: { type: 'string' },
+        requests: { type: 'string' },
         quick: { type: 'boolean' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -71,6 +74,10 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new SetupFailure(error instanceof Error ? error.message : String(error))
   }
+}
+
+function integers(name: string, text: string | undefined): number[] | null {
+  return text === undefined ? null : text.split(',').map((part) => integer(name, part, 1) as number)
 }
 
 function integer(name: string, text: string | undefined, least: number): number | null {

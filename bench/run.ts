@@ -59,8 +59,8 @@ async function bench(commandLine: CommandLine): Promise<void> {
   const suites =
     commandLine.suites.length === 0 ? SUITES : SUITES.filter(({ name }) => commandLine.suites.includes(name))
   const modelPath = commandLine.modelPath ?? (await defaultModel())
-  const { threads, gpuLayers, rounds, quick, out } = commandLine
-  const options = { modelPath, threads, gpuLayers, rounds, quick }
+  const { threads, gpuLayers, rounds, requests, quick, out } = commandLine
+  const options = { modelPath, threads, gpuLayers, rounds, requests, quick }
   const context = await prepare(options, suites)
   const reports: SuiteReport[] = []
   try {

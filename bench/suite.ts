@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly gpuLayers: number
   /** Null: as many as the suite takes by itself. */
   readonly rounds: number | null
+  /** How many requests at once. Null: as the suite has them by itself. */
+  readonly requests: readonly number[] | null
   readonly quick: boolean
 }
 

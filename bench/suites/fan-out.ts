@@ -34,11 +34,11 @@ export const distinct: Suite = {
 async function run(context: BenchContext, shared: boolean): Promise<SuiteResult> {
   const { options, program } = context
   const roundCount = roundsOf(options, 3)
-  const counts = options.quick ? [1, GOAL_COUNT] : [1, 2, 4, 8, 16, 32]
+  const counts = options.requests ?? (options.quick ? [1, GOAL_COUNT] : [1, 2, 4, 8, 16, 32])
   const load = loadOptions(options, {
     contextSize: 768,
     cacheSize: 24576,
-    maxSequences: counts.at(-1) as number,
+    maxSequences: Math.max(...counts),
   })
   const rounds = new Rounds()
   const field = await Field.open(context, load)
