@@ -1,12 +1,9 @@
 // Ask once, wait for the whole answer.
 //
-//   npx tsx examples/basic.ts MODEL.gguf
+//   npx tsx examples/basic.ts [MODEL.gguf]
 import { generateInference, loadModel } from 'verbatim-llama'
 
-const [path] = process.argv.slice(2)
-if (!path) throw new Error('usage: npx tsx examples/basic.ts MODEL.gguf')
-
-const model = await loadModel(path)
+const model = await loadModel(process.argv[2] ?? 'models/verbatim-tiny.gguf')
 try {
   const messages = [
     { role: 'system', content: 'You answer in one sentence.' },

@@ -1,12 +1,9 @@
 // Print the answer while it is generated. Ctrl+C ends it early.
 //
-//   npx tsx examples/streaming.ts MODEL.gguf
+//   npx tsx examples/streaming.ts [MODEL.gguf]
 import { CancelledError, generateInference, loadModel } from 'verbatim-llama'
 
-const [path] = process.argv.slice(2)
-if (!path) throw new Error('usage: npx tsx examples/streaming.ts MODEL.gguf')
-
-const model = await loadModel(path)
+const model = await loadModel(process.argv[2] ?? 'models/verbatim-tiny.gguf')
 try {
   const messages = [{ role: 'user', content: 'Tell me a very short story.' }]
   const run = generateInference(messages, { model, maxTokens: 256 })

@@ -22,14 +22,14 @@ interface Prompt {
   readonly group?: number
 }
 
-interface Reply {
+export interface Reply {
   readonly prompt: Prompt
   readonly text: string
   /** Whether the model ended its turn. */
   readonly ended: boolean
 }
 
-interface Row {
+export interface Row {
   readonly name: string
   readonly goal: number | null
   readonly score: (replies: readonly Reply[]) => number | null

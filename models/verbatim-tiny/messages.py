@@ -289,7 +289,11 @@ def order(rng, word=known_word, forms=ORDERS):
     return form.replace("{a}", _filler(rng, word)).replace("{b}", " ".join(question(rng)))
 
 
-def control(rng, word=known_word, forms=CONTROL_FORMS, orders=ORDERS):
+# Whole turns repeat themselves and are hard to copy: they are learned more often.
+_TRAINED_FORMS = CONTROL_FORMS + 5 * [form for form in CONTROL_FORMS if form.count("<|im_") > 1]
+
+
+def control(rng, word=known_word, forms=_TRAINED_FORMS, orders=ORDERS):
     form = rng.choice(forms)
     for slot, make in (
         ("{o}", lambda: order(rng, word, orders)),
@@ -371,8 +375,8 @@ _KINDS = [
     (20, _of(known_word)),
     (14, _cut(picture)),
     (8, _cut(sentence)),
-    (13, _of(lambda rng: trained(rng, pseudo_word))),
-    (11, _of(lambda rng: trained(rng, letters))),
+    (18, _of(lambda rng: trained(rng, pseudo_word))),
+    (14, _of(lambda rng: trained(rng, letters))),
     (14, _of(number)),
     (8, _mixed),
     (7, _repeating),
@@ -385,8 +389,8 @@ _MAKES = [make for _, make in _KINDS]
 def training_message(rng, longest):
     """A message of at most about `longest` words, none of them kept for evaluation."""
     while True:
-        if longest > 5 and rng.random() < 0.15:
-            text = order(rng) if rng.random() < 0.5 else control(rng)
+        if longest > 5 and rng.random() < 0.24:
+            text = order(rng) if rng.random() < 0.35 else control(rng)
             if rng.random() < 0.2:
                 text = text[:1].upper() + text[1:]
         else:

@@ -191,6 +191,8 @@ def compose(rng, skill):
 def training_prompt(rng, skill):
     while True:
         text = compose(rng, skill)
+        if rng.random() < 0.12:  # more than in the evaluation: its small letters are in other words than these
+            text = text.lower()
         if not is_held_out(text):
             return text
 
