@@ -63,6 +63,12 @@ Model::~Model() {
 }
 
 void Model::load_weights(const Progress& progress, const std::atomic<bool>& cancelled) {
+  if (options_.gpu_layers > 0 && !llama_supports_gpu_offload())
+    throw Error(ErrorCode::InvalidOption,
+                "gpuLayers is " + std::to_string(options_.gpu_layers) +
+                    ", but there is no GPU that this build can use; leave it out, or install or build the "
+                    "backend of the GPU",
+                {{"path", "gpuLayers"}});
   {
     const auto metadata = GgufMetadata::read(options_.path);
     check_gguf(metadata);

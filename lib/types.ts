@@ -197,7 +197,10 @@ export interface LoadModelOptions {
    * from 0 to 2147483647. Default: `cacheSize`.
    */
   readonly prefixCacheSize?: number | undefined
-  /** How many layers are put on the GPU: an integer from 0, or `'auto'` for as many as fit. Default: `'auto'`. */
+  /**
+   * How many layers are put on the GPU: an integer from 0, or `'auto'` for as many as fit. More than 0 where there is no
+   * GPU that can be used is an `InvalidOptionError`. Default: `'auto'`.
+   */
   readonly gpuLayers?: number | 'auto' | undefined
   /**
    * CPU threads for evaluation: an integer from 1 to 512. They wait for each other by spinning, so one that has to

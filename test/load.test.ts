@@ -134,6 +134,14 @@ describe('options', () => {
     expect(error).toMatchObject({ path })
   })
 
+  test('layers on a GPU that is not there', async ({ skip }) => {
+    await using model = await loadModel(spmModel, quick)
+    skip(model.info.devices.length > 1, 'there is one')
+    const error = await loadError(spmModel, { gpuLayers: 1 })
+    expect(error).toBeInstanceOf(InvalidOptionError)
+    expect(error).toMatchObject({ path: 'gpuLayers' })
+  })
+
   test.each([[undefined], [null], [''], [1], ['a\0b'], ['\ud800']])('path %j', async (path) => {
     expect(await loadError(path as string)).toMatchObject({ code: 'INVALID_OPTION', path: 'path' })
   })
