@@ -28,16 +28,15 @@ bool PrefillLane::busy() const {
 }
 
 void PrefillLane::start(Job job) {
+  if (!thread_.joinable())
+    thread_ = Thread([this] { run(); }); // may throw: then the lane is as free as before
   {
     const std::lock_guard lock(mutex_);
     job_ = std::move(job);
     busy_ = true;
     cancelled_ = false;
   }
-  if (!thread_.joinable())
-    thread_ = Thread([this] { run(); });
-  else
-    wake_.notify_one();
+  wake_.notify_one();
 }
 
 void PrefillLane::cancel() {

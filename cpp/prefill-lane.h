@@ -29,6 +29,7 @@ class PromptLane {
   virtual ~PromptLane() = default;
   /// From start() until take() or, after cancel(), until the lane is free again.
   virtual bool busy() const = 0;
+  /// May throw when there is no memory, or no thread; the lane is free then.
   virtual void start(Job job) = 0;
   /// Nobody wants the result any more.
   virtual void cancel() = 0;
