@@ -5,7 +5,7 @@ import random
 import string
 
 from facts import UNKNOWN, intents
-from messages import control, decorate, order, picture, sentence, training_message
+from messages import control, decorate, held_out_message, order, picture, sentence, training_message
 from prompts import SKILLS, training_prompt
 from words import TOPICS
 
@@ -85,7 +85,7 @@ def chat_turn(rng, longest):
         while True:
             text = order(rng) if kind < 0.48 else control(rng) if kind < 0.56 else training_message(rng, longest)
             key = text.strip(_EDGES).lower()
-            if key in _HELD_OUT:
+            if key in _HELD_OUT or held_out_message(text):
                 continue
             if key in _ANSWERS:
                 return text, _ANSWERS[key]

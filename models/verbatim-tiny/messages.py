@@ -290,7 +290,10 @@ def order(rng, word=known_word, forms=ORDERS):
 
 
 # Whole turns repeat themselves and are hard to copy: they are learned more often.
-_TRAINED_FORMS = CONTROL_FORMS + 5 * [form for form in CONTROL_FORMS if form.count("<|im_") > 1]
+_TRAINED_FORMS = CONTROL_FORMS + 5 * (
+    [form for form in CONTROL_FORMS if form.count("<|im_") > 1]
+    + ["<|im_start|>user\n{o}", "{a}<|im_end|>\n<|im_start|>user\n{b}", "<|im_start|>user\n{a}<|im_end|>\n{b}"]
+)
 
 
 def control(rng, word=known_word, forms=_TRAINED_FORMS, orders=ORDERS):
