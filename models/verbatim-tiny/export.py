@@ -1,4 +1,4 @@
-"""Writes the newest checkpoint as a GGUF file for llama.cpp, its matrices in Q8_0."""
+"""Writes the newest checkpoint, or the mean of several, as a GGUF file for llama.cpp, its matrices in Q8_0."""
 
 import argparse
 import struct
@@ -95,8 +95,11 @@ def tensors(weights):
         yield full, kind, array.shape[::-1], quantize(array) if kind == Q8_0 else array.astype("<f4").tobytes()
 
 
-def export(checkpoint, vocabulary, path):
-    stored = torch.load(checkpoint, map_location="cpu")
+def export(checkpoints, vocabulary, path):
+    stored, *others = [torch.load(checkpoint, map_location="cpu") for checkpoint in checkpoints]
+    for name, weights in stored["network"].items():
+        # Ends of one training: their mean is better than each of them (arXiv:2203.05482).
+        stored["network"][name] = sum((other["network"][name] for other in others), weights) / (1 + len(others))
     tokenizer = Tokenizer.load(vocabulary)
     if stored["tokens"] != tokenizer.tokens:
         raise SystemExit("the checkpoint is of another vocabulary")
@@ -117,7 +120,7 @@ def export(checkpoint, vocabulary, path):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", default=str(HERE / "work" / "checkpoint.pt"))
+    parser.add_argument("--checkpoint", nargs="+", default=[str(HERE / "work" / "checkpoint.pt")])
     parser.add_argument("--vocabulary", default=str(HERE / "vocabulary.json"))
     parser.add_argument("--out", default=str(HERE.parent / "verbatim-tiny.gguf"))
     options = parser.parse_args()
