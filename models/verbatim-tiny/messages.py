@@ -3,6 +3,7 @@
 import zlib
 
 from facts import intents
+from prompts import words as prompt_words
 from words import (
     ADJECTIVES,
     ADVERBS,
@@ -25,6 +26,7 @@ ONSETS = "b c d f g h j k l m n p r s t v w z bl br ch cl cr dr fl fr gl gr pl p
 VOWELS = "a e i o u a e i o u ai ea ee oa oo ou ie io y".split()
 CODAS = "b d g k l m n p r s t x ck ft ld lk lt mp nd ng nk nt rd rk rm rn rt sh sk st th".split()
 _HELD_OUT_SET = set(HELD_OUT)
+_PROMPT_WORDS = prompt_words()
 _QUESTIONS = [phrasing for _, train, _ in intents() for phrasing in train]
 
 
@@ -293,6 +295,14 @@ def order(rng, word=known_word, forms=ORDERS):
 _TRAINED_FORMS = CONTROL_FORMS + 5 * (
     [form for form in CONTROL_FORMS if form.count("<|im_") > 1]
     + ["<|im_start|>user\n{o}", "{a}<|im_end|>\n<|im_start|>user\n{b}", "<|im_start|>user\n{a}<|im_end|>\n{b}"]
+    + 2 * [
+        # Two beginnings that are alike: which of them is copied at the start has to be learned.
+        "<|im_start|>system\n{o}<|im_end|>\n<|im_start|>assistant\n{a}<|im_end|>",
+        "<|im_start|>user\n{a}<|im_end|>\n<|im_start|>assistant\n{b}<|im_end|>",
+        "<|im_start|>user\n{a}<|im_end|>\n<|im_start|>user\n{b}",
+        "<|im_start|>system\n{o}\n<|im_start|>user\n{a}",
+        "{b}\n<|im_start|>system\n{o}<|im_end|>\n<|im_start|>user\n{a}<|im_end|>",
+    ]
 )
 
 
@@ -384,6 +394,7 @@ _KINDS = [
     (8, _mixed),
     (7, _repeating),
     (4, _cut(question)),
+    (6, _of(lambda rng: rng.choice(_PROMPT_WORDS))),
 ]
 _WEIGHTS = [weight for weight, _ in _KINDS]
 _MAKES = [make for _, make in _KINDS]

@@ -161,6 +161,13 @@ OTHER_WORDS = {
 }
 
 
+def words():
+    """The words that system prompts for training are made of: users write them too."""
+    texts = [text for forms in _COMPOSED.values() for form in forms for column in form for text in column]
+    texts += _FIRM + [text for short in _SHORT.values() for text in short]
+    return sorted({word.strip(".,:'") for text in texts for word in text.lower().split()})
+
+
 def is_held_out(text):
     return zlib.crc32(("prompt " + text).encode()) % 12 == 0
 
@@ -190,9 +197,12 @@ def compose(rng, skill):
 
 def training_prompt(rng, skill):
     while True:
-        text = compose(rng, skill)
-        if rng.random() < 0.12:  # more than in the evaluation: its small letters are in other words than these
+        # Short ones and small letters come more often than in the evaluation, whose variants of them are others.
+        text = rng.choice(_SHORT[skill]) if rng.random() < 0.1 else compose(rng, skill)
+        if rng.random() < 0.15:
             text = text.lower()
+        if rng.random() < 0.05:
+            text = text.removesuffix(".")
         if not is_held_out(text):
             return text
 
