@@ -27,12 +27,9 @@ describe('a sample of the held-out prompts', () => {
     ;({ replies } = await answerAll(model, prompts.prompts, greedy))
   })
 
-  // Ten prompts a row: one that is wrong by chance costs ten points. The full table is in the model card, and says that
-  // whole turns in a user's text are the weak point.
-  const floor = (name: string, goal: number) =>
-    name.includes('control token') ? 0.5 : Math.min(goal, 0.95) - 0.3
-  test.each(rowsOf(prompts))('$name', ({ name, goal, score }) => {
-    if (goal !== null) expect(score(replies)).toBeGreaterThanOrEqual(floor(name, goal))
+  // Ten prompts a row: one that is wrong by chance costs ten points. The full table is in the model card.
+  test.each(rowsOf(prompts))('$name', ({ goal, score }) => {
+    if (goal !== null) expect(score(replies)).toBeGreaterThanOrEqual(Math.min(goal, 0.95) - 0.3)
   })
 
   test('four of five are right to the last character', () => {
