@@ -2,8 +2,7 @@
 // The file: {"base": {variables}}, then one {"source", "vars"?, "text"} or {"source", "vars"?, "error"} a
 // line.
 
-#include "check.h"
-#include "jinja/jinja.h"
+#include "jinja-test-support.h"
 #include "jsonl.h"
 
 #include <cstdlib>
@@ -22,6 +21,7 @@ TEST(jinja_language_probes) {
   std::string line;
   std::getline(in, line);
   const std::string base = jsonl::Row(line).raw("base");
+  const Limits limits = jinja_test::roomy();
   size_t count = 0;
   std::string differing;
   while (std::getline(in, line)) {
@@ -32,7 +32,7 @@ TEST(jinja_language_probes) {
     std::string outcome;
     bool failed = false;
     try {
-      outcome = Template::parse(source)->render(variables, {}, now_ms).text;
+      outcome = Template::parse(source, limits)->render(variables, {}, now_ms, limits).text;
     } catch (const TemplateError& error) {
       failed = true;
       outcome = error.what();
