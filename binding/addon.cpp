@@ -2,9 +2,12 @@
 #include "backend.h"
 #include "chat-template-wrap.h"
 #include "convert.h"
+#include "gguf-reader.h"
 #include "inference-wrap.h"
+#include "model-loader.h"
 #include "model-wrap.h"
 #include "node-api.h"
+#include "settlement.h"
 
 #include <atomic>
 #include <memory>
@@ -13,12 +16,20 @@ namespace verbatim {
 
 namespace {
 
-/// initialize(folder, plugins) -> problems: loads the backends that lie beside the addon, and the plugins.
+/// initialize(folder, plugins) -> [{ path, reason }]: loads the backends that lie beside the addon, and the
+/// plugins.
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   const auto plugins = to_strings(info[1].As<Napi::Array>());
-  const auto& problems = load_backends(info[0].As<Napi::String>().Utf8Value(), plugins);
+  const auto& unusable = load_backends(info[0].As<Napi::String>().Utf8Value(), plugins);
   AddonData::shut_down_at_exit();
-  return to_js(info.Env(), problems);
+  auto array = Napi::Array::New(info.Env(), unusable.size());
+  for (uint32_t i = 0; i < unusable.size(); ++i) {
+    auto backend = Napi::Object::New(info.Env());
+    backend.Set("path", unusable[i].path);
+    backend.Set("reason", unusable[i].reason);
+    array.Set(i, backend);
+  }
+  return array;
 }
 
 /// shutdown(): to be called when the process exits. See AddonData.
@@ -85,6 +96,22 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
   return Napi::Function::New(info.Env(), [cancelled](const Napi::CallbackInfo&) { *cancelled = true; });
 }
 
+/// estimateMemory(options) -> a promise of the report.
+Napi::Value estimate_memory(const Napi::CallbackInfo& info) {
+  auto& data = AddonData::of(info.Env());
+  return settle_later<MemoryReport>(
+      info.Env(), [&data](std::function<void()> task) { data.run_in_background(std::move(task)); },
+      [options = to_load_options(info[0].As<Napi::Object>())] { return ModelLoader(options).estimate(); });
+}
+
+/// hasWholeHeader(path) -> a promise: rejected where the file is no GGUF, or ends before its header does.
+Napi::Value has_whole_header(const Napi::CallbackInfo& info) {
+  auto& data = AddonData::of(info.Env());
+  return settle_later<bool>(
+      info.Env(), [&data](std::function<void()> task) { data.run_in_background(std::move(task)); },
+      [path = info[0].As<Napi::String>().Utf8Value()] { return !GgufMetadata::read(path).raw().empty(); });
+}
+
 Napi::Object define_addon(Napi::Env env, Napi::Object exports) {
   auto* data = new AddonData(env); // owned by the environment
   env.SetInstanceData(data);
@@ -98,6 +125,8 @@ Napi::Object define_addon(Napi::Env env, Napi::Object exports) {
   exports.Set("shutdown", Napi::Function::New(env, shutdown));
   exports.Set("deliveryStatistics", Napi::Function::New(env, delivery_statistics));
   exports.Set("loadModel", Napi::Function::New(env, load_model));
+  exports.Set("hasWholeHeader", Napi::Function::New(env, has_whole_header));
+  exports.Set("estimateMemory", Napi::Function::New(env, estimate_memory));
   return exports;
 }
 

@@ -105,7 +105,15 @@ LoadOptions to_load_options(const Napi::Object& options) {
   result.threads = options.Get("threads").As<Napi::Number>().Int32Value();
   result.flash_attention =
       static_cast<llama_flash_attn_type>(options.Get("flashAttention").As<Napi::Number>().Int32Value());
-  result.kv_cache_type = kv_cache_type(text_or_empty(options, "kvCacheType"));
+  if (const auto type = text_or_empty(options, "kvCacheType"); !type.empty())
+    result.kv_cache_type = kv_cache_type(type);
+  result.devices.names = to_strings(options.Get("devices").As<Napi::Array>());
+  result.devices.single = text_or_empty(options, "splitMode") == "none";
+  result.devices.main_gpu = options.Get("mainGpu").As<Napi::Number>().Int32Value();
+  const auto shares = options.Get("tensorSplit").As<Napi::Array>();
+  for (uint32_t i = 0; i < shares.Length(); ++i)
+    result.devices.shares.push_back(shares.Get(i).As<Napi::Number>().FloatValue());
+  result.fit_memory = boolean(options, "fitMemory");
   const Napi::Value chat_template = options.Get("chatTemplate");
   if (chat_template.IsString()) result.chat_template = chat_template.As<Napi::String>().Utf8Value();
   const Napi::Value chat_template_name = options.Get("chatTemplateName");
@@ -180,17 +188,38 @@ GenerateOptions to_generate_options(const Napi::Object& request) {
   return options;
 }
 
+namespace {
+
+Napi::Value field_to_js(Napi::Env env, int64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
+
+Napi::Value field_to_js(Napi::Env env, double value) {
+  return Napi::Number::New(env, value);
+}
+
+Napi::Value field_to_js(Napi::Env env, const std::string& value) {
+  return Napi::String::New(env, value);
+}
+
+Napi::Value field_to_js(Napi::Env env, const std::vector<Error::Record>& records) {
+  auto array = Napi::Array::New(env, records.size());
+  for (uint32_t i = 0; i < records.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    for (const auto& [name, value] : records[i])
+      object.Set(name, std::visit([&](const auto& each) { return field_to_js(env, each); }, value));
+    array.Set(i, object);
+  }
+  return array;
+}
+
+} // namespace
+
 Napi::Value to_js(Napi::Env env, const Error& error) {
   auto object = Napi::Error::New(env, error.what()).Value();
   auto fields = Napi::Object::New(env);
-  for (const auto& [name, value] : error.fields()) {
-    if (const auto* integer = std::get_if<int64_t>(&value))
-      fields.Set(name, Napi::Number::New(env, static_cast<double>(*integer)));
-    else if (const auto* real = std::get_if<double>(&value))
-      fields.Set(name, Napi::Number::New(env, *real));
-    else
-      fields.Set(name, Napi::String::New(env, std::get<std::string>(value)));
-  }
+  for (const auto& [name, value] : error.fields())
+    fields.Set(name, std::visit([&](const auto& each) { return field_to_js(env, each); }, value));
   object.Set("code", Napi::String::New(env, error_code_name(error.code())));
   object.Set("fields", fields);
   return object;
@@ -230,7 +259,13 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
   for (const auto& [name, text] : info.special_tokens)
     special_tokens.Set(name, text);
   object.Set("specialTokens", special_tokens);
-  object.Set("devices", to_js(env, info.devices));
+  set_number("gpuLayers", info.memory.plan.gpu_layers);
+  object.Set("kvCacheType", ggml_type_name(info.memory.plan.kv_cache_type));
+  const auto memory = to_js(env, info.memory).As<Napi::Object>();
+  object.Set("devices", memory.Get("devices"));
+  auto attempts = Napi::Object::New(env);
+  attempts.Set("attempts", memory.Get("attempts"));
+  object.Set("memory", attempts);
   return object;
 }
 
@@ -238,11 +273,8 @@ Napi::Value to_js(Napi::Env env, const std::string& text) {
   return Napi::String::New(env, text);
 }
 
-Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts) {
-  auto array = Napi::Array::New(env, texts.size());
-  for (uint32_t i = 0; i < texts.size(); ++i)
-    array.Set(i, texts[i]);
-  return array;
+Napi::Value to_js(Napi::Env env, bool value) {
+  return Napi::Boolean::New(env, value);
 }
 
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens) {

@@ -25,10 +25,11 @@ std::vector<std::string> to_strings(const Napi::Array& array);
 /// A JavaScript Error with `code` and `fields`, which lib/errors.ts turns into the public class.
 Napi::Value to_js(Napi::Env env, const Error& error);
 Napi::Value to_js(Napi::Env env, const ModelInfo& info);
+Napi::Value to_js(Napi::Env env, const MemoryReport& report);
 Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered);
 Napi::Value to_js(Napi::Env env, const Prompt& prompt);
 Napi::Value to_js(Napi::Env env, const std::string& text);
-Napi::Value to_js(Napi::Env env, const std::vector<std::string>& texts);
+Napi::Value to_js(Napi::Env env, bool value);
 /// An Int32Array.
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
 Napi::Value to_js(Napi::Env env, const Inference::Slice& slice);

@@ -1,5 +1,6 @@
 #include "backend.h"
 
+#include "backend-plugin.h"
 #include "error.h"
 #include "log.h"
 
@@ -7,8 +8,10 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -28,36 +31,43 @@ template <typename Function> Function cpu_function(const char* name) {
       ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name));
 }
 
-/// Why the plugin cannot be used; empty when it can.
-std::string load_plugin(const std::string& path) {
-  std::string reason;
-  const LogSink keep_errors = [&](LogLevel level, const std::string& line) {
-    if (level == LogLevel::Error) reason += (reason.empty() ? "" : "; ") + line;
-  };
-  const LogScope scope(&keep_errors);
-  const auto backend = ggml_backend_load(path.c_str());
-  if (backend && ggml_backend_reg_dev_count(backend) > 0) return "";
-  if (reason.empty()) reason = backend ? "it finds no device" : "it is no backend of this llama.cpp";
-  return reason;
+/// The library of CUDA's backend beside the addon, if there is one. ggml passes over it silently where it
+/// does not load.
+std::optional<UnusableBackend> unusable_cuda(const std::string& folder, const std::string& log) {
+  for (const char* name : {"/libggml-cuda.so", "/ggml-cuda.dll"}) {
+    const std::string path = folder + name;
+    if (!std::filesystem::exists(path)) continue;
+    const bool loaded = ggml_backend_reg_by_name("CUDA") != nullptr;
+    const auto problem = loaded ? plugin_problem("CUDA", log) : load_plugin(path);
+    if (!problem.empty()) return UnusableBackend{path, problem};
+  }
+  return std::nullopt;
 }
 
 } // namespace
 
-const std::vector<std::string>& load_backends(const std::string& folder,
-                                              const std::vector<std::string>& plugins) {
+const std::vector<UnusableBackend>& load_backends(const std::string& folder,
+                                                  const std::vector<std::string>& plugins) {
   static std::once_flag once;
-  static std::vector<std::string> problems;
+  static std::vector<UnusableBackend> unusable;
   std::call_once(once, [&] {
     install_log_router();
-    ggml_backend_load_all_from_path(folder.c_str());
+    std::string log;
+    const LogSink keep = keep_reasons(log);
+    {
+      const LogScope scope(&keep);
+      ggml_backend_load_all_from_path(folder.c_str());
+    }
     if (!ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU))
       throw Error(ErrorCode::Internal, "no CPU backend beside the addon in " + folder +
                                            "; the installation is incomplete, install the package anew");
+    if (auto cuda = unusable_cuda(folder, log)) unusable.push_back(std::move(*cuda));
     for (const std::string& plugin : plugins)
-      problems.push_back(load_plugin(plugin));
+      if (auto problem = load_plugin(plugin); !problem.empty())
+        unusable.push_back({plugin, std::move(problem)});
     llama_backend_init();
   });
-  return problems;
+  return unusable;
 }
 
 namespace {

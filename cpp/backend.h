@@ -8,12 +8,17 @@
 
 namespace verbatim {
 
+/// The library of a backend that cannot be used on this machine.
+struct UnusableBackend {
+  std::string path;
+  std::string reason; ///< and what to do about it
+};
+
 /// Loads the backends (CPU, CUDA, …) that lie in the folder of the addon and these plugins, and from nowhere
 /// else: ggml's own search would also look into the current directory. Once per process; later calls do
-/// nothing. Returns for each plugin why it cannot be used (no driver, no device, a library missing); empty
-/// when it can.
-const std::vector<std::string>& load_backends(const std::string& folder,
-                                              const std::vector<std::string>& plugins = {});
+/// nothing. Returns those that cannot be used (no driver, no device, a library missing).
+const std::vector<UnusableBackend>& load_backends(const std::string& folder,
+                                                  const std::vector<std::string>& plugins = {});
 
 /// How many CPU threads to compute with unless told otherwise: one per physical core the process may use, and
 /// one processor left to the rest of the process. ggml's threads wait for each other by spinning, so a single

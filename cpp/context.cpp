@@ -9,7 +9,8 @@ namespace verbatim {
 Context::Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
                  std::function<bool()> should_abort, const LogSink* log_sink)
     : model_(model), options_(options), should_abort_(std::move(should_abort)), log_sink_(log_sink),
-      threads_{std::move(threads)}, thread_count_(options.threads) {
+      thread_count_(options.threads) {
+  if (threads) threads_.push_back(std::move(threads));
   create();
 }
 
@@ -34,7 +35,10 @@ void Context::create() {
   // Layers with a sliding window get as many cells as the others: with fewer, llama.cpp would refuse batches
   // for which the scheduler has counted cells.
   params.swa_full = true;
-  params.abort_callback = [](void* self) { return static_cast<Context*>(self)->should_abort_(); };
+  params.abort_callback = [](void* data) {
+    const auto& self = *static_cast<const Context*>(data);
+    return self.abort_at_once_ || self.should_abort_();
+  };
   params.abort_callback_data = this;
 
   // The reason is only ever in the log.
@@ -57,7 +61,26 @@ void Context::create() {
                     (memory ? "; use a smaller cacheSize, contextSize or kvCacheType" : ""),
                 memory ? Error::Fields{} : Error::Fields{{"path", "options"}});
   }
-  attach_threads();
+  if (!threads_.empty()) attach_threads();
+}
+
+void Context::warm_up(bool on_gpu) {
+  const auto most = static_cast<uint32_t>(llama_model_n_ctx_train(model_));
+  const LogScope log_scope(log_sink_);
+  for (const uint32_t size : {std::min({options_.batch_tokens, cells(), most}), 1U}) {
+    std::vector<BatchToken> batch;
+    for (uint32_t i = 0; i < size; ++i)
+      batch.push_back({0, static_cast<int32_t>(i), 0, i + 1 == size});
+    // The CPU's backend allocates before it computes the first node, and asks after it.
+    abort_at_once_ = !on_gpu && size > 1;
+    const auto status = decode(batch);
+    const bool aborted = status == DecodeStatus::Aborted; // as wanted, or because the load was cancelled
+    abort_at_once_ = false;
+    clear_all();
+    if (status != DecodeStatus::Ok && !aborted)
+      throw Error(ErrorCode::OutOfMemory,
+                  "llama.cpp has loaded the model, but cannot compute a batch of " + std::to_string(size));
+  }
 }
 
 void Context::attach_threads() {

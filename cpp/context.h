@@ -27,7 +27,8 @@ class Context : public Decoder {
  public:
   /// `should_abort` is asked while a batch is computed (by the CPU backend only).
   /// Throws Error OutOfMemory, or InvalidOption for what this model cannot do.
-  /// Contexts may share their CPU threads if no two of them compute at the same time.
+  /// Contexts may share their CPU threads if no two of them compute at the same time; one that never computes
+  /// needs none.
   Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
           std::function<bool()> should_abort, const LogSink* log_sink);
   ~Context() override;
@@ -43,7 +44,12 @@ class Context : public Decoder {
   bool restore(int32_t sequence, std::span<const uint8_t> data) override;
   bool rebuild() override;
 
+  /// Has everything allocated that the first requests would: computes one token, and a full batch; of that,
+  /// where only the CPU computes, no more than its beginning. Throws Error OutOfMemory.
+  void warm_up(bool on_gpu);
+
   uint32_t cells() const { return llama_n_ctx(context_.get()); }
+  const llama_context* get() const { return context_.get(); }
 
  private:
   struct Free {
@@ -55,6 +61,7 @@ class Context : public Decoder {
   llama_model* const model_;
   const ContextOptions options_;
   const std::function<bool()> should_abort_;
+  bool abort_at_once_ = false;
   const LogSink* const log_sink_;
   /// One of each size that was asked for: the workers of a pool spin while others of it compute. They outlive
   /// the context that uses them.

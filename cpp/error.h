@@ -37,7 +37,9 @@ const char* error_code_name(ErrorCode code);
 /// A typed failure: what happened (message), which kind (code), and facts a program can act on (fields).
 class Error : public std::runtime_error {
  public:
-  using Value = std::variant<int64_t, double, std::string>;
+  using Scalar = std::variant<int64_t, double, std::string>;
+  using Record = std::vector<std::pair<std::string, Scalar>>;
+  using Value = std::variant<int64_t, double, std::string, std::vector<Record>>;
   using Fields = std::vector<std::pair<std::string, Value>>;
 
   Error(ErrorCode code, const std::string& message, Fields fields = {})

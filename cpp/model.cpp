@@ -1,9 +1,7 @@
 #include "model.h"
 
-#include "gguf-check.h"
-#include "gguf-reader.h"
 #include "memory-kind.h"
-#include "sha256.h"
+#include "model-loader.h"
 
 #include <algorithm>
 #include <cstring>
@@ -16,10 +14,6 @@ namespace verbatim {
 
 namespace {
 
-constexpr uint32_t default_context_limit = 8192;
-// One decode computes at most this many tokens: large enough to keep the processor busy, small enough
-// that running streams are not held up for long by somebody else's prompt.
-constexpr uint32_t batch_tokens = 512;
 // Those of reproducible requests are smaller, because nobody may share them: others wait meanwhile.
 constexpr uint32_t reproducible_batch_tokens = 128;
 constexpr size_t pool_threads = 2;
@@ -33,82 +27,29 @@ std::optional<std::string> metadata(const llama_model* model, const std::string&
   return value;
 }
 
-/// Turns the reason that llama.cpp only logs into a kind of error.
-ErrorCode classify(const std::string& log) {
-  const auto says = [&](const char* text) { return log.find(text) != std::string::npos; };
-  if (says("failed to allocate") || says("unable to allocate") || says("out of memory"))
-    return ErrorCode::OutOfMemory;
-  if (says("unknown model architecture") || says("unsupported model architecture"))
-    return ErrorCode::ModelUnsupported;
-  if (says("not within the file bounds") || says("corrupted or incomplete")) return ErrorCode::ModelTruncated;
-  return ErrorCode::ModelInvalid;
-}
-
 } // namespace
 
 std::shared_ptr<Model> Model::load(LoadOptions options, const Progress& progress,
                                    const std::atomic<bool>& cancelled) {
   std::shared_ptr<Model> model(new Model);
   model->options_ = std::move(options);
-  model->load_weights(progress, cancelled);
+  ModelLoader loader(model->options_);
+  auto loaded = loader.load(progress, cancelled, [self = model.get(), &cancelled] {
+    return self->engine_ ? self->engine_->should_abort() : cancelled.load();
+  });
+  model->weights_ = std::move(loaded.weights);
+  model->threads_ = std::move(loaded.threads);
+  model->context_ = std::move(loaded.context);
+  model->info_.memory = loader.report();
+  model->info_.metadata_sha256 = loader.metadata_sha256();
   model->read_metadata();
-  if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
-  model->create_engine();
+  model->create_engine(loaded.context_options);
   progress(1);
   return model;
 }
 
 Model::~Model() {
   shutdown();
-}
-
-void Model::load_weights(const Progress& progress, const std::atomic<bool>& cancelled) {
-  if (options_.gpu_layers > 0 && !llama_supports_gpu_offload())
-    throw Error(ErrorCode::InvalidOption,
-                "gpuLayers is " + std::to_string(options_.gpu_layers) +
-                    ", but there is no GPU that this build can use; leave it out, or install or build the "
-                    "backend of the GPU",
-                {{"path", "gpuLayers"}});
-  {
-    const auto metadata = GgufMetadata::read(options_.path);
-    check_gguf(metadata);
-    info_.metadata_sha256 = sha256(metadata.raw());
-  }
-
-  struct Watch {
-    const Progress& progress;
-    const std::atomic<bool>& cancelled;
-  } watch{progress, cancelled};
-  auto params = llama_model_default_params();
-  params.n_gpu_layers = options_.gpu_layers;
-  params.load_mode = LLAMA_LOAD_MODE_MMAP;
-  params.progress_callback = [](float fraction, void* data) {
-    const auto& watch = *static_cast<const Watch*>(data);
-    // 1 is reported when the context exists too.
-    watch.progress(std::min(0.99, static_cast<double>(fraction)));
-    return !watch.cancelled.load(std::memory_order_relaxed);
-  };
-  params.progress_callback_user_data = &watch;
-
-  std::string errors;
-  const LogSink sink = [&](LogLevel level, const std::string& line) {
-    if (level == LogLevel::Error) errors += (errors.empty() ? "" : "; ") + line;
-    if (options_.on_log) options_.on_log(level, line);
-  };
-  try {
-    const LogScope log_scope(&sink);
-    weights_.reset(llama_model_load_from_file(options_.path.c_str(), params));
-  } catch (const std::exception& error) {
-    errors += error.what();
-  }
-  if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
-  if (!weights_)
-    throw Error(classify(errors), "llama.cpp could not load " + options_.path + ": " + errors,
-                {{"path", options_.path}});
-  if (!llama_model_has_decoder(weights_.get()) || llama_model_has_encoder(weights_.get()))
-    throw Error(ErrorCode::ModelUnsupported,
-                options_.path + " is not a decoder-only language model; it cannot answer messages",
-                {{"path", options_.path}});
 }
 
 void Model::read_metadata() {
@@ -169,52 +110,19 @@ void Model::read_metadata() {
   }
 }
 
-void Model::create_engine() {
-  const auto check = [](bool condition, const char* option, const std::string& message) {
-    if (!condition) throw Error(ErrorCode::InvalidOption, message, {{"path", option}});
-  };
-  const uint32_t trained = info_.trained_context_size;
-  const uint32_t context_size =
-      options_.context_size ? options_.context_size : std::min(trained, default_context_limit);
-  check(context_size <= trained, "contextSize",
-        "contextSize " + std::to_string(context_size) + " exceeds the " + std::to_string(trained) +
-            " tokens this model was trained for");
-  const uint32_t cache_size = options_.cache_size ? options_.cache_size : context_size;
-  check(cache_size >= context_size, "cacheSize",
-        "cacheSize " + std::to_string(cache_size) + " is smaller than contextSize " +
-            std::to_string(context_size) + ": a single request of full length would not fit");
-
-  info_.threads = options_.threads ? options_.threads : default_threads();
-  info_.context_size = context_size;
+void Model::create_engine(const ContextOptions& context) {
+  info_.threads = context.threads;
+  info_.context_size = info_.memory.context_size;
+  info_.cache_size = context_->cells(); // llama.cpp rounds up
   info_.max_sequences = options_.max_sequences;
-  info_.batch_size = std::max(batch_tokens, options_.max_sequences);
+  info_.max_queue = options_.max_queue;
+  info_.batch_size = context.batch_tokens;
 
   info_.no_prefix_sharing = why_not_shareable(weights_.get());
   PrefixCache::Limits cache;
   cache.running = static_cast<int32_t>(options_.max_sequences);
   cache.sharing = !info_.no_prefix_sharing;
-  info_.max_queue = options_.max_queue;
-
-  ContextOptions context;
-  context.cells = cache_size;
-  context.sequences = static_cast<uint32_t>(cache.ids());
-  context.batch_tokens = info_.batch_size;
-  context.threads = info_.threads;
-  context.flash_attention = options_.flash_attention;
-  context.kv_cache_type = options_.kv_cache_type;
-  threads_ = std::make_shared<ThreadPool>(info_.threads);
   const auto should_abort = [this] { return engine_->should_abort(); };
-  context_ = std::make_unique<Context>(weights_.get(), context, threads_, should_abort, &options_.on_log);
-  info_.cache_size = context_->cells(); // llama.cpp rounds up
-
-  bool uses_gpu = false;
-  for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    const auto device = ggml_backend_dev_get(i);
-    const bool is_cpu = ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
-    if (!is_cpu && options_.gpu_layers == 0) continue;
-    uses_gpu = uses_gpu || !is_cpu;
-    info_.devices.emplace_back(ggml_backend_dev_description(device));
-  }
 
   Engine::Options engine;
   size_cache(cache);
@@ -223,18 +131,18 @@ void Model::create_engine() {
   engine.shared.recurrent = engine.reproducible.recurrent = has_recurrent_state(weights_.get());
 
   ContextOptions alone = context;
-  alone.cells = context_size;
+  alone.cells = info_.context_size;
   alone.sequences = 1;
   alone.batch_tokens = reproducible_batch_tokens;
   engine.reproducible.limits = {
-      {.running = 1, .cells = context_size, .sharing = false}, alone.batch_tokens, 1};
+      {.running = 1, .cells = info_.context_size, .sharing = false}, alone.batch_tokens, 1};
   engine.reproducible.fixed_batches = true;
   engine.make_reproducible = [this, alone, should_abort] {
     return std::make_unique<Context>(weights_.get(), alone, threads_, should_abort, &options_.on_log);
   };
-  if (cache.sharing && !uses_gpu) {
+  if (cache.sharing && info_.memory.devices.size() == 1) { // the CPU alone
     PrefillLane::Options lane;
-    lane.batch_tokens = batch_tokens;
+    lane.batch_tokens = context.batch_tokens;
     lane.threads = info_.threads;
     lane.threads_beside = std::max(1, info_.threads / 2);
     engine.shared.threads_beside = std::max(1, info_.threads - lane.threads_beside);
@@ -242,7 +150,6 @@ void Model::create_engine() {
       ContextOptions aside = context;
       aside.cells = static_cast<uint32_t>(cells);
       aside.sequences = 2;
-      aside.batch_tokens = batch_tokens;
       const auto threads = std::make_shared<ThreadPool>(aside.threads);
       return std::make_unique<Context>(weights_.get(), aside, threads, std::move(abort), &options_.on_log);
     };
@@ -256,8 +163,8 @@ void Model::size_cache(PrefixCache::Limits& limits) {
   limits.cells = info_.cache_size;
   if (!limits.sharing) return;
   // Every step reads the weights, and the idle cells as well: those may take 1/64 of the time.
-  const size_t cheap =
-      info_.size_bytes / 64 / std::max<size_t>(1, cell_bytes(weights_.get(), options_.kv_cache_type));
+  const size_t cheap = info_.size_bytes / 64 /
+                       std::max<size_t>(1, cell_bytes(weights_.get(), info_.memory.plan.kv_cache_type));
   limits.saved_tokens = options_.prefix_cache_size.value_or(info_.cache_size);
   limits.idle_cells =
       std::min({limits.saved_tokens, size_t{info_.cache_size / 2}, std::max<size_t>(512, cheap)});

@@ -3,7 +3,8 @@
 #include "chat-template.h"
 #include "context.h"
 #include "engine.h"
-#include "log.h"
+#include "load-options.h"
+#include "memory-measure.h"
 #include "prompt-tokenizer.h"
 #include "prompt.h"
 #include "tokenizer.h"
@@ -21,25 +22,6 @@
 
 namespace verbatim {
 
-struct LoadOptions {
-  std::string path;
-  uint32_t context_size = 0;  ///< most tokens of one request; 0: the trained length, at most 8192
-  uint32_t cache_size = 0;    ///< KV cells shared by all requests; 0: context_size
-  uint32_t max_sequences = 8; ///< requests running at once
-  uint32_t max_queue = 1000;  ///< requests waiting beside them; further ones fail
-  /// Tokens of finished requests that are kept for later ones; none: cache_size
-  std::optional<uint32_t> prefix_cache_size;
-  int32_t gpu_layers = -1; ///< negative: all
-  int32_t threads = 0;     ///< 0: default_threads()
-  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
-  ggml_type kv_cache_type = GGML_TYPE_F16;
-  std::optional<std::string> chat_template;      ///< instead of the model's own
-  std::optional<std::string> chat_template_name; ///< one of the model's named templates, such as tool_use
-  /// Replaces (or, without a value, removes) special tokens as the template sees them.
-  std::vector<std::pair<std::string, std::optional<std::string>>> special_tokens;
-  LogSink on_log;
-};
-
 struct ModelInfo {
   std::string path, description, architecture;
   std::optional<std::string> name;
@@ -52,7 +34,7 @@ struct ModelInfo {
   std::optional<std::string> chat_template;
   std::string metadata_sha256; ///< of everything in the file before the weights
   SpecialTokenTexts special_tokens;
-  std::vector<std::string> devices;
+  MemoryReport memory; ///< what it takes, and how that was found
 };
 
 /// A loaded model: weights, context, engine thread, and the pool that renders and tokenizes.
@@ -89,20 +71,15 @@ class Model {
 
  private:
   Model() = default;
-  void load_weights(const Progress& progress, const std::atomic<bool>& cancelled);
   void read_metadata();
-  void create_engine();
+  void create_engine(const ContextOptions& context);
   void size_cache(PrefixCache::Limits& limits);
   void start(const std::shared_ptr<Inference>& inference, const RenderInput& input,
              const ControlTokenPolicy& policy, const GenerateOptions& options);
 
-  struct Free {
-    void operator()(llama_model* model) const { llama_model_free(model); }
-  };
-
   LoadOptions options_;
   ModelInfo info_;
-  std::unique_ptr<llama_model, Free> weights_;
+  ModelWeights weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<PromptTokenizer> prompt_tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;

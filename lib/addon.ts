@@ -7,7 +7,7 @@ import { type InstalledPackage, installedPackage } from './package-root.js'
 
 interface OpenedAddon {
   readonly addon: NativeAddon
-  readonly unusablePlugins: readonly AddonLoadAttempt[]
+  readonly unusableBackends: readonly AddonLoadAttempt[]
 }
 
 let opened: OpenedAddon | undefined
@@ -32,10 +32,10 @@ export function loadAddon(): NativeAddon {
   return opened.addon
 }
 
-/** The plugins that are installed but do not work on this machine, and why. */
-export function unusablePlugins(): readonly AddonLoadAttempt[] {
+/** The backends that are installed but do not work on this machine, and why. */
+export function unusableBackends(): readonly AddonLoadAttempt[] {
   opened ??= openAddon()
-  return opened.unusablePlugins
+  return opened.unusableBackends
 }
 
 function openAddon(): OpenedAddon {
@@ -54,11 +54,10 @@ function openAddon(): OpenedAddon {
       const addon = own.require(path) as NativeAddon
       if (addon.version !== own.version)
         throw new Error(`it is of version ${addon.version}, this is verbatim-llama ${own.version}`)
-      const reasons = addon.initialize(dirname(path), plugins)
+      const unusable = addon.initialize(dirname(path), plugins)
       // process.exit() destroys what the engine's threads still use, and tells native code too late.
       process.once('exit', () => addon.shutdown())
-      const results = plugins.map((plugin, i) => ({ path: plugin, reason: reasons[i] ?? '' }))
-      return { addon, unusablePlugins: results.filter(({ reason }) => reason !== '') }
+      return { addon, unusableBackends: Object.freeze(unusable.map((backend) => Object.freeze(backend))) }
     })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)

@@ -48,12 +48,14 @@ function resolveIfInstalled(own: InstalledPackage, file: string): string | undef
 
 export type Log = (level: LogEntry['level'], message: string) => void
 
+let reported = false
+
 /**
- * A plugin that is installed but does not work here: who counts on a GPU is told, others may like to know.
+ * A backend that is installed but does not work here: who counts on a GPU is told, others may like to know, once.
  *
  * @throws AddonLoadError
  */
-export function reportUnusablePlugins(
+export function reportUnusableBackends(
   unusable: readonly AddonLoadAttempt[],
   gpuLayers: number | 'auto',
   log: Log | null,
@@ -61,10 +63,12 @@ export function reportUnusablePlugins(
   if (unusable.length === 0) return
   if (gpuLayers !== 'auto' && gpuLayers > 0)
     throw new AddonLoadError(unusable, {
-      remedy: 'Install what the package asks for, or leave gpuLayers out: then the CPU computes.',
+      remedy: 'Mend it as it says below, or leave gpuLayers out: then the CPU computes.',
     })
+  if (!log || reported || gpuLayers === 0) return
+  reported = true
   // Not before loadModel has returned.
   queueMicrotask(() => {
-    for (const { path, reason } of unusable) log?.('warn', `${path} cannot be used: ${reason}`)
+    for (const { path, reason } of unusable) log('warn', `${path} cannot be used: ${reason}`)
   })
 }

@@ -1,3 +1,4 @@
+import type { DeviceShortage, FittingOptions } from './memory-types.js'
 import type { PartialInferenceResult } from './types.js'
 
 /**
@@ -159,19 +160,27 @@ export class ModelLoadError extends VerbatimError {
   }
 }
 
+interface OutOfMemoryErrorFields {
+  readonly neededBytes?: number | undefined
+  readonly devices?: readonly DeviceShortage[]
+  readonly wouldFit?: FittingOptions | undefined
+}
+
 /** There is not enough memory (of the machine or of the GPU) for the model, its cache or this request. */
 export class OutOfMemoryError extends VerbatimError {
   declare readonly code: 'OUT_OF_MEMORY'
   /** How many bytes were asked for, where that is known. */
   readonly neededBytes: number | undefined
+  /** What is needed of each device and what there is, where a model was to be loaded; else empty. */
+  readonly devices: readonly DeviceShortage[]
+  /** With `onOutOfMemory: 'throw'`: what would fit, if anything would. */
+  readonly wouldFit: FittingOptions | undefined
 
-  constructor(
-    message: string,
-    fields: { readonly neededBytes?: number | undefined } = {},
-    options?: VerbatimErrorOptions,
-  ) {
+  constructor(message: string, fields: OutOfMemoryErrorFields = {}, options?: VerbatimErrorOptions) {
     super('OUT_OF_MEMORY', message, options)
     this.neededBytes = fields.neededBytes
+    this.devices = fields.devices ?? []
+    this.wouldFit = fields.wouldFit
   }
 }
 

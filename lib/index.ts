@@ -7,5 +7,6 @@
 export { ChatTemplate } from './chat-template.js'
 export * from './errors.js'
 export { Inference } from './inference.js'
+export { estimateMemory } from './memory.js'
 export { generateInference, loadModel, Model, verifyReceipt } from './model.js'
 export type * from './types.js'

@@ -1,21 +1,19 @@
-import { totalmem } from 'node:os'
-import { loadAddon, unusablePlugins } from './addon.js'
-import { type Log, reportUnusablePlugins } from './backend-plugins.js'
+import { loadAddon, unusableBackends } from './addon.js'
+import { type Log, reportUnusableBackends } from './backend-plugins.js'
 import { ChatTemplate } from './chat-template.js'
-import { CancelledError, DisposedError, InvalidOptionError, OutOfMemoryError } from './errors.js'
+import { CancelledError, DisposedError, InvalidOptionError } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
+import { type CheckedLoadOptions, readLoadOptions, readModelPath } from './load-options.js'
 import { toNumbers } from './logprobs.js'
+import { nativeMemoryOptions, requireMemory } from './memory.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
 import { fromNative, type NativeError } from './native-error.js'
 import {
-  type CheckedLoadOptions,
   type CheckedModelGenerateOptions,
   type CheckedRenderOptions,
   readGenerateOptions,
-  readLoadOptions,
   readMessages,
   readModelGenerateOptions,
-  readModelPath,
   readRenderOptions,
   readText,
   readTokenIds,
@@ -62,7 +60,7 @@ export class Model implements AsyncDisposable {
   constructor(key: typeof makeModel, native: NativeModel) {
     if (key !== makeModel) throw new TypeError('Models are made by loadModel().')
     this.#native = native
-    this.info = Object.freeze(native.info())
+    this.info = Object.freeze({ ...native.info(), unusableBackends: unusableBackends() })
   }
 
   /**
@@ -225,23 +223,9 @@ export function generateInference(messages: Messages, options: GenerateOptions):
 export async function loadModel(path: string, options?: LoadModelOptions): Promise<Model> {
   const checkedPath = readModelPath(path)
   const checked = readLoadOptions(options)
-  requireMemory(Math.max(checked.cacheSize ?? 0, checked.contextSize ?? 0))
+  requireMemory(checked)
   if (checked.signal?.aborted) throw checked.signal.reason
   return startLoading(checkedPath, checked)
-}
-
-/** What the engine notes about each cell of the cache (llama_kv_cells), besides keys and values. */
-const CELL_BYTES = 52
-
-/** Refuses what no machine like this can hold: the engine would touch page after page until the system kills it. */
-function requireMemory(cells: number): void {
-  const neededBytes = cells * CELL_BYTES
-  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
-  if (neededBytes <= memory) return
-  throw new OutOfMemoryError(
-    `A cache of ${cells} cells needs more than ${neededBytes} bytes, but there are ${memory} bytes of memory. Use a smaller cacheSize or contextSize.`,
-    { neededBytes },
-  )
 }
 
 /**
@@ -285,21 +269,15 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
   const addon = loadAddon()
   const { signal, onProgress } = options
   const onLog = options.onLog && guarded(options.onLog)
-  reportUnusablePlugins(unusablePlugins(), options.gpuLayers, onLog)
+  reportUnusableBackends(unusableBackends(), options.gpuLayers, onLog)
   return new Promise((resolve, reject) => {
     let callbackError: { readonly error: unknown } | undefined
     const cancel = addon.loadModel(
       {
-        path,
-        contextSize: options.contextSize ?? 0,
-        cacheSize: options.cacheSize ?? 0,
-        maxSequences: options.maxSequences,
+        ...nativeMemoryOptions(path, options),
         maxQueue: options.maxQueue,
         prefixCacheSize: options.prefixCacheSize ?? -1,
-        gpuLayers: options.gpuLayers === 'auto' ? -1 : options.gpuLayers,
         threads: options.threads ?? 0,
-        flashAttention: options.flashAttention === 'auto' ? -1 : options.flashAttention ? 1 : 0,
-        kvCacheType: options.kvCacheType,
         chatTemplate: options.chatTemplate,
         chatTemplateName: options.chatTemplateName,
         specialTokens: options.specialTokens,

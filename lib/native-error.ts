@@ -18,26 +18,34 @@ import {
   type VerbatimError,
   type VerbatimErrorOptions,
 } from './errors.js'
+import type { DeviceShortage, FittingOptions } from './memory-types.js'
 
 /** A failure as the native side reports it: `fields` are in snake_case, such as `prompt_tokens`. */
 export interface NativeError {
   readonly code: string
   readonly message: string
-  readonly fields: Readonly<Record<string, string | number>>
+  readonly fields: Readonly<Record<string, NativeField>>
 }
+
+type NativeRecord = Readonly<Record<string, string | number>>
+type NativeField = string | number | readonly NativeRecord[]
 
 /** Takes typed fields out of a native error; what nobody takes becomes `details`. */
 class NativeFields {
-  readonly #rest: Map<string, string | number>
+  readonly #rest: Map<string, NativeField>
 
   constructor(fields: NativeError['fields']) {
     this.#rest = new Map(Object.entries(fields))
   }
 
-  any(name: string): string | number | undefined {
+  any(name: string): NativeField | undefined {
     const value = this.#rest.get(name)
     this.#rest.delete(name)
     return value
+  }
+
+  records(name: string): readonly NativeRecord[] {
+    return Array.isArray(this.#rest.get(name)) ? (this.any(name) as NativeRecord[]) : []
   }
 
   number(name: string): number | undefined {
@@ -52,7 +60,10 @@ class NativeFields {
     if (this.#rest.size === 0) return {}
     const camelCase = (name: string) =>
       name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-    return { details: Object.fromEntries([...this.#rest].map(([name, value]) => [camelCase(name), value])) }
+    const rest = [...this.#rest].filter(
+      (field): field is [string, string | number] => !Array.isArray(field[1]),
+    )
+    return { details: Object.fromEntries(rest.map(([name, value]) => [camelCase(name), value])) }
   }
 }
 
@@ -86,7 +97,15 @@ export function fromNative(error: NativeError): VerbatimError {
       return new ModelLoadError(code, message, known, fields.rest())
     }
     case 'OUT_OF_MEMORY':
-      return new OutOfMemoryError(message, { neededBytes: fields.number('needed_bytes') }, fields.rest())
+      return new OutOfMemoryError(
+        message,
+        {
+          neededBytes: fields.number('needed_bytes'),
+          devices: fields.records('devices') as unknown as readonly DeviceShortage[],
+          wouldFit: fields.records('would_fit')[0] as unknown as FittingOptions | undefined,
+        },
+        fields.rest(),
+      )
     case 'NO_CHAT_TEMPLATE':
       return new NoChatTemplateError(message, fields.rest())
     case 'TEMPLATE_SYNTAX':
@@ -99,7 +118,11 @@ export function fromNative(error: NativeError): VerbatimError {
       return new TemplateError(code, message, known, fields.rest())
     }
     case 'TEMPLATE_LIMIT':
-      return new TemplateLimitError(message, { limit: fields.any('limit') }, fields.rest())
+      return new TemplateLimitError(
+        message,
+        { limit: fields.number('limit') ?? fields.text('limit') },
+        fields.rest(),
+      )
     case 'TOKENIZE_FAILED':
       return new TokenizeError(message, fields.rest())
     case 'CONTEXT_OVERFLOW': {

@@ -1,6 +1,15 @@
 // What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
+import type { AddonLoadAttempt } from './errors.js'
 import type { NativeError } from './native-error.js'
-import type { FinishReason, ModelInfo, ModelLoad, RenderedText, Timings, Usage } from './types.js'
+import type {
+  FinishReason,
+  MemoryEstimate,
+  ModelInfo,
+  ModelLoad,
+  RenderedText,
+  Timings,
+  Usage,
+} from './types.js'
 
 export interface NativeAddon {
   readonly version: string
@@ -11,9 +20,9 @@ export interface NativeAddon {
   ) => NativeChatTemplate
   /**
    * Loads the compute backends that lie in this folder, and these plugins. Once per process: later calls do nothing.
-   * Returns for each plugin why it cannot be used; '' when it can.
+   * Returns those that cannot be used.
    */
-  initialize(folder: string, plugins: readonly string[]): readonly string[]
+  initialize(folder: string, plugins: readonly string[]): readonly AddonLoadAttempt[]
   /** Ends everything of this environment at once and for good: for the exit of the process. */
   shutdown(): void
   /** How often, and for how long at most, what came from other threads held this one; since the last call. */
@@ -25,6 +34,9 @@ export interface NativeAddon {
     onLog: ((level: 'debug' | 'info' | 'warn' | 'error', line: string) => void) | null,
     onDone: (error: NativeError | null, model: NativeModel) => void,
   ): () => void
+  estimateMemory(options: NativeMemoryOptions): Promise<MemoryEstimate>
+  /** Whether a file has all of a GGUF's header. Rejects with `MODEL_TRUNCATED` where it ends too early. */
+  hasWholeHeader(path: string): Promise<boolean>
 }
 
 export interface NativeChatTemplate {
@@ -36,23 +48,35 @@ export interface NativeChatTemplate {
   ): Promise<RenderedText>
 }
 
-export interface NativeLoadOptions {
+export interface NativeMemoryOptions {
   readonly path: string
   /** 0: chosen by the engine. */
   readonly contextSize: number
   /** 0: chosen by the engine. */
   readonly cacheSize: number
   readonly maxSequences: number
+  /** Negative: as many as fit. */
+  readonly gpuLayers: number
+  /** Empty: all. */
+  readonly devices: readonly string[]
+  readonly splitMode: 'layer' | 'none'
+  readonly mainGpu: number
+  /** Empty: by free memory. */
+  readonly tensorSplit: readonly number[]
+  /** -1: chosen by the engine. */
+  readonly flashAttention: -1 | 0 | 1
+  /** Null: chosen by the engine. */
+  readonly kvCacheType: string | null
+  /** Whether smaller plans are tried. */
+  readonly fitMemory: boolean
+}
+
+export interface NativeLoadOptions extends NativeMemoryOptions {
   readonly maxQueue: number
   /** Negative: chosen by the engine. */
   readonly prefixCacheSize: number
-  /** Negative: all. */
-  readonly gpuLayers: number
   /** 0: chosen by the engine. */
   readonly threads: number
-  /** -1: chosen by the engine. */
-  readonly flashAttention: -1 | 0 | 1
-  readonly kvCacheType: string
   readonly chatTemplate: string | null
   readonly chatTemplateName: string | null
   readonly specialTokens: Readonly<Record<string, string | null>>
@@ -91,7 +115,7 @@ export interface NativeGenerateRequest extends NativeRenderRequest {
 }
 
 export interface NativeModel {
-  info(): ModelInfo
+  info(): Omit<ModelInfo, 'unusableBackends'>
   load(): ModelLoad
   /** `onNews`: see {@link NativeInference.take}; its last call is when the run has finished. */
   generate(request: NativeGenerateRequest, onNews: () => void): NativeInference

@@ -2,19 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { types } from 'node:util'
 import { invalidMessages, invalidOption, reading } from './json-shape.js'
 import { type JsonShape, readJsonText, toJsonText } from './json-text.js'
+import type { SpecialTokens } from './load-options.js'
+import { specialTokens } from './load-options.js'
 import { LOGPROBS_RANGE, NUMBER_OPTIONS, SEED_RANGE } from './number-options.js'
 import { checkWellFormed, MAX_INT32, OptionBag, wrongValue } from './option-bag.js'
-import type {
-  GenerateOptions,
-  KvCacheType,
-  LoadModelOptions,
-  LogEntry,
-  ModelGenerateOptions,
-  RenderOptions,
-  SpecialTokenName,
-  TemplateRenderOptions,
-  TokenizeOptions,
-} from './types.js'
+import {
+  bag,
+  GENERATE_OPTIONS,
+  MODEL_GENERATE_OPTIONS,
+  RENDER_OPTIONS,
+  TEMPLATE_RENDER_OPTIONS,
+  TOKENIZE_OPTIONS,
+} from './option-names.js'
 
 /** Render options, checked and copied. */
 export interface CheckedRenderOptions {
@@ -58,117 +57,8 @@ export interface CheckedGenerateOptions extends CheckedModelGenerateOptions {
   readonly model: object
 }
 
-/** Load options, checked and copied. Null where the engine chooses. */
-export interface CheckedLoadOptions {
-  readonly contextSize: number | null
-  readonly cacheSize: number | null
-  readonly maxSequences: number
-  readonly maxQueue: number
-  readonly prefixCacheSize: number | null
-  readonly gpuLayers: number | 'auto'
-  readonly threads: number | null
-  readonly flashAttention: boolean | 'auto'
-  readonly kvCacheType: KvCacheType
-  readonly chatTemplate: string | null
-  /** The name of a template in the file; null for its own, or for `chatTemplate`. */
-  readonly chatTemplateName: string | null
-  /** Only the tokens that were given; null stands for "no such token". */
-  readonly specialTokens: Readonly<Partial<Record<SpecialTokenName, string | null>>>
-  readonly signal: AbortSignal | null
-  readonly onProgress: ((fraction: number) => void) | null
-  readonly onLog: ((entry: LogEntry) => void) | null
-}
-
-/** Every name of an interface, and the compiler sees to it that none is missing or made up. */
-function namesOf<T>(names: Record<keyof T, true>): readonly string[] {
-  return Object.keys(names)
-}
-
-const RENDER_NAMES = {
-  tools: true,
-  documents: true,
-  templateVariables: true,
-  addGenerationPrompt: true,
-  now: true,
-  controlTokens: true,
-} as const
-const RENDER_OPTIONS = namesOf<RenderOptions>(RENDER_NAMES)
-const MODEL_GENERATE_NAMES = {
-  ...RENDER_NAMES,
-  maxTokens: true,
-  temperature: true,
-  topP: true,
-  topK: true,
-  minP: true,
-  repetitionPenalty: true,
-  presencePenalty: true,
-  frequencyPenalty: true,
-  seed: true,
-  stop: true,
-  signal: true,
-  logprobs: true,
-  ignoreEndOfSequence: true,
-  reproducible: true,
-  speculative: true,
-} as const
-/** The names of all options of `model.generateInference`. */
-export const MODEL_GENERATE_OPTIONS = namesOf<ModelGenerateOptions>(MODEL_GENERATE_NAMES)
-const GENERATE_OPTIONS = namesOf<GenerateOptions>({ ...MODEL_GENERATE_NAMES, model: true })
-const LOAD_OPTIONS = namesOf<LoadModelOptions>({
-  contextSize: true,
-  cacheSize: true,
-  maxSequences: true,
-  maxQueue: true,
-  prefixCacheSize: true,
-  gpuLayers: true,
-  threads: true,
-  flashAttention: true,
-  kvCacheType: true,
-  chatTemplate: true,
-  specialTokens: true,
-  signal: true,
-  onProgress: true,
-  onLog: true,
-})
-const TEMPLATE_RENDER_OPTIONS = namesOf<TemplateRenderOptions>({ now: true, specialTokens: true })
-const TOKENIZE_OPTIONS = namesOf<TokenizeOptions>({ controlTokens: true })
-const SPECIAL_TOKENS = namesOf<Record<SpecialTokenName, unknown>>({
-  bos_token: true,
-  eos_token: true,
-  unk_token: true,
-  sep_token: true,
-  pad_token: true,
-  cls_token: true,
-  mask_token: true,
-})
-const KV_CACHE_TYPES: readonly KvCacheType[] = [
-  'f32',
-  'f16',
-  'bf16',
-  'q8_0',
-  'q5_1',
-  'q5_0',
-  'q4_1',
-  'q4_0',
-  'iq4_nl',
-]
-
 /** How many texts `stop` can hold. */
 export const MAX_STOP_TEXTS = 16
-
-/** An option given to the wrong function is better sent on than called unknown. */
-function otherFunction(own: readonly string[]): (name: string) => string | undefined {
-  return (name) => {
-    if (own !== LOAD_OPTIONS && LOAD_OPTIONS.includes(name)) return 'It is an option of loadModel.'
-    if (own !== GENERATE_OPTIONS && GENERATE_OPTIONS.includes(name))
-      return 'It is an option of generateInference.'
-    return undefined
-  }
-}
-
-function bag(options: unknown, names: readonly string[]): OptionBag {
-  return new OptionBag(options, 'options', names, '', otherFunction(names))
-}
 
 /**
  * Checks the messages and copies them as JSON text: an array of at least one object with a string `role`, or JSON
@@ -240,43 +130,6 @@ function generateOptions(given: OptionBag): CheckedModelGenerateOptions {
 function sampling(given: OptionBag, name: keyof typeof NUMBER_OPTIONS): number {
   const { range, fallback } = NUMBER_OPTIONS[name]
   return given.number(name, fallback, range)
-}
-
-/**
- * Checks and copies the options of `loadModel`.
- *
- * @throws InvalidOptionError naming the option and what it takes
- */
-export function readLoadOptions(options: unknown): CheckedLoadOptions {
-  const given = bag(options, LOAD_OPTIONS)
-  return Object.freeze({
-    contextSize: given.number('contextSize', null, { integer: true, min: 16, max: MAX_INT32 }),
-    cacheSize: given.number('cacheSize', null, { integer: true, min: 16, max: MAX_INT32 }),
-    maxSequences: given.number('maxSequences', 8, { integer: true, min: 1, max: 240 }),
-    maxQueue: given.number('maxQueue', 1000, { integer: true, min: 0, max: MAX_INT32 }),
-    prefixCacheSize: given.number('prefixCacheSize', null, { integer: true, min: 0, max: MAX_INT32 }),
-    gpuLayers: given.numberOr('gpuLayers', 'auto', { integer: true, min: 0, max: MAX_INT32 }),
-    threads: given.number('threads', null, { integer: true, min: 1, max: 512 }),
-    flashAttention: given.oneOf<boolean | 'auto'>('flashAttention', 'auto', ['auto', true, false]),
-    kvCacheType: given.oneOf('kvCacheType', 'f16', KV_CACHE_TYPES),
-    ...chatTemplate(given),
-    specialTokens: specialTokens(given),
-    signal: given.signal('signal'),
-    onProgress: given.callback<(fraction: number) => void>('onProgress'),
-    onLog: given.callback<(entry: LogEntry) => void>('onLog'),
-  })
-}
-
-/**
- * Checks the path given to `loadModel`: a string that is not empty and has no NUL character.
- *
- * @throws InvalidOptionError
- */
-export function readModelPath(path: unknown): string {
-  if (typeof path !== 'string' || path === '') throw wrongValue('path', 'the path of a model file', path)
-  if (path.includes('\0')) throw invalidOption('path', 'contains a NUL character, which no file name can.')
-  checkWellFormed(path, 'path')
-  return path
 }
 
 /**
@@ -406,29 +259,6 @@ function stopText(value: unknown, path: string): string {
   return value
 }
 
-function chatTemplate(given: OptionBag): Pick<CheckedLoadOptions, 'chatTemplate' | 'chatTemplateName'> {
-  const value = given.get('chatTemplate')
-  if (typeof value !== 'object' || value === null)
-    return { chatTemplate: given.text('chatTemplate'), chatTemplateName: null }
-  const named = new OptionBag(value, 'chatTemplate', ['name'], 'chatTemplate.')
-  const chatTemplateName = named.text('name')
-  if (chatTemplateName === null) throw named.error('name', 'the name of a template in the model file')
-  return { chatTemplate: null, chatTemplateName }
-}
-
-function specialTokens(given: OptionBag): CheckedLoadOptions['specialTokens'] {
-  const tokens = new OptionBag(given.get('specialTokens'), 'specialTokens', SPECIAL_TOKENS, 'specialTokens.')
-  const read: Partial<Record<string, string | null>> = {}
-  for (const name of SPECIAL_TOKENS) {
-    const value = tokens.get(name)
-    if (value === undefined) continue
-    if (value !== null && typeof value !== 'string') throw tokens.error(name, 'a string or null')
-    if (value !== null) checkWellFormed(value, `specialTokens.${name}`)
-    read[name] = value
-  }
-  return Object.freeze(read)
-}
-
 /**
  * Checks the source given to `new ChatTemplate`: a string without lone surrogates.
  *
@@ -456,7 +286,7 @@ export function readTemplateVariables(variables: unknown): string {
  */
 export function readTemplateRenderOptions(options: unknown): {
   readonly nowMs: number
-  readonly specialTokens: CheckedLoadOptions['specialTokens']
+  readonly specialTokens: SpecialTokens
 } {
   const given = bag(options, TEMPLATE_RENDER_OPTIONS)
   return Object.freeze({ nowMs: nowMs(given), specialTokens: specialTokens(given) })

@@ -1,4 +1,8 @@
+import type { AddonLoadAttempt } from './errors.js'
+import type { DeviceUse, KvCacheType, MemoryAttempt, MemoryOptions } from './memory-types.js'
 import type { Model } from './model.js'
+
+export type * from './memory-types.js'
 
 /**
  * A value JSON can carry. Numbers mean what `JSON.stringify` writes for them; a `bigint` is written as an integer
@@ -155,9 +159,6 @@ export interface GenerateOptions extends ModelGenerateOptions {
   readonly model: Model
 }
 
-/** How the key-value cache is stored. The quantized types need less memory and are less exact. */
-export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
-
 /** The special tokens that chat templates can use, by the names they have there. */
 export type SpecialTokenName =
   | 'bos_token'
@@ -179,13 +180,7 @@ export interface LogEntry {
 }
 
 /** What `loadModel` takes, besides the path. */
-export interface LoadModelOptions {
-  /** The most tokens one request can hold, prompt and output together: an integer from 16. Default: the length the model was trained for, at most 8192. */
-  readonly contextSize?: number | undefined
-  /** Cells of the key-value cache that all requests share, one a token: an integer from 16. Default: `contextSize`. */
-  readonly cacheSize?: number | undefined
-  /** How many requests are evaluated together at most; more wait in line. An integer from 1 to 240. Default: 8. */
-  readonly maxSequences?: number | undefined
+export interface LoadModelOptions extends MemoryOptions {
   /**
    * How many further requests may wait in line. One more is refused with `QueueFullError`. An integer from 0 to
    * 2147483647. Default: 1000.
@@ -198,20 +193,11 @@ export interface LoadModelOptions {
    */
   readonly prefixCacheSize?: number | undefined
   /**
-   * How many layers are put on the GPU: an integer from 0, or `'auto'` for as many as fit. More than 0 where there is no
-   * GPU that can be used is an `InvalidOptionError`. Default: `'auto'`.
-   */
-  readonly gpuLayers?: number | 'auto' | undefined
-  /**
    * CPU threads for evaluation: an integer from 1 to 512. They wait for each other by spinning, so one that has to
    * share its processor holds up all. Default: one per physical core, at most 16, with one processor left for the
    * rest of the process. A process that mostly waits for the model is faster with all of its cores.
    */
   readonly threads?: number | undefined
-  /** Whether flash attention is used; `'auto'` where the model and the device allow it. Default: `'auto'`. */
-  readonly flashAttention?: boolean | 'auto' | undefined
-  /** How the key-value cache is stored. Default: `'f16'`. */
-  readonly kvCacheType?: KvCacheType | undefined
   /**
    * The chat template (Jinja) to use in place of the one in the model file, or the name of another one in the file,
    * such as `{ name: 'tool_use' }`. Default: the file's own.
@@ -434,8 +420,16 @@ export interface ModelInfo {
   readonly metadataSha256: string
   /** The special tokens the chat template sees, by their names there. */
   readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
-  /** The devices used for evaluation. */
-  readonly devices: readonly string[]
+  /** How many layers are on GPUs, the output counted as one. */
+  readonly gpuLayers: number
+  /** How the key-value cache is stored. */
+  readonly kvCacheType: KvCacheType
+  /** The devices used for evaluation, and what the model takes of each. The CPU is the last one. */
+  readonly devices: readonly DeviceUse[]
+  /** How that was found to fit. */
+  readonly memory: { readonly attempts: readonly MemoryAttempt[] }
+  /** Backends of GPUs that are installed and cannot be used here. */
+  readonly unusableBackends: readonly AddonLoadAttempt[]
 }
 
 /** How busy a model is. */

@@ -33,6 +33,20 @@ async function rendered(
   return (await other.renderPrompt(messages, options)).text
 }
 
+const cpu = {
+  name: 'CPU',
+  description: expect.any(String),
+  type: 'cpu',
+  backend: 'CPU',
+  totalBytes: expect.any(Number),
+  freeBytes: expect.any(Number),
+  marginBytes: expect.any(Number),
+  weightsBytes: expect.any(Number),
+  mappedBytes: expect.any(Number),
+  cacheBytes: 512 * 2 * 2 * 64 * 2, // cells, layers, keys and values, width, F16
+  computeBytes: expect.any(Number),
+}
+
 describe('info', () => {
   test('of the file and of what was asked for', async () => {
     await using other = await loadModel(tinyModel, {
@@ -62,7 +76,23 @@ describe('info', () => {
       threads: 1,
       chatTemplate: expect.stringMatching(/^\{%- if tools %\}/),
       specialTokens: { bos_token: '<|endoftext|>', eos_token: '<|im_end|>', pad_token: '<|endoftext|>' },
-      devices: [expect.any(String)],
+      gpuLayers: 0,
+      kvCacheType: 'f16',
+      devices: [cpu],
+      memory: {
+        attempts: [
+          {
+            gpuLayers: 0,
+            cacheSize: 512,
+            batchSize: 512,
+            kvCacheType: 'f16',
+            outcome: 'taken',
+            reason: null,
+            devices: [{ name: 'CPU', neededBytes: expect.any(Number), freeBytes: expect.any(Number) }],
+          },
+        ],
+      },
+      unusableBackends: [],
       metadataSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
     })
     expect(Object.isFrozen(other.info)).toBe(true)

@@ -2,12 +2,11 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { InvalidMessagesError, InvalidOptionError, type VerbatimError } from '../lib/errors.js'
+import { readLoadOptions, readModelPath } from '../lib/load-options.js'
 import type { Model } from '../lib/model.js'
 import {
   readGenerateOptions,
-  readLoadOptions,
   readMessages,
-  readModelPath,
   readRenderOptions,
   readText,
   readTokenIds,
@@ -83,9 +82,14 @@ describe('defaults', () => {
         maxQueue: 1000,
         prefixCacheSize: null,
         gpuLayers: 'auto',
+        devices: [],
+        splitMode: 'layer',
+        mainGpu: 0,
+        tensorSplit: [],
         threads: null,
         flashAttention: 'auto',
-        kvCacheType: 'f16',
+        kvCacheType: null,
+        onOutOfMemory: 'fit',
         chatTemplate: null,
         chatTemplateName: null,
         specialTokens: {},
@@ -270,6 +274,35 @@ describe('other options', () => {
     expect(refusal(() => readLoadOptions({ flashAttention: 'on' })).path).toBe('flashAttention')
     expect(refusal(() => readLoadOptions({ kvCacheType: 'Q8_0' })).message).toContain(`'q8_0'`)
     expect(refusal(() => readLoadOptions({ kvCacheType: 'toString' })).path).toBe('kvCacheType')
+  })
+
+  test('which GPUs', () => {
+    expect(readLoadOptions({ devices: ['CUDA1', 'CUDA0'], tensorSplit: [3, 0.5] })).toMatchObject({
+      devices: ['CUDA1', 'CUDA0'],
+      tensorSplit: [3, 0.5],
+    })
+    expect(readLoadOptions({ splitMode: 'none', mainGpu: 1 })).toMatchObject({
+      splitMode: 'none',
+      mainGpu: 1,
+    })
+    for (const [options, path] of [
+      [{ devices: [] }, 'devices'],
+      [{ devices: 'CUDA0' }, 'devices'],
+      [{ devices: ['CUDA0', ''] }, 'devices'],
+      [{ devices: ['CUDA0', 'CUDA0'] }, 'devices'],
+      [{ devices: Array.from({ length: 17 }, (_, i) => `CUDA${i}`) }, 'devices'],
+      [{ splitMode: 'row' }, 'splitMode'],
+      [{ splitMode: 'none', mainGpu: -1 }, 'mainGpu'],
+      [{ mainGpu: 1 }, 'mainGpu'],
+      [{ tensorSplit: [] }, 'tensorSplit'],
+      [{ tensorSplit: [0, 0] }, 'tensorSplit'],
+      [{ tensorSplit: [1, -1] }, 'tensorSplit'],
+      [{ tensorSplit: [1, Number.NaN] }, 'tensorSplit'],
+      [{ tensorSplit: [1], splitMode: 'none' }, 'tensorSplit'],
+      [{ devices: ['CUDA0'], gpuLayers: 0 }, 'devices'],
+      [{ onOutOfMemory: 'retry' }, 'onOutOfMemory'],
+    ] as const)
+      expect(refusal(() => readLoadOptions(options)).path, JSON.stringify(options)).toBe(path)
   })
 
   test('chatTemplate', () => {

@@ -32,6 +32,8 @@ export function workerInfo(model: Model, modelId: string, { files, error }: Mode
     maxQueue,
     cacheSize,
     devices,
+    // Where a server keeps its files, once more.
+    unusableBackends: __,
     ...info
   } = model.info
   const { version, llamaCppVersion } = loadAddon()
@@ -45,7 +47,7 @@ export function workerInfo(model: Model, modelId: string, { files, error }: Mode
       chatTemplate === null ? null : { source: chatTemplate, sha256: chatTemplateSha256(model.info) },
     special_tokens: specialTokens,
     versions: { 'verbatim-llama': version, 'llama.cpp': llamaCppVersion, node: process.versions.node },
-    devices,
+    devices: withSnakeCaseNames(devices),
     context_size: info.contextSize,
     sampler_defaults: Object.fromEntries(defaults),
     default_max_tokens: Object.fromEntries(

@@ -1,4 +1,4 @@
-import { MODEL_GENERATE_OPTIONS } from '../options.js'
+import { MODEL_GENERATE_OPTIONS } from '../option-names.js'
 
 /** `maxTokens` of a type as `max_tokens`. */
 export type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`

@@ -210,3 +210,26 @@ TEST(context_starts_over_when_rebuilt) {
     CHECK(difference(bench.decode(0, tokens, 0, 60), expected) < bench.tolerance);
   });
 }
+
+TEST(context_is_empty_after_the_warm_up) {
+  auto models = TinyModel::special();
+  models.push_back(TinyModel::get());
+  for (auto* model : models) {
+    if (!model) continue;
+    const auto context = model->context({.cells = 256, .sequences = 2, .batch_tokens = 64});
+    for (const bool whole : {false, true}) {
+      context->warm_up(whole);
+      CHECK_EQ(llama_memory_seq_pos_max(llama_get_memory(context->get()), 0), -1);
+    }
+    // A batch larger than the cache is cut to it.
+    model->context({.cells = 256, .sequences = 1, .batch_tokens = 512})->warm_up(true);
+  }
+}
+
+TEST(context_warm_up_is_cut_short_by_who_cancels_the_load) {
+  auto* model = TinyModel::get();
+  if (!model) return;
+  const auto context = model->context({.cells = 256, .sequences = 1, .batch_tokens = 64}, [] { return true; });
+  context->warm_up(true);
+  CHECK_EQ(llama_memory_seq_pos_max(llama_get_memory(context->get()), 0), -1);
+}

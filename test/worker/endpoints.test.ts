@@ -256,7 +256,7 @@ test('GET /worker/info tells what the worker is, and proves it', async () => {
     await new Promise((resolve) => setTimeout(resolve, 10))
     body = await info()
   }
-  const { chatTemplate, devices } = model.info
+  const { chatTemplate } = model.info
   expect(body).toMatchObject({
     worker_type: 'pure_inference_engine',
     model: 'tiny-Q8_0',
@@ -278,7 +278,7 @@ test('GET /worker/info tells what the worker is, and proves it', async () => {
       'verbatim-llama': JSON.parse(readFileSync('package.json', 'utf8')).version,
       'llama.cpp': JSON.parse(readFileSync('llama.cpp.json', 'utf8')).version,
     },
-    devices,
+    devices: [{ name: 'CPU', type: 'cpu', cache_bytes: model.info.devices.at(-1)?.cacheBytes }],
     context_size: 512,
     sampler_defaults: { max_tokens: 512, temperature: 0.7, top_p: 0.9 },
     default_max_tokens: { '/chat': 512, '/enhance': 200, '/generate': 512 },

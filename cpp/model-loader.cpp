@@ -1,0 +1,210 @@
+#include "model-loader.h"
+
+#include "gguf-reader.h"
+#include "memory-kind.h"
+#include "prefix-cache.h"
+#include "sha256.h"
+#include "weights.h"
+
+#include <algorithm>
+
+namespace verbatim {
+
+namespace {
+
+constexpr uint32_t default_context_limit = 8192;
+// One decode computes at most this many tokens: large enough to keep the processor busy, small enough
+// that running streams are not held up for long by somebody else's prompt.
+constexpr uint32_t batch_tokens = 512;
+// What a plan is reduced to at most, unless more was asked for.
+constexpr uint32_t least_batch_tokens = 128;
+constexpr uint32_t least_context_size = 2048;
+
+void require(bool condition, const char* option, const std::string& message) {
+  if (!condition) throw Error(ErrorCode::InvalidOption, message, {{"path", option}});
+}
+
+std::string megabytes(uint64_t bytes) {
+  return std::to_string((bytes + 999'999) / 1'000'000) + " MB";
+}
+
+} // namespace
+
+ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
+  const auto metadata = GgufMetadata::read(options_.path);
+  file_ = check_gguf(metadata);
+  metadata_sha256_ = sha256(metadata.raw());
+  if (options_.gpu_layers != 0) placement_ = Placement::choose(options_.devices);
+  require(options_.gpu_layers <= 0 || !placement_.devices().empty(), "gpuLayers",
+          "gpuLayers is " + std::to_string(options_.gpu_layers) +
+              ", but there is no GPU that this build can use; leave it out, or install or build the "
+              "backend of the GPU");
+
+  const uint32_t trained = file_.trained_context_length;
+  context_size_ = options_.context_size ? options_.context_size : std::min(trained, default_context_limit);
+  require(context_size_ <= trained, "contextSize",
+          "contextSize " + std::to_string(context_size_) + " exceeds the " + std::to_string(trained) +
+              " tokens this model was trained for");
+  require(!options_.cache_size || options_.cache_size >= context_size_, "cacheSize",
+          "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
+              std::to_string(context_size_) + ": a single request of full length would not fit");
+
+  meter_ = std::make_unique<MemoryMeter>(
+      options_.path, placement_,
+      [this](const llama_model* model, const MemoryPlan& plan) { return context_options(model, plan); },
+      options_.on_log);
+  ladder_ = std::make_unique<MemoryLadder>(wish(), limits(), memory_budgets(placement_),
+                                           [this](const MemoryPlan& plan) { return meter_->measure(plan); });
+}
+
+MemoryPlan ModelLoader::wish() const {
+  const auto layers = static_cast<int32_t>(file_.layer_count) + 1;
+  MemoryPlan plan;
+  if (!placement_.devices().empty())
+    plan.gpu_layers = options_.gpu_layers < 0 ? layers : std::min(options_.gpu_layers, layers);
+  plan.cache_size = options_.cache_size ? options_.cache_size : context_size_;
+  plan.batch_size = std::max(batch_tokens, options_.max_sequences);
+  plan.kv_cache_type = options_.kv_cache_type.value_or(GGML_TYPE_F16);
+  return plan;
+}
+
+MemoryLimits ModelLoader::limits() const {
+  MemoryLimits limits;
+  // A quantized cache needs flash attention.
+  if (!options_.kv_cache_type && options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED)
+    limits.smaller_cache_type = GGML_TYPE_Q8_0;
+  limits.least_batch_size = std::max(least_batch_tokens, options_.max_sequences);
+  limits.least_cache_size =
+      options_.context_size ? context_size_ : std::min(context_size_, least_context_size);
+  limits.least_gpu_layers = std::max(0, options_.gpu_layers);
+  return limits;
+}
+
+/// Computing the needs reads the file a second time. Spares that, on the CPU, where several times of all that
+/// can be needed is there.
+bool ModelLoader::obviously_fits() const {
+  if (!placement_.devices().empty()) return false;
+  const auto plan = wish();
+  const auto budget = memory_budgets(placement_).back();
+  const uint64_t width = file_.embedding_length;
+  const uint64_t cache = 4 * width * file_.layer_count * plan.cache_size * ggml_type_size(plan.kv_cache_type);
+  const uint64_t compute = 256 * width * plan.batch_size + 64ULL * file_.vocab_size * options_.max_sequences;
+  return !budget.address_space && 2 * (file_.tensor_bytes + cache + compute) < budget.free;
+}
+
+ContextOptions ModelLoader::context_options(const llama_model* model, const MemoryPlan& plan) const {
+  PrefixCache::Limits cache;
+  cache.running = static_cast<int32_t>(options_.max_sequences);
+  cache.sharing = !why_not_shareable(model);
+  ContextOptions context;
+  context.cells = plan.cache_size;
+  context.sequences = static_cast<uint32_t>(cache.ids());
+  context.batch_tokens = plan.batch_size;
+  context.threads = options_.threads ? options_.threads : default_threads();
+  context.flash_attention = options_.flash_attention;
+  context.kv_cache_type = plan.kv_cache_type;
+  return context;
+}
+
+ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const Model::Progress& progress,
+                                       const std::atomic<bool>& cancelled) const {
+  struct Watch {
+    const Model::Progress& progress;
+    const std::atomic<bool>& cancelled;
+  } watch{progress, cancelled};
+  auto params = placement_.model_params(plan.gpu_layers);
+  params.load_mode = LLAMA_LOAD_MODE_MMAP;
+  params.progress_callback = [](float fraction, void* data) {
+    const auto& watch = *static_cast<const Watch*>(data);
+    // 1 is reported when the context exists too.
+    watch.progress(std::min(0.99, static_cast<double>(fraction)));
+    return !watch.cancelled.load(std::memory_order_relaxed);
+  };
+  params.progress_callback_user_data = &watch;
+  return verbatim::load_weights(options_.path, params, options_.on_log);
+}
+
+ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std::atomic<bool>& cancelled,
+                                      std::function<bool()> should_abort) {
+  Loaded loaded;
+  int32_t layers_of_weights = 0;
+  auto plan = obviously_fits() ? ladder_->take_unmeasured() : ladder_->next();
+  for (; plan; plan = ladder_->next()) {
+    if (!options_.fit_memory && *plan != wish()) break;
+    try {
+      if (!loaded.weights || layers_of_weights != plan->gpu_layers) {
+        loaded.weights.reset();
+        loaded.weights = load_weights(*plan, progress, cancelled);
+        layers_of_weights = plan->gpu_layers;
+      }
+      loaded.context_options = context_options(loaded.weights.get(), *plan);
+      if (!loaded.threads) loaded.threads = std::make_shared<ThreadPool>(loaded.context_options.threads);
+      loaded.context = std::make_unique<Context>(loaded.weights.get(), loaded.context_options, loaded.threads,
+                                                 should_abort, &options_.on_log);
+      loaded.context->warm_up(!placement_.devices().empty());
+      if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
+      ladder_->succeeded(memory_needs(loaded.context->get(), placement_));
+      return loaded;
+    } catch (const Error& error) {
+      if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
+      loaded.context.reset();
+      if (error.code() != ErrorCode::OutOfMemory) throw;
+      ladder_->failed(error.what());
+    }
+  }
+  fail(plan);
+}
+
+MemoryReport ModelLoader::estimate() {
+  auto plan = ladder_->next();
+  if (!options_.fit_memory && plan && *plan != wish()) plan.reset();
+  if (plan) ladder_->succeeded(meter_->measure(*plan));
+  return report();
+}
+
+MemoryReport ModelLoader::report() const {
+  MemoryReport report;
+  report.attempts = ladder_->attempts();
+  const auto& last = report.attempts.back();
+  report.fits = last.outcome == MemoryAttempt::Outcome::Taken;
+  report.plan = last.plan;
+  report.context_size = context_size(last.plan);
+  report.devices = device_uses(placement_, last);
+  return report;
+}
+
+/// @param smaller a plan that would fit, where only the wish was allowed
+void ModelLoader::fail(const std::optional<MemoryPlan>& smaller) const {
+  const auto& attempts = ladder_->attempts();
+  // With the needs of the smallest plan that was computed.
+  const auto measured = std::ranges::find_if(attempts.rbegin(), attempts.rend(),
+                                             [](const auto& each) { return !each.needs.empty(); });
+  const auto& attempt = measured == attempts.rend() ? attempts.back() : *measured;
+  std::string message = "this model does not fit into memory";
+  std::vector<Error::Record> devices;
+  uint64_t needed = 0;
+  for (const auto& use : device_uses(placement_, attempt)) {
+    const uint64_t wanted = use.need.allocated() + use.budget.margin;
+    needed += wanted;
+    message +=
+        "; " + use.name + ": " + megabytes(wanted) + " needed, " + megabytes(use.budget.free) + " free";
+    devices.push_back({{"name", use.name},
+                       {"neededBytes", static_cast<int64_t>(wanted)},
+                       {"freeBytes", static_cast<int64_t>(use.budget.free)}});
+  }
+  if (!attempts.back().reason.empty()) message += " (" + attempts.back().reason + ")";
+  message +=
+      smaller ? "; a smaller plan would: leave onOutOfMemory out, or pass its values"
+              : "; use a smaller cacheSize, contextSize or kvCacheType, fewer gpuLayers, or a smaller model";
+  Error::Fields fields{{"needed_bytes", static_cast<int64_t>(needed)}, {"devices", std::move(devices)}};
+  if (smaller)
+    fields.emplace_back("would_fit", std::vector<Error::Record>{{
+                                         {"gpuLayers", int64_t{smaller->gpu_layers}},
+                                         {"contextSize", int64_t{context_size(*smaller)}},
+                                         {"cacheSize", int64_t{smaller->cache_size}},
+                                         {"kvCacheType", ggml_type_name(smaller->kv_cache_type)},
+                                     }});
+  throw Error(ErrorCode::OutOfMemory, message, std::move(fields));
+}
+
+} // namespace verbatim

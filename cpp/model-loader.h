@@ -1,0 +1,62 @@
+#pragma once
+
+#include "context.h"
+#include "device.h"
+#include "gguf-check.h"
+#include "memory-measure.h"
+#include "memory-plan.h"
+#include "model.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+/// Finds a plan that fits into memory, and loads weights and context by it.
+class ModelLoader {
+ public:
+  /// Checks file and options, which must outlive what is loaded by them. Throws Error.
+  explicit ModelLoader(const LoadOptions& options);
+
+  struct Loaded {
+    ModelWeights weights;
+    std::shared_ptr<ThreadPool> threads;
+    std::unique_ptr<Context> context; ///< warm
+    ContextOptions context_options;
+  };
+
+  /// Throws Error: OutOfMemory when no plan fits, Cancelled when `cancelled` becomes true meanwhile.
+  /// @param should_abort is asked while the context computes
+  Loaded load(const Model::Progress& progress, const std::atomic<bool>& cancelled,
+              std::function<bool()> should_abort);
+
+  /// The plan that load() would begin with, if there is one, and what it needs. Loads nothing.
+  MemoryReport estimate();
+
+  /// After load(): what it took.
+  MemoryReport report() const;
+  /// The most tokens of one request, by a plan.
+  uint32_t context_size(const MemoryPlan& plan) const { return std::min(context_size_, plan.cache_size); }
+  const std::string& metadata_sha256() const { return metadata_sha256_; }
+
+ private:
+  MemoryPlan wish() const;
+  MemoryLimits limits() const;
+  bool obviously_fits() const;
+  ContextOptions context_options(const llama_model* model, const MemoryPlan& plan) const;
+  ModelWeights load_weights(const MemoryPlan& plan, const Model::Progress& progress,
+                            const std::atomic<bool>& cancelled) const;
+  [[noreturn]] void fail(const std::optional<MemoryPlan>& smaller) const;
+
+  const LoadOptions& options_;
+  std::string metadata_sha256_;
+  GgufSummary file_;
+  Placement placement_;
+  uint32_t context_size_ = 0;
+  std::unique_ptr<MemoryMeter> meter_;
+  std::unique_ptr<MemoryLadder> ladder_;
+};
+
+} // namespace verbatim

@@ -1,0 +1,98 @@
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ModelLoadError } from './errors.js'
+import type { NativeAddon } from './native.js'
+import type { NativeError } from './native-error.js'
+
+/** Real headers have up to some 30 MB; the engine reads none beyond 96 MiB. */
+const MAX_HEADER_BYTES = 128 * 1024 * 1024
+const FIRST_PIECE_BYTES = 1024 * 1024
+
+export const isUrl = (path: string) => /^https?:\/\//i.test(path)
+
+/**
+ * Calls `use` with a file that has the header of the remote one and its length, but no weights: a hole takes no room
+ * on the disk.
+ *
+ * @throws ModelLoadError when the server does not send a part of the file, or when it has no complete header
+ */
+export async function withRemoteHeader<T>(
+  url: string,
+  signal: AbortSignal | null,
+  addon: Pick<NativeAddon, 'hasWholeHeader'>,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'verbatim-llama-'))
+  const path = join(folder, 'header.gguf')
+  try {
+    const file = await open(path, 'w')
+    try {
+      let begin = 0
+      for (let size = FIRST_PIECE_BYTES; ; size *= 2) {
+        const { bytes, total } = await readPart(url, begin, size, signal)
+        await file.write(bytes, 0, bytes.length, begin)
+        begin += bytes.length
+        if (begin >= total || (await isWhole(addon, path))) {
+          await file.truncate(total)
+          break
+        }
+        if (begin > MAX_HEADER_BYTES)
+          throw new ModelLoadError(
+            'MODEL_INVALID',
+            `No GGUF header ends in the first ${begin} bytes of ${url}.`,
+            {
+              path: url,
+            },
+          )
+      }
+    } finally {
+      await file.close()
+    }
+    return await use(path)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A file that is no GGUF at all is for the caller to find out. */
+async function isWhole(addon: Pick<NativeAddon, 'hasWholeHeader'>, path: string): Promise<boolean> {
+  try {
+    return await addon.hasWholeHeader(path)
+  } catch (error) {
+    return (error as NativeError).code !== 'MODEL_TRUNCATED'
+  }
+}
+
+async function readPart(
+  url: string,
+  begin: number,
+  size: number,
+  signal: AbortSignal | null,
+): Promise<{ readonly bytes: Uint8Array; readonly total: number }> {
+  const refused = (reason: string, cause?: unknown) =>
+    new ModelLoadError('MODEL_NOT_FOUND', `Cannot read ${url}: ${reason}`, { path: url }, { cause })
+  let response: Response
+  try {
+    response = await fetch(url, { headers: { range: `bytes=${begin}-${begin + size - 1}` }, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw refused('the request failed. Check the address and the network.', error)
+  }
+  // Without ranges the server would send gigabytes.
+  if (response.status !== 206) {
+    await response.body?.cancel()
+    throw refused(
+      response.status === 200
+        ? 'the server does not send parts of files. Download the file and pass its path.'
+        : `the server answers ${response.status}.`,
+    )
+  }
+  const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  if (!Number.isSafeInteger(total) || bytes.length === 0 || bytes.length > size)
+    throw refused(
+      'the server does not say how long the file is, or sends another part of it than it was asked for.',
+    )
+  return { bytes, total }
+}
