@@ -13,7 +13,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileNative, configureNative } from './setup/cmake-js.mjs'
 import { chooseCuda, cudaOptions, dropCuda, rememberCuda } from './setup/cuda.mjs'
-import { hashFiles, hasStamp, writeStamp } from './setup/stamp.mjs'
+import { hashFiles, hasStamp, removeStamp, writeStamp } from './setup/stamp.mjs'
 import {
   fail,
   findTool,
@@ -61,6 +61,7 @@ function buildNative(sourceDir, cuda) {
   const wanted = `${hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding', 'test/native'])} ${sourceDir} ${cuda.mode} ${cuda.architectures}`
   if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node')) return
   requireTools()
+  removeStamp(stamp) // from here on the folder is what neither build wants
   if (cuda.mode === 'off') dropCuda()
   say('configuring the native build')
   configureNative('build', [`--CDLLAMA_CPP_DIR=${sourceDir}`, ...cudaOptions(cuda)])

@@ -17,6 +17,7 @@ export function fanOutStep(type: ModelType): Step {
     group: 'bench',
     title: `requests at once with one system prompt, ${type}`,
     after: ['build-addon', 'build-programs', 'model-tests', `model-${type}`],
+    usualSeconds: 240,
     limitSeconds: 520,
     run: (context) => Contest.hold(context, type, (contest) => run(context, type, contest)),
   }

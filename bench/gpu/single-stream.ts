@@ -26,6 +26,7 @@ export function singleStreamStep(type: ModelType): Step {
     group: 'bench',
     title: `one stream and eight, ${type}`,
     after: ['build-addon', 'build-programs', 'model-tests', `model-${type}`],
+    usualSeconds: 240,
     limitSeconds: 520,
     run: (context) => Contest.hold(context, type, (contest) => run(context, type, contest)),
   }

@@ -1,9 +1,8 @@
-import { TYPES } from '../../scripts/gpu-kit/models.js'
 import type { Step } from '../../scripts/gpu-kit/step.js'
+import type { ModelType } from '../../scripts/make-model.js'
 import { fanOutStep } from './fan-out.js'
 import { singleStreamStep } from './single-stream.js'
 
-export const BENCH_STEPS: readonly Step[] = TYPES.flatMap((type) => [
-  singleStreamStep(type),
-  fanOutStep(type),
-])
+export function benchSteps(type: ModelType): Step[] {
+  return [singleStreamStep(type), fanOutStep(type)]
+}

@@ -23,6 +23,7 @@ const addon: Step = {
   title: 'the packed addon, or one that is built here where it does not load',
   after: ['check'],
   resumes: true,
+  usualSeconds: 20, // whatever it has done is kept
   limitSeconds: LIMIT_SECONDS,
   async run(context) {
     const reason = addonProblem(context)
@@ -47,6 +48,7 @@ const plugin: Step = {
   needsGpu: true,
   after: ['build-addon'],
   resumes: true,
+  usualSeconds: 20, // whatever it has done is kept
   limitSeconds: LIMIT_SECONDS,
   async run(context) {
     configure(context)
@@ -62,6 +64,7 @@ const programs: Step = {
   title: 'llama-bench and llama-batched-bench',
   after: ['check'],
   resumes: true,
+  usualSeconds: 20, // whatever it has done is kept
   limitSeconds: LIMIT_SECONDS,
   async run(context) {
     configure(context)

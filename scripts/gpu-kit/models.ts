@@ -36,13 +36,12 @@ export const testModelStep = modelStep('model-tests', 'the model of the tests', 
   out: testModel(context),
 }))
 
-export const benchModelSteps = TYPES.map((type) =>
+export const benchModelStep = (type: ModelType) =>
   modelStep(`model-${type}`, `the model of the benchmarks in ${type}`, (context) => ({
     shape: benchShape(context),
     type,
     out: benchModel(context, type),
-  })),
-)
+  }))
 
 function modelStep(
   name: string,

@@ -75,8 +75,10 @@ function markdown({ warning, date, results, missing, counts }: Report): string {
     '',
     '## Goals',
     '',
+    ...(warning
+      ? [`**${warning}**: the model is tiny, and so are all differences between programs.`, '']
+      : []),
     ...goals.map((goal) => `- ${goalLine(goal)}`),
-    ...(warning ? ['', `${warning}.`] : []),
     '',
     '## What has run',
     '',

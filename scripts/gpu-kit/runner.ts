@@ -19,6 +19,7 @@ export interface RunnerOptions {
 
 /** Kept for ending a step and writing the report. */
 const RESERVE_SECONDS = 10
+const USUAL_SECONDS = 60
 
 /** @returns whether all steps have ended: if not, a further call goes on */
 export async function runSteps(steps: readonly Step[], options: RunnerOptions): Promise<boolean> {
@@ -40,9 +41,8 @@ export async function runSteps(steps: readonly Step[], options: RunnerOptions): 
     }
     const left = budgetSeconds - RESERVE_SECONDS - (now() - begin)
     const cut = left < step.limitSeconds
-    // The first step of a call may take all that there is: waiting for more would never end. One that goes on
-    // where it stopped can use any rest of the budget.
-    if (cut && executed > 0 && (!step.resumes || left < 30)) return false
+    // The first step of a call may take all that there is: waiting for more would never end.
+    if (executed > 0 && left < (step.usualSeconds ?? USUAL_SECONDS)) return false
     say(`${name}: ${title}`)
     const started = now()
     const execution = await execute(step, Math.max(1, Math.min(left, step.limitSeconds)), cut)

@@ -35,6 +35,8 @@ export interface Step {
   readonly after?: readonly string[]
   /** Whether it goes on where it was interrupted, and is tried again when it has failed: a build. */
   readonly resumes?: boolean
+  /** It is not begun with less time than this, in a call that has done something. 60 unless given. */
+  readonly usualSeconds?: number
   /** It is ended after so long. */
   readonly limitSeconds: number
   /** Throws where it fails; {@link Skipped} where it cannot be done here. */

@@ -7,11 +7,11 @@ interface Device {
   readonly layers?: number
 }
 
-/** The devices of a model; those that are described by their names only are told apart by the name. */
+/** The devices of a model. Of one that is only described, the description has to tell what it is. */
 function devicesOf(model: Model): readonly Device[] {
   return (model.info.devices as readonly unknown[]).map((device) =>
     typeof device === 'string'
-      ? { name: device, type: /^CPU/i.test(device) ? 'cpu' : 'gpu' }
+      ? { name: device, type: /nvidia|cuda/i.test(device) ? 'gpu' : 'cpu' }
       : (device as Device),
   )
 }

@@ -1,4 +1,13 @@
-// What compute-sanitizer watches.
-import { shortRun } from './tokens.js'
+// What compute-sanitizer watches: it makes everything a hundred times slower.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { loadModel } from '../../dist/index.js'
+import { user } from './support.js'
 
-await shortRun(process.argv[2] as string)
+const root = process.argv[2] as string
+const model = await loadModel(join(root, 'models/verbatim-tiny.gguf'), { contextSize: 256, cacheSize: 512 })
+const runs = ['Hello!', 'Who are you?'].map((text) =>
+  model.generateInference(user(text), { maxTokens: 8, seed: 1 }),
+)
+for (const { tokenIds } of await Promise.all(runs)) assert(tokenIds.length > 0)
+await model.dispose()

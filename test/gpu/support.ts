@@ -53,6 +53,12 @@ export async function answer(model: Model, content: string, maxTokens = 16) {
   return model.generateInference(user(content), options)
 }
 
+/** The same whatever else runs and has run, so that it can be compared. */
+export async function exactAnswer(model: Model, content: string): Promise<number[]> {
+  const options = { maxTokens: 24, temperature: 0, ignoreEndOfSequence: true, reproducible: true }
+  return [...(await model.generateInference(user(content), options)).tokenIds]
+}
+
 /** MiB of the GPU in use once two looks a moment apart agree: drivers give memory back a little later. */
 export async function settledGpuMemory(): Promise<number> {
   let last = Number.NaN

@@ -1,18 +1,23 @@
 // The same tokens as the CPU chooses, as far as two processors can agree.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { loadModel, type Message, type Model } from '../../dist/index.js'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { testModel, trainedModel } from '../../scripts/gpu-kit/models.js'
-import type { KitContext } from '../../scripts/gpu-kit/step.js'
+import type { Findings, KitContext } from '../../scripts/gpu-kit/step.js'
 import { gpusOf, layersOnGpus, memoryPlan } from './device-info.js'
+import { type CpuTask, type Outputs, outputsOf, type Prompts } from './outputs.js'
 import { gpuTest, load, placement, user, words } from './support.js'
 
-/** Natural logarithm: where the likeliest token leads by less, rounding may decide. */
-const NEAR_TIE = 0.25
-/** How far log probabilities of the same token may lie apart. */
-const TOLERANCE = 0.25
+/**
+ * Natural logarithms: where the likeliest token leads by less, rounding may decide; and how far log probabilities of the
+ * same token may lie apart on average. The random model has neither learned to be sure nor to bear rounding: there even
+ * one thread and two differ by tenths.
+ */
+const TRAINED = { nearTie: 0.1, tolerance: 0.02, leastTokens: 60 }
+const RANDOM = { nearTie: 0.4, tolerance: 0.1, leastTokens: 24 }
 
-const PROMPTS: readonly (readonly Message[])[] = [
+const PROMPTS: Prompts = [
   ...['What is the capital of France?', 'Who are you?', 'Hello!', 'What colour is the sky?'].map(user),
   ...['a red fox in the snow', 'an old ship in a storm', 'fresh bread on a table'].map((content) => [
     { role: 'system', content: 'Enhance the picture idea with details.' },
@@ -20,18 +25,17 @@ const PROMPTS: readonly (readonly Message[])[] = [
   ]),
 ]
 
-async function compare(context: KitContext, path: string, prompts: readonly (readonly Message[])[]) {
-  const base = { contextSize: 1024, cacheSize: 2048, maxSequences: 1, prefixCacheSize: 0 }
-  const outputs: Awaited<ReturnType<typeof outputsOf>>[] = []
+async function compare(
+  context: KitContext,
+  path: string,
+  prompts: Prompts,
+  { nearTie, tolerance, leastTokens }: typeof TRAINED,
+): Promise<Findings> {
   // The dry run compares one thread with two.
-  for (const options of [{ gpuLayers: 0, threads: 2 }, placement(context)]) {
-    const model = await loadModel(path, { ...base, ...options })
-    outputs.push(await outputsOf(model, prompts))
-    await model.dispose()
-  }
-  const [expected = [], actual = []] = outputs
+  const expected = await outputsOfCpu(path, prompts)
+  const actual = await outputsOf(path, prompts, placement(context))
   let compared = 0
-  let farthest = 0
+  let distance = 0
   const nearTies: number[] = []
   for (const [index, tokens] of expected.entries())
     for (const [at, token] of tokens.entries()) {
@@ -39,47 +43,42 @@ async function compare(context: KitContext, path: string, prompts: readonly (rea
       const gap = (token.top[0]?.logprob ?? 0) - (token.top[1]?.logprob ?? Number.NEGATIVE_INFINITY)
       if (other.tokenId !== token.tokenId) {
         assert(
-          gap < NEAR_TIE,
+          gap < nearTie,
           `prompt ${index}, token ${at}: ${token.tokenId} leads by ${gap.toFixed(3)}, but ${other.tokenId} was chosen`,
         )
         nearTies.push(gap)
         break // from here on the texts differ
       }
       compared++
-      farthest = Math.max(farthest, Math.abs(other.logprob - token.logprob))
+      distance += Math.abs(other.logprob - token.logprob)
     }
-  assert(farthest < TOLERANCE, `log probabilities lie up to ${farthest.toFixed(3)} apart`)
-  return { compared, nearTies, farthestLogprob: farthest }
+  assert(compared >= leastTokens, `only ${compared} tokens could be compared`)
+  const mean = distance / compared
+  assert(mean < tolerance, `log probabilities lie ${mean.toFixed(3)} apart on average`)
+  return { facts: { compared, nearTies, meanDistance: mean } }
 }
 
-async function outputsOf(model: Model, prompts: readonly (readonly Message[])[]) {
-  const outputs = []
-  for (const messages of prompts) {
-    const { logprobs } = await model.generateInference(messages, {
-      maxTokens: 48,
-      temperature: 0,
-      logprobs: 3,
-    })
-    outputs.push(logprobs ?? assert.fail('no log probabilities'))
-  }
-  return outputs
+/** In a process that sees no GPU: with one, llama.cpp computes long prompts there even when no layer is on it. */
+async function outputsOfCpu(path: string, prompts: Prompts): Promise<Outputs> {
+  const script = fileURLToPath(new URL('./cpu-process.js', import.meta.url))
+  const child = fork(script, { env: { ...process.env, CUDA_VISIBLE_DEVICES: '-1' } })
+  child.send({ path, prompts } satisfies CpuTask)
+  const [outputs] = await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => assert.fail(`the process for the CPU ended with ${code}`)),
+  ])
+  return outputs as Outputs
 }
 
 export const TOKEN_TESTS = [
   gpuTest(
     'tokens',
     'greedy tokens of a trained model are those of the CPU, up to the first near-tie',
-    async (context) => {
-      const facts = await compare(context, trainedModel(context), PROMPTS)
-      assert(facts.compared >= 40, `only ${facts.compared} tokens could be compared`)
-      return { facts }
-    },
+    (context) => compare(context, trainedModel(context), PROMPTS, TRAINED),
   ),
-  gpuTest('tokens-random', 'the same with random weights in the shape of Qwen2.5', async (context) => {
+  gpuTest('tokens-random', 'the same with random weights in the shape of Qwen2.5', (context) => {
     const prompts = Array.from({ length: 12 }, (_, i) => user(words(20 + 30 * i, `Text ${i}`)))
-    const facts = await compare(context, testModel(context), prompts)
-    assert(facts.compared >= 12, `only ${facts.compared} tokens could be compared`)
-    return { facts }
+    return compare(context, testModel(context), prompts, RANDOM)
   }),
   gpuTest(
     'layers',
@@ -121,13 +120,3 @@ export const TOKEN_TESTS = [
     return { facts }
   }),
 ]
-
-/** For the sanitizer, which makes everything a hundred times slower. */
-export async function shortRun(root: string): Promise<void> {
-  const model = await loadModel(join(root, 'models/verbatim-tiny.gguf'), { contextSize: 256, cacheSize: 512 })
-  const runs = ['Hello!', 'Who are you?'].map((text) =>
-    model.generateInference(user(text), { maxTokens: 8, seed: 1 }),
-  )
-  for (const { tokenIds } of await Promise.all(runs)) assert(tokenIds.length > 0)
-  await model.dispose()
-}
