@@ -67,6 +67,7 @@ test('a build goes on where it was interrupted; another step that needs more tha
     executed: ['build'],
   })
   expect(new Store(folder, 'gpu').read('build')).toBeUndefined()
+  expect(await call([step('build', { resumes: true })], { takes: 900 })).toMatchObject({ done: true }) // longer than its limit
   expect(await call([step('test')], { budget: 60, takes: 90 })).toEqual({ done: true, executed: ['test'] })
   expect(new Store(folder, 'gpu').read('test')).toMatchObject({ status: 'failed', reason: /larger --budget/ })
 })

@@ -1,10 +1,12 @@
 // Builds on the machine: the CUDA backend for its GPUs and llama.cpp's own programs, from one configuration, so that
 // the backend is compiled once and all of them compute with the same library.
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { PROGRAMS } from '../../bench/contenders/llama-cpp.js'
 import { ask, findNvcc, runProgram } from './commands.js'
+import { trainedModel } from './models.js'
 import { type KitContext, Skipped, type Step } from './step.js'
 
 const CUDA_LIBRARY = 'libggml-cuda.so'
@@ -26,7 +28,7 @@ const addon: Step = {
   usualSeconds: 20, // whatever it has done is kept
   limitSeconds: LIMIT_SECONDS,
   async run(context) {
-    const reason = addonProblem(context)
+    const reason = addonProblem(context, 0)
     if (reason === undefined) return { facts: { addon: 'as packed' } }
     configure(context)
     build(context, ['verbatim-llama', 'ggml-cpu'])
@@ -35,7 +37,7 @@ const addon: Step = {
     mkdirSync(join(context.root, 'build/Release'), { recursive: true })
     for (const name of readdirSync(output(context)).filter((file) => /\.(node|so)$/.test(file)))
       copyFileSync(join(output(context), name), join(context.root, 'build/Release', name))
-    const stillWrong = addonProblem(context)
+    const stillWrong = addonProblem(context, 0)
     if (stillWrong !== undefined) throw new Error(stillWrong)
     return { facts: { addon: 'built here', why: reason } }
   },
@@ -54,6 +56,8 @@ const plugin: Step = {
     configure(context)
     build(context, ['ggml-cuda'])
     copyFileSync(join(output(context), CUDA_LIBRARY), join(addonFolder(context.root), CUDA_LIBRARY))
+    const problem = addonProblem(context, 1)
+    if (problem !== undefined) throw new Error(problem)
     return { facts: { library: join(addonFolder(context.root), CUDA_LIBRARY) } }
   },
 }
@@ -134,13 +138,15 @@ function build(context: KitContext, targets: readonly string[]): void {
   runProgram('cmake', ['--build', buildFolder(context), '--parallel', jobs, '--target', ...targets])
 }
 
-/** Why the addon cannot be used; asked in another process, because a wrong one may end it. */
-function addonProblem({ root }: KitContext): string | undefined {
+/** Why the addon cannot be used so; asked in another process, because a wrong one may end it. */
+function addonProblem({ root }: KitContext, gpuLayers: number): string | undefined {
   const script = `
     const { loadModel } = await import(${JSON.stringify(join(root, 'dist/index.js'))})
-    const model = await loadModel(${JSON.stringify(join(root, 'models/verbatim-tiny.gguf'))}, { gpuLayers: 0 })
+    const model = await loadModel(${JSON.stringify(trainedModel(root))}, { gpuLayers: ${gpuLayers} })
     await model.generateInference([{ role: 'user', content: 'Hello' }], { maxTokens: 4 })
     process.stdout.write('works')`
-  const answer = ask(process.execPath, ['--input-type=module', '--eval', script])
-  return answer === 'works' ? undefined : 'the packed addon does not work on this machine'
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    encoding: 'utf8',
+  })
+  return stdout === 'works' ? undefined : `the addon does not work on this machine: ${stderr.slice(-2000)}`
 }

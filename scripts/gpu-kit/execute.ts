@@ -38,10 +38,12 @@ export async function executeStep(
     message = received as StepMessage
   })
   let timedOut = false
-  const timer = setTimeout(() => {
+  const expire = () => {
     timedOut = true
     endGroup(child)
-  }, seconds * 1000)
+  }
+  // More than a timer can wait for is no limit.
+  const timer = seconds < 1e6 ? setTimeout(expire, seconds * 1000) : undefined
   const forward = () => endGroup(child)
   process.once('exit', forward)
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]

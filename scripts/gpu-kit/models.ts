@@ -26,7 +26,7 @@ function testShape({ cpuOnly }: KitContext): string {
 }
 
 /** In the kit: trained, so that its likeliest token is far ahead of the next. */
-export function trainedModel({ root }: KitContext): string {
+export function trainedModel(root: string): string {
   return join(root, 'models/verbatim-tiny.gguf')
 }
 

@@ -40,12 +40,13 @@ export async function runSteps(steps: readonly Step[], options: RunnerOptions): 
       continue
     }
     const left = budgetSeconds - RESERVE_SECONDS - (now() - begin)
-    const cut = left < step.limitSeconds
     // The first step of a call may take all that there is: waiting for more would never end.
     if (executed > 0 && left < (step.usualSeconds ?? USUAL_SECONDS)) return false
+    // A build takes what it takes: what it has done is kept.
+    const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
     say(`${name}: ${title}`)
     const started = now()
-    const execution = await execute(step, Math.max(1, Math.min(left, step.limitSeconds)), cut)
+    const execution = await execute(step, Math.max(1, Math.min(left, limit)), left < limit)
     executed++
     if (execution === 'interrupted') {
       if (step.resumes || executed > 1) return false

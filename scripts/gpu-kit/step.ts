@@ -37,7 +37,7 @@ export interface Step {
   readonly resumes?: boolean
   /** It is not begun with less time than this, in a call that has done something. 60 unless given. */
   readonly usualSeconds?: number
-  /** It is ended after so long. */
+  /** It is ended after so long, unless it goes on where it was interrupted. */
   readonly limitSeconds: number
   /** Throws where it fails; {@link Skipped} where it cannot be done here. */
   run(context: KitContext): Promise<Findings>

@@ -1,11 +1,10 @@
 // What compute-sanitizer watches: it makes everything a hundred times slower.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { loadModel } from '../../dist/index.js'
+import { trainedModel } from '../../scripts/gpu-kit/models.js'
 import { user } from './support.js'
 
-const root = process.argv[2] as string
-const model = await loadModel(join(root, 'models/verbatim-tiny.gguf'), { contextSize: 256, cacheSize: 512 })
+const model = await loadModel(trainedModel(process.argv[2] as string), { contextSize: 256, cacheSize: 512 })
 const runs = ['Hello!', 'Who are you?'].map((text) =>
   model.generateInference(user(text), { maxTokens: 8, seed: 1 }),
 )

@@ -74,7 +74,7 @@ export const TOKEN_TESTS = [
   gpuTest(
     'tokens',
     'greedy tokens of a trained model are those of the CPU, up to the first near-tie',
-    (context) => compare(context, trainedModel(context), PROMPTS, TRAINED),
+    (context) => compare(context, trainedModel(context.root), PROMPTS, TRAINED),
   ),
   gpuTest('tokens-random', 'the same with random weights in the shape of Qwen2.5', (context) => {
     const prompts = Array.from({ length: 12 }, (_, i) => user(words(20 + 30 * i, `Text ${i}`)))
