@@ -84,6 +84,14 @@ test('a failed build is tried again, a failed test is not, and what needs it is 
   expect((await call(steps, { results: {} })).executed).toEqual(['build'])
 })
 
+test('what was skipped is done once nothing is in the way', async () => {
+  const steps = [step('build', { resumes: true }), step('test', { after: ['build'] })]
+  const failed: Execution = { status: 'failed', reason: 'no compiler', findings: {} }
+  expect((await call(steps, { results: { build: failed } })).executed).toEqual(['build'])
+  expect((await call(steps)).executed).toEqual(['build', 'test'])
+  expect((await call(steps)).executed).toEqual([])
+})
+
 test('a dry run skips what needs a GPU, and counts for nothing in a real run', async () => {
   const steps = [step('a'), step('b', { needsGpu: true })]
   expect((await call(steps, { mode: 'cpu' })).executed).toEqual(['a'])

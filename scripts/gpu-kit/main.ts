@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import '../../bench/contenders/processes.js' // a signal is a regular exit, which ends the step in progress
 import { freeGB, MODELS_GB } from './check.js'
 import { executeStep } from './execute.js'
 import { writeReport } from './report.js'
@@ -29,9 +30,6 @@ environment:
 `
 
 const say = (text: string) => process.stderr.write(`[gpu-kit] ${text}\n`)
-// Otherwise the process would end without the end of its steps.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

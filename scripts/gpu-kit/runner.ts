@@ -28,15 +28,16 @@ export async function runSteps(steps: readonly Step[], options: RunnerOptions): 
   let executed = 0
   for (const step of steps) {
     const known = store.read(step.name)
-    if (known && !(known.status === 'failed' && step.resumes)) continue
+    if (known?.status === 'passed' || (known?.status === 'failed' && !step.resumes)) continue
     const { name, group, title } = step
     const keep = (execution: Exclude<Execution, 'interrupted'>, seconds: number) => {
       store.write({ name, group, title, mode, seconds: Math.round(seconds * 10) / 10, ...execution })
       say(`${name}: ${execution.status}${execution.reason ? ` (${firstLine(execution.reason)})` : ''}`)
     }
     const obstacle = obstacleOf(step, options)
+    // What was in the way of a skipped step may be gone.
     if (obstacle) {
-      keep({ status: 'skipped', reason: obstacle, findings: {} }, 0)
+      if (known?.reason !== obstacle) keep({ status: 'skipped', reason: obstacle, findings: {} }, 0)
       continue
     }
     const left = budgetSeconds - RESERVE_SECONDS - (now() - begin)
