@@ -17,7 +17,6 @@ import { runTransformers, type TransformersCase, transformersProblem } from './t
 
 export const OURS = 'verbatim-llama'
 export const EAGER = 'Transformers, eager'
-export const COMPILED = 'Transformers, compiled'
 export const ALL_LAYERS = 999
 const ROUNDS = 3
 
@@ -100,27 +99,23 @@ export class Contest {
     }
   }
 
-  /** Turns of Transformers; `take` is given what it measured. The compiled one, which compiles for minutes, once. */
-  transformers(cases: readonly TransformersCase[], withCompiled: boolean): Turn[] {
+  /** The turn of Transformers, if it can be measured here. */
+  transformers(cases: readonly TransformersCase[]): Turn[] {
     const problem = transformersProblem(this.#context)
     if (problem !== null) {
-      for (const who of [EAGER, COMPILED]) this.missing[who] = problem
+      this.missing[EAGER] = problem
       return []
     }
-    const turn = (who: string, mode: 'eager' | 'compiled'): Turn => [
-      who,
-      async (round) => {
-        if (mode === 'compiled' && round > 0) return
-        const result = await runTransformers(this.#context, mode, cases)
-        Object.assign(this.versions, result.versions)
-        this.rounds.add(series(who, 'memory'), round, result.memoryMB)
-        for (const [name, { seconds, firstTokenMs, tokensPerSecond }] of Object.entries(result.cases)) {
-          this.rounds.add(series(who, `${name}, tokens/s`), round, tokensPerSecond)
-          this.rounds.add(series(who, `${name}, first token`), round, firstTokenMs)
-          this.rounds.add(series(who, `${name}, seconds`), round, seconds)
-        }
-      },
-    ]
-    return [turn(EAGER, 'eager'), ...(withCompiled ? [turn(COMPILED, 'compiled')] : [])]
+    const measure = async (round: number) => {
+      const result = await runTransformers(this.#context, 'eager', cases)
+      Object.assign(this.versions, result.versions)
+      this.rounds.add(series(EAGER, 'memory'), round, result.memoryMB)
+      for (const [name, { seconds, firstTokenMs, tokensPerSecond }] of Object.entries(result.cases)) {
+        this.rounds.add(series(EAGER, `${name}, tokens/s`), round, tokensPerSecond)
+        this.rounds.add(series(EAGER, `${name}, first token`), round, firstTokenMs)
+        this.rounds.add(series(EAGER, `${name}, seconds`), round, seconds)
+      }
+    }
+    return [[EAGER, measure]]
   }
 }

@@ -3,7 +3,7 @@ import type { Findings, KitContext, Step } from '../../scripts/gpu-kit/step.js'
 import type { ModelType } from '../../scripts/make-model.js'
 import { batchedBench, llamaBench } from '../contenders/llama-bench.js'
 import { ratio, rowName, spread } from '../report/format.js'
-import { COMPILED, Contest, EAGER, OURS, series } from './contest.js'
+import { Contest, EAGER, OURS, series } from './contest.js'
 
 const CEILING = 'llama-batched-bench, no sampling'
 const TRANSFORMERS_BATCH = 8
@@ -77,12 +77,10 @@ async function run(context: KitContext, type: ModelType, contest: Contest): Prom
             prompt: prefix + suffix,
             generate,
           })),
-          false,
         )
       : []),
   ])
   const { missing, versions } = contest
-  delete missing[COMPILED]
   const most = Math.max(...counts)
   return {
     facts: { versions, series: rounds.all },

@@ -6,7 +6,7 @@ import { batchedBench, llamaBench } from '../contenders/llama-bench.js'
 import type { Sampling } from '../protocol.js'
 import { ratio, rowName, spread } from '../report/format.js'
 import type { Goal } from '../suite.js'
-import { COMPILED, Contest, EAGER, OURS, series } from './contest.js'
+import { Contest, EAGER, OURS, series } from './contest.js'
 
 const LLAMA_BENCH = 'llama-bench, no sampling'
 const BATCHED_BENCH = 'llama-batched-bench, no sampling'
@@ -19,6 +19,11 @@ const EIGHT = '8 streams, 0.7/0.9'
 
 /** Only beside weights in half precision: Transformers has the others in no comparable form. */
 const BESIDE_TRANSFORMERS: ModelType = 'F16'
+
+/** Tokens of the prompt, and of the answer. */
+export function streamSize({ cpuOnly }: KitContext): { depth: number; generate: number } {
+  return cpuOnly ? { depth: 64, generate: 16 } : { depth: 430, generate: 128 }
+}
 
 export function singleStreamStep(type: ModelType): Step {
   return {
@@ -34,8 +39,7 @@ export function singleStreamStep(type: ModelType): Step {
 
 async function run(context: KitContext, type: ModelType, contest: Contest): Promise<Findings> {
   const { rounds, prompts, program } = contest
-  const depth = context.cpuOnly ? 64 : 430
-  const generate = context.cpuOnly ? 16 : 128
+  const { depth, generate } = streamSize(context)
   const cacheSize = context.cpuOnly ? 2048 : 16384
   const sizes = { contextSize: context.cpuOnly ? 512 : 2048, cacheSize, maxSequences: BATCH }
 
@@ -100,13 +104,10 @@ async function run(context: KitContext, type: ModelType, contest: Contest): Prom
       },
     ],
     ...(type === BESIDE_TRANSFORMERS
-      ? contest.transformers(
-          [
-            { name: ONE, requests: 1, batch: 1, prompt: depth, generate },
-            { name: EIGHT, requests: BATCH, batch: BATCH, prompt: depth, generate },
-          ],
-          true,
-        )
+      ? contest.transformers([
+          { name: ONE, requests: 1, batch: 1, prompt: depth, generate },
+          { name: EIGHT, requests: BATCH, batch: BATCH, prompt: depth, generate },
+        ])
       : []),
   ])
   return describe(contest, type, depth, generate)
@@ -121,11 +122,9 @@ function describe(contest: Contest, type: ModelType, depth: number, generate: nu
     [FULL, ONE, LLAMA_BENCH],
     [LLAMA_BENCH, ONE, LLAMA_BENCH],
     [EAGER, ONE, LLAMA_BENCH],
-    [COMPILED, ONE, LLAMA_BENCH],
     [OURS, EIGHT, BATCHED_BENCH],
     [BATCHED_BENCH, EIGHT, BATCHED_BENCH],
     [EAGER, EIGHT, BATCHED_BENCH],
-    [COMPILED, EIGHT, BATCHED_BENCH],
   ]
   const goal = (number: number, text: string, measured: string, reference: string, limit: number): Goal => ({
     number,

@@ -1,5 +1,5 @@
 // Everything the kit does, in the order it is done: what is worth most first, for when time on the GPU is short.
-import { benchSteps } from '../../bench/gpu/steps.js'
+import { benchSteps, COMPILED_STEPS } from '../../bench/gpu/steps.js'
 import { TEST_STEPS } from '../../test/gpu/steps.js'
 import { BUILD_STEPS } from './build.js'
 import { check } from './check.js'
@@ -17,4 +17,5 @@ export const STEPS: readonly Step[] = [
   ...benchSteps('Q4_K'),
   benchModelStep('Q8_0'),
   ...benchSteps('Q8_0'),
+  ...COMPILED_STEPS,
 ]
