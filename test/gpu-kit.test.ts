@@ -84,6 +84,13 @@ test('a failed build is tried again, a failed test is not, and what needs it is 
   expect((await call(steps, { results: {} })).executed).toEqual(['build'])
 })
 
+test('steps that are skipped at once take no time from those that need a whole call', async () => {
+  const skipped: Execution = { status: 'skipped', reason: 'no torch', findings: {} }
+  const steps = [step('a'), step('b', { usualSeconds: 400 })]
+  const results = { a: skipped, b: skipped }
+  expect(await call(steps, { budget: 400, takes: 1, results })).toEqual({ done: true, executed: ['a', 'b'] })
+})
+
 test('what was skipped is done once nothing is in the way', async () => {
   const steps = [step('build', { resumes: true }), step('test', { after: ['build'] })]
   const failed: Execution = { status: 'failed', reason: 'no compiler', findings: {} }

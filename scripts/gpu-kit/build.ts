@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync }
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { PROGRAMS } from '../../bench/contenders/llama-cpp.js'
-import { ask, findNvcc, runProgram } from './commands.js'
+import { ask, findCudaTool, runProgram } from './commands.js'
 import { trainedModel } from './models.js'
 import { type KitContext, Skipped, type Step } from './step.js'
 
@@ -93,7 +93,12 @@ const blocker: Step = {
   async run(context) {
     const program = blockerPath(context)
     mkdirSync(join(program, '..'), { recursive: true })
-    runProgram(findNvcc() ?? 'nvcc', ['-O1', '-o', program, join(context.root, 'test/gpu/blocker.cu')])
+    runProgram(findCudaTool('nvcc') ?? 'nvcc', [
+      '-O1',
+      '-o',
+      program,
+      join(context.root, 'test/gpu/blocker.cu'),
+    ])
     return { facts: { program } }
   },
 }
@@ -123,7 +128,7 @@ function configure(context: KitContext): void {
     VERBATIM_CUDA: cpuOnly ? 'off' : 'on',
     VERBATIM_CUDA_ARCHITECTURES: 'native',
   }
-  const nvcc = cpuOnly ? undefined : findNvcc()
+  const nvcc = cpuOnly ? undefined : findCudaTool('nvcc')
   const ninja = ask('ninja', ['--version']) === undefined ? [] : ['-G', 'Ninja']
   const variables = Object.entries(options).map(([name, value]) => `-D${name}=${value}`)
   runProgram(

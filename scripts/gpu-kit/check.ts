@@ -2,7 +2,7 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { thisMachine } from '../../bench/machine.js'
-import { ask, findNvcc, findPython, gpuMemory } from './commands.js'
+import { ask, findCudaTool, findPython, gpuMemory } from './commands.js'
 import type { Step } from './step.js'
 
 /** Three synthetic 7B models, in F16, Q8_0 and Q4_K. */
@@ -15,7 +15,7 @@ export const check: Step = {
   resumes: true,
   limitSeconds: 120,
   async run({ cpuOnly, models, report }) {
-    const nvcc = findNvcc()
+    const nvcc = findCudaTool('nvcc')
     const facts = {
       machine: thisMachine(),
       cores: availableParallelism(),
@@ -30,7 +30,7 @@ export const check: Step = {
       cmake: firstLine(ask('cmake', ['--version'])),
       compiler: firstLine(ask('c++', ['--version'])),
       ninja: ask('ninja', ['--version']) ?? null,
-      computeSanitizer: ask('compute-sanitizer', ['--version']) !== undefined,
+      computeSanitizer: findCudaTool('compute-sanitizer') ?? null,
       python: findPython(),
       modelsFolder: models,
       modelsFreeGB: freeGB(models),

@@ -18,10 +18,11 @@ export function runProgram(command: string, args: readonly string[], env: NodeJS
     throw new Error(`${command} ${args[0]} ended with ${signal ?? `status ${status}`}: see the log`)
 }
 
-/** Where nvcc is: in the environment, on the PATH, or where NVIDIA's packages put it. */
-export function findNvcc(): string | undefined {
-  const places = [process.env.CUDACXX, 'nvcc', '/usr/local/cuda/bin/nvcc']
-  return places.find((place) => place !== undefined && ask(place, ['--version']) !== undefined)
+/** A program of the CUDA toolkit: on the PATH, or where NVIDIA's packages put it. */
+export function findCudaTool(name: 'nvcc' | 'compute-sanitizer'): string | undefined {
+  const places = [name, `/usr/local/cuda/bin/${name}`]
+  if (name === 'nvcc' && process.env.CUDACXX) places.unshift(process.env.CUDACXX)
+  return places.find((place) => ask(place, ['--version']) !== undefined)
 }
 
 /** A Python with torch, and what else of it matters here. */

@@ -25,7 +25,6 @@ const USUAL_SECONDS = 60
 export async function runSteps(steps: readonly Step[], options: RunnerOptions): Promise<boolean> {
   const { store, mode, budgetSeconds, execute, say, now = () => performance.now() / 1000 } = options
   const begin = now()
-  let executed = 0
   for (const step of steps) {
     const known = store.read(step.name)
     if (known?.status === 'passed' || (known?.status === 'failed' && !step.resumes)) continue
@@ -40,17 +39,17 @@ export async function runSteps(steps: readonly Step[], options: RunnerOptions): 
       if (known?.reason !== obstacle) keep({ status: 'skipped', reason: obstacle, findings: {} }, 0)
       continue
     }
-    const left = budgetSeconds - RESERVE_SECONDS - (now() - begin)
-    // The first step of a call may take all that there is: waiting for more would never end.
-    if (executed > 0 && left < (step.usualSeconds ?? USUAL_SECONDS)) return false
+    const started = now()
+    const left = budgetSeconds - RESERVE_SECONDS - (started - begin)
+    // A step may take all of a call that has hardly begun: waiting for more would never end.
+    const hasWholeCall = started - begin < RESERVE_SECONDS
+    if (!hasWholeCall && left < (step.usualSeconds ?? USUAL_SECONDS)) return false
     // A build takes what it takes: what it has done is kept.
     const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
     say(`${name}: ${title}`)
-    const started = now()
     const execution = await execute(step, Math.max(1, Math.min(left, limit)), left < limit)
-    executed++
     if (execution === 'interrupted') {
-      if (step.resumes || executed > 1) return false
+      if (step.resumes || !hasWholeCall) return false
       const reason = `it needs more than the ${budgetSeconds} s of one call: call with a larger --budget`
       keep({ status: 'failed', reason, findings: {} }, now() - started)
     } else keep(execution, now() - started)
