@@ -1,5 +1,14 @@
 // What is in the kit. Its folder is laid out like the repository, so that everything finds its files as it does there.
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run, SetupFailure } from '../../bench/tools.js'
@@ -62,10 +71,11 @@ export async function archive(): Promise<void> {
   run('tar', ['-C', work, ...owner, '-I', 'xz -9e', '-cf', ARCHIVE, NAME], 'the kit could not be packed')
 }
 
-/** For every processor where `npm run prebuild` has run; otherwise for this one. */
+/** For every processor where `npm run prebuild` has run since the addon was last built; otherwise for this one. */
 function packAddon(stage: string): string {
   const prebuilt = `prebuilds/${process.platform}-${process.arch}`
-  const folder = existsSync(prebuilt) ? prebuilt : 'build/Release'
+  const local = 'build/Release'
+  const folder = builtAt(prebuilt) >= builtAt(local) ? prebuilt : local
   mkdirSync(join(stage, folder), { recursive: true })
   // Without the CUDA backend of this machine and without the native tests.
   const names = readdirSync(folder).filter((name) => /\.(node|so)$/.test(name) && !/cuda/.test(name))
@@ -76,6 +86,11 @@ function packAddon(stage: string): string {
     'binutils are missing',
   )
   return folder
+}
+
+function builtAt(folder: string): number {
+  const addon = existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.node')) : undefined
+  return addon === undefined ? 0 : statSync(join(folder, addon)).mtimeMs
 }
 
 function compileInto(stage: string): void {
