@@ -2,9 +2,10 @@
 set(BUILD_SHARED_LIBS ON)
 set(GGML_BACKEND_DL ON CACHE BOOL "" FORCE)
 set(LLAMA_BUILD_IS_DEV OFF CACHE BOOL "" FORCE)
-foreach(part COMMON TESTS TOOLS EXAMPLES SERVER APP)
+foreach(part TESTS TOOLS EXAMPLES SERVER APP)
   set(LLAMA_BUILD_${part} OFF CACHE BOOL "" FORCE)
 endforeach()
+set(LLAMA_BUILD_COMMON ${VERBATIM_BUILD_PROGRAMS} CACHE BOOL "" FORCE)
 set(LLAMA_OPENSSL OFF CACHE BOOL "" FORCE)
 set(LLAMA_SUBPROCESS OFF CACHE BOOL "" FORCE)
 set(LLAMA_ALL_WARNINGS OFF CACHE BOOL "" FORCE)
@@ -32,3 +33,16 @@ foreach(backend IN LISTS GGML_AVAILABLE_BACKENDS)
     LIBRARY_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}"
     RUNTIME_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}")
 endforeach()
+
+# For the GPU kit, which has time to compile the CUDA backend once: llama.cpp's programs then run on the very libraries
+# of the addon. Not llama.cpp's own list of tools, which needs the sources of all of them.
+if(VERBATIM_BUILD_PROGRAMS)
+  foreach(tool llama-bench batched-bench)
+    add_subdirectory("${LLAMA_CPP_DIR}/tools/${tool}" "${CMAKE_BINARY_DIR}/${tool}" EXCLUDE_FROM_ALL)
+  endforeach()
+  foreach(target llama-common llama-bench-impl llama-bench llama-batched-bench-impl llama-batched-bench)
+    set_target_properties(${target} PROPERTIES
+      LIBRARY_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}"
+      RUNTIME_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}")
+  endforeach()
+endif()

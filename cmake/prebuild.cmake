@@ -11,6 +11,6 @@ endif()
 function(verbatim_pin_libstdcxx target)
   if(VERBATIM_PREBUILD AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_compile_options(${target} PRIVATE
-      $<$<COMPILE_LANGUAGE:CXX>:SHELL:-include "${CMAKE_SOURCE_DIR}/cmake/libstdcxx-pin.h">)
+      "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include \"${CMAKE_SOURCE_DIR}/cmake/libstdcxx-pin.h\">")
   endif()
 endfunction()

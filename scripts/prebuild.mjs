@@ -2,14 +2,16 @@
 // variant, into prebuilds/<platform>-<arch>/ (on Alpine Linux below prebuilds/musl/). Checks what it has built.
 //
 //   npm run prebuild
-//   npm run prebuild -- --cuda    instead: the library of packages/cuda-linux-x64/ (needs the CUDA toolkit and cuBLAS)
+//   npm run prebuild -- --cuda [--architectures 80,90]
+//                                 instead: the library of packages/cuda-linux-x64/ (needs the CUDA toolkit and cuBLAS)
 //
-// Environment: VERBATIM_JOBS=<n>   CMAKE_CUDA_ARCHITECTURES=<list> (with --cuda; default: ggml's)
+// Environment: VERBATIM_JOBS=<n>
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import prebuildify from 'prebuildify'
 import { checkBinaries } from './package/check-binaries.mjs'
+import { compileNative, configureNative } from './setup/cmake-js.mjs'
+import { architecturesIn, cudaOptions } from './setup/cuda.mjs'
 import { obtainLlamaSource } from './setup/llama-source.mjs'
 import { fail, repositoryRoot, requireTools, run, SetupFailure, say } from './setup/tools.mjs'
 
@@ -30,7 +32,7 @@ try {
 }
 
 async function prebuild(source) {
-  build(BUILD, source, ['--CDVERBATIM_CUDA=off'])
+  build(BUILD, source, { mode: 'off', architectures: 'default' })
   // node-gyp-build does not know a platform for musl.
   const out = isAlpine ? 'prebuilds/musl' : '.'
   const folder = join(out, 'prebuilds', `${process.platform}-${process.arch}`)
@@ -43,10 +45,8 @@ async function prebuild(source) {
 
 function prebuildCuda(source) {
   if (process.platform !== 'linux' || process.arch !== 'x64') fail('the CUDA package is for Linux x64')
-  const architectures = process.env.CMAKE_CUDA_ARCHITECTURES
-  const options = ['--CDVERBATIM_CUDA=on']
-  if (architectures) options.push(`--CDCMAKE_CUDA_ARCHITECTURES=${architectures}`)
-  build('build-prebuild-cuda', source, options, ['--target', 'ggml-cuda'])
+  const cuda = { mode: 'on', architectures: architecturesIn(process.argv) }
+  build('build-prebuild-cuda', source, cuda, ['--target', 'ggml-cuda'])
   const library = join(CUDA_PACKAGE, 'libggml-cuda.so')
   copyFileSync('build-prebuild-cuda/Release/libggml-cuda.so', library)
   run('strip', ['--strip-all', library], 'the library could not be stripped')
@@ -55,19 +55,12 @@ function prebuildCuda(source) {
   report(CUDA_PACKAGE)
 }
 
-function build(folder, source, options, target = []) {
-  const cmakeJs = join(repositoryRoot, 'node_modules/cmake-js/bin/cmake-js')
-  const common = ['--out', folder, '--log-level', 'warn']
-  const all = [`--CDLLAMA_CPP_DIR=${source}`, '--CDVERBATIM_PREBUILD=ON', '--CDVERBATIM_BUILD_TESTS=OFF']
+function build(folder, source, cuda, target = []) {
+  const options = [`--CDLLAMA_CPP_DIR=${source}`, '--CDVERBATIM_PREBUILD=ON', '--CDVERBATIM_BUILD_TESTS=OFF']
   say(`configuring ${folder}`)
-  run(process.execPath, [cmakeJs, 'configure', ...common, ...all, ...options], 'CMake could not configure')
+  configureNative(folder, [...options, ...cudaOptions(cuda)])
   say('building for every processor (ccache makes later builds fast)')
-  const jobs = process.env.VERBATIM_JOBS || String(availableParallelism())
-  run(
-    process.execPath,
-    [cmakeJs, 'build', ...common, '--parallel', jobs, ...target],
-    'the native build failed',
-  )
+  compileNative(folder, target)
 }
 
 /** A copy, because prebuildify moves the addon away, and the next build would make it anew. */

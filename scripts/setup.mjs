@@ -4,12 +4,16 @@
 //
 //   node scripts/setup.mjs            all of it
 //   node scripts/setup.mjs --no-build npm packages and the llama.cpp source only
+//   npm run build:cuda [-- --architectures 80,90]
+//                                     all of it with the CUDA backend, for these GPUs (or native: those of this machine);
+//                                     it is remembered, so that later set-ups keep the backend
 //
 // Environment: LLAMA_CPP_DIR=<existing checkout>   VERBATIM_CUDA=auto|on|off   VERBATIM_JOBS=<n>
-import { existsSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { hashFiles, hasStamp, writeStamp } from './setup/stamp.mjs'
+import { compileNative, configureNative } from './setup/cmake-js.mjs'
+import { chooseCuda, cudaOptions, dropCuda, rememberCuda } from './setup/cuda.mjs'
+import { hashFiles, hasStamp, removeStamp, writeStamp } from './setup/stamp.mjs'
 import {
   fail,
   findTool,
@@ -37,7 +41,9 @@ async function setUp(build) {
   const { obtainLlamaSource } = await import('./setup/llama-source.mjs')
   const llamaCppDir = await obtainLlamaSource()
   if (!build) return
-  buildNative(llamaCppDir)
+  const cuda = chooseCuda(process.argv)
+  buildNative(llamaCppDir, cuda)
+  rememberCuda(process.argv, cuda)
   buildTypeScript()
 }
 
@@ -50,36 +56,21 @@ function installPackages() {
   writeStamp(stamp, wanted)
 }
 
-function buildNative(sourceDir) {
-  const cuda = process.env.VERBATIM_CUDA ?? 'auto'
+function buildNative(sourceDir, cuda) {
   const stamp = 'build/.verbatim-llama-native'
-  const wanted = `${hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding', 'test/native'])} ${sourceDir} ${cuda}`
+  const wanted = `${hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding', 'test/native'])} ${sourceDir} ${cuda.mode} ${cuda.architectures}`
   if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node')) return
   requireTools()
-  const cmakeJs = join(repositoryRoot, 'node_modules/cmake-js/bin/cmake-js')
-  const options = [`--CDLLAMA_CPP_DIR=${sourceDir}`, `--CDVERBATIM_CUDA=${cuda}`]
+  removeStamp(stamp) // from here on the folder is what neither build wants
+  if (cuda.mode === 'off') dropCuda()
   say('configuring the native build')
-  run(
-    process.execPath,
-    [cmakeJs, 'configure', '--log-level', 'warn', ...options],
-    'CMake could not configure',
-  )
+  configureNative('build', [`--CDLLAMA_CPP_DIR=${sourceDir}`, ...cudaOptions(cuda)])
   say(
     `building llama.cpp and the addon (a few minutes the first time${findTool('ccache') ? '' : '; ccache makes later builds fast'})`,
   )
-  run(process.execPath, [cmakeJs, 'build', '--log-level', 'warn', ...jobs()], 'the native build failed')
+  compileNative('build')
   if (!existsSync('build/Release/verbatim-llama.node')) fail('the build ended without verbatim-llama.node')
   writeStamp(stamp, wanted)
-}
-
-/** Ninja uses every core unasked; Make must be told. */
-function jobs() {
-  const wanted = process.env.VERBATIM_JOBS
-  if (wanted) return ['--parallel', wanted]
-  const cache = readFileSync('build/CMakeCache.txt', 'utf8')
-  return cache.includes('CMAKE_GENERATOR:INTERNAL=Ninja')
-    ? []
-    : ['--parallel', String(availableParallelism())]
 }
 
 function buildTypeScript() {

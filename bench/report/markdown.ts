@@ -24,7 +24,7 @@ function goalsSection(reports: readonly SuiteReport[]): string[] {
     `${goal.want} ${goal.limit}${goal.unit && ` ${goal.unit}`}`,
     verdict(goal),
   ])
-  return ['## Goals', '', ...table({ title: '', head: ['', '', 'measured', 'goal', 'met'], rows }), '']
+  return ['## Goals', '', ...tableLines({ title: '', head: ['', '', 'measured', 'goal', 'met'], rows }), '']
 }
 
 /** One line about a goal, as for a terminal. */
@@ -52,7 +52,11 @@ function suiteSection(report: SuiteReport): string[] {
     `## ${report.title}`,
     '',
     ...report.plots.flatMap(({ name, title }) => [`![${title}](${name}.svg)`, '']),
-    ...report.tables.flatMap((one) => [...(one.title ? [`**${one.title}**`, ''] : []), ...table(one), '']),
+    ...report.tables.flatMap((one) => [
+      ...(one.title ? [`**${one.title}**`, ''] : []),
+      ...tableLines(one),
+      '',
+    ]),
     ...missing,
     ...(missing.length > 0 ? [''] : []),
     ...report.legend.map((line) => `- ${line}`),
@@ -68,7 +72,8 @@ function suiteSection(report: SuiteReport): string[] {
   ]
 }
 
-function table({ head, rows }: Table): string[] {
+/** A table in Markdown. */
+export function tableLines({ head, rows }: Table): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)]
 }

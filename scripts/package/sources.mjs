@@ -11,21 +11,33 @@ const BACKENDS = ['ggml-cpu', 'ggml-cuda', 'ggml-metal']
 export function packSources(llamaCppDir) {
   requireTools()
   rmSync(STAGE, { recursive: true, force: true })
-  const stage = join(STAGE, 'sources')
-  const modules = join(repositoryRoot, 'node_modules')
-  copy('.', stage, ['CMakeLists.txt', 'LICENSE', 'package.json', 'llama.cpp.json', 'cmake', 'cpp', 'binding'])
-  copy(llamaCppDir, join(stage, 'llama.cpp'), llamaFiles(llamaCppDir))
-  copy(join(modules, 'node-addon-api'), join(stage, 'node-addon-api'), [
-    ...['LICENSE.md', 'napi.h', 'napi-inl.h', 'napi-inl.deprecated.h'],
-  ])
-  copy(join(modules, 'node-api-headers'), join(stage, 'node-api'), ['LICENSE', 'include', 'def'])
-  copy(join(modules, 'cmake-js/lib/cpp'), join(stage, 'node-api'), ['win_delay_load_hook.cc'])
-  cpSync(join(modules, 'cmake-js/LICENSE'), join(stage, 'node-api/win_delay_load_hook.LICENSE'))
+  stageSources(join(STAGE, 'sources'), llamaCppDir)
   rmSync(ARCHIVE, { force: true })
   // One time for all files: the same sources make the same archive.
   const tar = ['-E', 'tar', 'cJf', join('..', ARCHIVE), '--mtime=2000-01-01 00:00:00', 'sources']
   run('cmake', ['-E', 'chdir', STAGE, 'cmake', ...tar], 'the sources could not be packed')
   rmSync(STAGE, { recursive: true })
+}
+
+/** Copies everything that the addon and its backends are built from. */
+export function stageSources(stage, llamaCppDir) {
+  const modules = join(repositoryRoot, 'node_modules')
+  copyAll('.', stage, [
+    'CMakeLists.txt',
+    'LICENSE',
+    'package.json',
+    'llama.cpp.json',
+    'cmake',
+    'cpp',
+    'binding',
+  ])
+  copyAll(llamaCppDir, join(stage, 'llama.cpp'), llamaFiles(llamaCppDir))
+  copyAll(join(modules, 'node-addon-api'), join(stage, 'node-addon-api'), [
+    ...['LICENSE.md', 'napi.h', 'napi-inl.h', 'napi-inl.deprecated.h'],
+  ])
+  copyAll(join(modules, 'node-api-headers'), join(stage, 'node-api'), ['LICENSE', 'include', 'def'])
+  copyAll(join(modules, 'cmake-js/lib/cpp'), join(stage, 'node-api'), ['win_delay_load_hook.cc'])
+  cpSync(join(modules, 'cmake-js/LICENSE'), join(stage, 'node-api/win_delay_load_hook.LICENSE'))
 }
 
 /** What CMake reads when the library is built and nothing else: no tools, tests, web pages, models. */
@@ -44,7 +56,8 @@ function llamaFiles(folder) {
   ]
 }
 
-function copy(from, to, names) {
+/** Copies files and folders, which must be there, to the same places below another folder. */
+export function copyAll(from, to, names) {
   for (const name of names) {
     if (!existsSync(join(from, name))) fail(`${relative('.', join(from, name))} is missing`)
     mkdirSync(dirname(join(to, name)), { recursive: true })

@@ -1,6 +1,6 @@
 // A stamp file remembers the hash of the inputs of a finished step, so that the step can be skipped.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** SHA-256 over the names and contents of files and, recursively, folders. */
@@ -25,4 +25,8 @@ export function hasStamp(path, wanted) {
 export function writeStamp(path, value) {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, value)
+}
+
+export function removeStamp(path) {
+  rmSync(path, { force: true })
 }

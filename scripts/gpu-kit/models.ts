@@ -1,0 +1,63 @@
+// The models that are measured: random weights in the shape of real ones, made where they are needed.
+import { join } from 'node:path'
+import { type ModelType, makeModel } from '../make-model.js'
+import type { KitContext, Step } from './step.js'
+
+export const TYPES = ['F16', 'Q8_0', 'Q4_K'] as const satisfies readonly ModelType[]
+/** The largest has 15 GB. */
+const LIMIT_SECONDS = 520
+
+/** Of the benchmarks: everyone is measured on this shape. */
+export function benchShape({ cpuOnly }: KitContext): string {
+  return cpuOnly ? 'tiny' : 'qwen2.5-7b'
+}
+
+export function benchModel(context: KitContext, type: ModelType): string {
+  return join(context.models, `${benchShape(context)}-${type}.gguf`)
+}
+
+/** Of the tests: large enough for a GPU to be worth it, small enough to be loaded a hundred times. */
+export function testModel(context: KitContext): string {
+  return join(context.models, `${testShape(context)}-Q8_0.gguf`)
+}
+
+function testShape({ cpuOnly }: KitContext): string {
+  return cpuOnly ? 'tiny' : 'qwen2.5-0.5b'
+}
+
+/** In the kit: trained, so that its likeliest token is far ahead of the next. */
+export function trainedModel(root: string): string {
+  return join(root, 'models/verbatim-tiny.gguf')
+}
+
+export const testModelStep = modelStep('model-tests', 'the model of the tests', (context) => ({
+  shape: testShape(context),
+  type: 'Q8_0',
+  out: testModel(context),
+}))
+
+export const benchModelStep = (type: ModelType) =>
+  modelStep(`model-${type}`, `the model of the benchmarks in ${type}`, (context) => ({
+    shape: benchShape(context),
+    type,
+    out: benchModel(context, type),
+  }))
+
+function modelStep(
+  name: string,
+  title: string,
+  options: (context: KitContext) => { shape: string; type: ModelType; out: string },
+): Step {
+  return {
+    name,
+    group: 'build',
+    title,
+    after: ['check'],
+    resumes: true,
+    limitSeconds: LIMIT_SECONDS,
+    async run(context) {
+      const { path, bytes, elapsed } = await makeModel(options(context))
+      return { facts: { path, bytes, seconds: elapsed / 1000 } }
+    },
+  }
+}

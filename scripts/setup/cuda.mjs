@@ -1,0 +1,49 @@
+// Whether and for which GPUs the CUDA backend is built. What is needed for it is looked for in cmake/cuda.cmake.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fail } from './tools.mjs'
+
+// Written by `npm run build:cuda`, so that a later `npm run setup` or `npm test` finds the build as it wants it.
+const REMEMBERED = 'build/.verbatim-llama-cuda'
+const LIBRARY = 'build/Release/libggml-cuda.so'
+
+/**
+ * The choice of the command line, of the environment, of the last `npm run build:cuda`, or none: then the backend is
+ * built where a toolkit is found.
+ *
+ * @returns {{ mode: string, architectures: string }}
+ */
+export function chooseCuda(args) {
+  if (args.includes('--cuda')) return { mode: 'on', architectures: architecturesIn(args) }
+  const mode = process.env.VERBATIM_CUDA
+  if ((mode === undefined || mode === 'on') && existsSync(REMEMBERED))
+    return JSON.parse(readFileSync(REMEMBERED, 'utf8'))
+  return { mode: mode ?? 'auto', architectures: 'default' }
+}
+
+/** What CMake is told of the choice. */
+export function cudaOptions({ mode, architectures }) {
+  return [`--CDVERBATIM_CUDA=${mode}`, `--CDVERBATIM_CUDA_ARCHITECTURES=${architectures}`]
+}
+
+/** Keeps the choice of the command line for later, once it is built. */
+export function rememberCuda(args, choice) {
+  if (args.includes('--cuda')) writeFileSync(REMEMBERED, JSON.stringify(choice))
+}
+
+/** What is beside the addon is loaded: a backend of an earlier build must not stay there. */
+export function dropCuda() {
+  for (const path of [LIBRARY, REMEMBERED]) rmSync(path, { force: true })
+}
+
+/** `--architectures 80,90` as CMake writes it; `default` without. */
+export function architecturesIn(args) {
+  const at = args.findIndex((arg) => /^--architectures(=|$)/.test(arg))
+  if (at < 0) return 'default'
+  const given = args[at].includes('=') ? args[at].split('=')[1] : args[at + 1]
+  if (given === 'native' || given === 'default') return given
+  if (!/^\d{2,3}[af]?(-real|-virtual)?(,\d{2,3}[af]?(-real|-virtual)?)*$/.test(given ?? ''))
+    fail(
+      `--architectures takes native, or compute capabilities such as 80,90 (for 8.0 and 9.0), not '${given}'`,
+    )
+  return given.replaceAll(',', ';')
+}
