@@ -53,8 +53,9 @@ Napi::Object attempt_to_js(Napi::Env env, const MemoryReport& report, const Memo
   for (uint32_t i = 0; i < attempt.needs.size(); ++i) {
     auto device = Napi::Object::New(env);
     device.Set("name", report.devices[i].name);
-    set_bytes(device, "neededBytes", attempt.needs[i].allocated() + attempt.budgets[i].margin);
-    set_bytes(device, "freeBytes", attempt.budgets[i].free);
+    const auto [needed, free] = demand(attempt.needs[i], attempt.budgets[i]);
+    set_bytes(device, "neededBytes", needed);
+    set_bytes(device, "freeBytes", free);
     devices.Set(i, device);
   }
   object.Set("devices", devices);

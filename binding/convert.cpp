@@ -92,28 +92,33 @@ Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
 
 } // namespace
 
-LoadOptions to_load_options(const Napi::Object& options) {
+LoadOptions to_memory_options(const Napi::Object& options) {
   LoadOptions result;
   result.path = text_or_empty(options, "path");
   result.context_size = unsigned_number(options, "contextSize");
   result.cache_size = unsigned_number(options, "cacheSize");
   result.max_sequences = unsigned_number(options, "maxSequences");
-  result.max_queue = unsigned_number(options, "maxQueue");
-  if (const double size = number(options, "prefixCacheSize"); size >= 0)
-    result.prefix_cache_size = static_cast<uint32_t>(size);
   result.gpu_layers = options.Get("gpuLayers").As<Napi::Number>().Int32Value();
-  result.threads = options.Get("threads").As<Napi::Number>().Int32Value();
-  result.flash_attention =
-      static_cast<llama_flash_attn_type>(options.Get("flashAttention").As<Napi::Number>().Int32Value());
-  if (const auto type = text_or_empty(options, "kvCacheType"); !type.empty())
-    result.kv_cache_type = kv_cache_type(type);
   result.devices.names = to_strings(options.Get("devices").As<Napi::Array>());
   result.devices.single = text_or_empty(options, "splitMode") == "none";
   result.devices.main_gpu = options.Get("mainGpu").As<Napi::Number>().Int32Value();
   const auto shares = options.Get("tensorSplit").As<Napi::Array>();
   for (uint32_t i = 0; i < shares.Length(); ++i)
     result.devices.shares.push_back(shares.Get(i).As<Napi::Number>().FloatValue());
+  result.flash_attention =
+      static_cast<llama_flash_attn_type>(options.Get("flashAttention").As<Napi::Number>().Int32Value());
+  if (const auto type = text_or_empty(options, "kvCacheType"); !type.empty())
+    result.kv_cache_type = kv_cache_type(type);
   result.fit_memory = boolean(options, "fitMemory");
+  return result;
+}
+
+LoadOptions to_load_options(const Napi::Object& options) {
+  LoadOptions result = to_memory_options(options);
+  result.max_queue = unsigned_number(options, "maxQueue");
+  if (const double size = number(options, "prefixCacheSize"); size >= 0)
+    result.prefix_cache_size = static_cast<uint32_t>(size);
+  result.threads = options.Get("threads").As<Napi::Number>().Int32Value();
   const Napi::Value chat_template = options.Get("chatTemplate");
   if (chat_template.IsString()) result.chat_template = chat_template.As<Napi::String>().Utf8Value();
   const Napi::Value chat_template_name = options.Get("chatTemplateName");

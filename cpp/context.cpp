@@ -21,7 +21,9 @@ Context::~Context() {
 
 void Context::create() {
   auto params = llama_context_default_params();
-  params.n_ctx = options_.cells;
+  // llama.cpp rounds up too, but takes the number before that for the most tokens of a batch, and aborts the
+  // process at a larger one.
+  params.n_ctx = whole_blocks(options_.cells);
   params.n_batch = options_.batch_tokens;
   params.n_ubatch = options_.batch_tokens;
   params.n_seq_max = options_.sequences;
@@ -67,7 +69,7 @@ void Context::create() {
 void Context::warm_up(bool on_gpu) {
   const auto most = static_cast<uint32_t>(llama_model_n_ctx_train(model_));
   const LogScope log_scope(log_sink_);
-  for (const uint32_t size : {std::min({options_.batch_tokens, cells(), most}), 1U}) {
+  for (const uint32_t size : {std::min(llama_n_batch(context_.get()), most), 1U}) {
     std::vector<BatchToken> batch;
     for (uint32_t i = 0; i < size; ++i)
       batch.push_back({0, static_cast<int32_t>(i), 0, i + 1 == size});

@@ -22,6 +22,12 @@ struct ContextOptions {
   ggml_type kv_cache_type = GGML_TYPE_F16;
 };
 
+/// llama.cpp's caches have whole blocks of cells.
+constexpr uint32_t cell_block = 256;
+constexpr uint32_t whole_blocks(uint32_t cells) {
+  return (cells + cell_block - 1) / cell_block * cell_block;
+}
+
 /// A llama_context with one KV cache that all sequences share. Used by one thread at a time.
 class Context : public Decoder {
  public:

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 /// Reads bytes as they are needed, each time after a check against the size of the file.
 class GgufParser {
  public:
-  explicit GgufParser(const std::string& path) {
+  GgufParser(const std::string& path, bool with_weights) : with_weights_(with_weights) {
     result_.path_ = path;
     open();
   }
@@ -195,7 +195,7 @@ class GgufParser {
     for (GgufTensor& tensor : result_.tensors_)
       tensor.offset += start;
     const uint64_t end = result_.tensors_.back().offset + result_.tensors_.back().bytes;
-    if (end > result_.file_bytes_) truncated(end);
+    if (with_weights_ && end > result_.file_bytes_) truncated(end);
   }
 
   GgufTensor tensor(uint64_t index) {
@@ -238,6 +238,7 @@ class GgufParser {
 
   static constexpr uint64_t max_data = 1ull << 52;
 
+  const bool with_weights_;
   GgufMetadata result_;
   std::ifstream file_;
   uint64_t position_ = 0;
@@ -247,8 +248,8 @@ class GgufParser {
   uint64_t key_count_ = 0;
 };
 
-GgufMetadata GgufMetadata::read(const std::string& path) {
-  return GgufParser(path).parse();
+GgufMetadata GgufMetadata::read(const std::string& path, bool with_weights) {
+  return GgufParser(path, with_weights).parse();
 }
 
 } // namespace verbatim

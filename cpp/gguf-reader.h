@@ -65,7 +65,8 @@ class GgufMetadata {
 
   /// Reads a file up to its weights. Nothing is allocated that the file is too short for. Throws Error:
   /// ModelNotFound, ModelInvalid, ModelTruncated, ModelUnsupported (GGUF version 1 or from the future).
-  static GgufMetadata read(const std::string& path);
+  /// @param with_weights whether the file has to be long enough for its weights
+  static GgufMetadata read(const std::string& path, bool with_weights = true);
 
   const std::string& path() const { return path_; }
   uint32_t version() const { return version_; }

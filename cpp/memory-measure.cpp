@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t gpu_margin = 1ULL << 30;
 // For the stacks, tables and strings of this process.
 constexpr uint64_t host_margin = 64ULL << 20;
+// For the stacks of the threads, 64 MiB each, and what the allocator sets aside for each of them.
+constexpr uint64_t address_space_of_threads = 640ULL << 20;
 
 } // namespace
 
@@ -48,7 +50,8 @@ std::vector<MemoryBudget> memory_budgets(const Placement& placement) {
     budgets.push_back(
         {.free = free, .margin = std::min<uint64_t>(gpu_margin, total / 8), .address_space = {}});
   }
-  const auto host = host_memory();
+  auto host = host_memory();
+  if (host.address_space) *host.address_space -= std::min(*host.address_space, address_space_of_threads);
   budgets.push_back({.free = host.free, .margin = host_margin, .address_space = host.address_space});
   return budgets;
 }
@@ -85,7 +88,21 @@ std::vector<MemoryNeed> MemoryMeter::measure(const MemoryPlan& plan) {
     model_ = load_weights(path_, params, log_sink_);
     gpu_layers_ = plan.gpu_layers;
   }
-  const auto options = context_for_(model_.get(), plan);
+  // llama.cpp notes something about each cell even so. Needs are linear in the cells.
+  constexpr uint32_t most_cells = 1U << 20;
+  if (plan.cache_size <= most_cells) return measure_cells(plan, plan.cache_size);
+  auto needs = measure_cells(plan, most_cells);
+  const auto half = measure_cells(plan, most_cells / 2);
+  const double steps = (static_cast<double>(plan.cache_size) - most_cells) / (most_cells / 2.0);
+  for (size_t i = 0; i < needs.size(); ++i)
+    for (const auto part : {&MemoryNeed::cache, &MemoryNeed::compute})
+      needs[i].*part += static_cast<uint64_t>(steps * static_cast<double>(needs[i].*part - half[i].*part));
+  return needs;
+}
+
+std::vector<MemoryNeed> MemoryMeter::measure_cells(const MemoryPlan& plan, uint32_t cells) const {
+  auto options = context_for_(model_.get(), plan);
+  options.cells = cells;
   const Context context(model_.get(), options, nullptr, [] { return false; }, &log_sink_);
   return memory_needs(context.get(), placement_);
 }

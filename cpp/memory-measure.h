@@ -52,6 +52,8 @@ class MemoryMeter {
   std::vector<MemoryNeed> measure(const MemoryPlan& plan);
 
  private:
+  std::vector<MemoryNeed> measure_cells(const MemoryPlan& plan, uint32_t cells) const;
+
   const std::string path_;
   const Placement placement_;
   const ContextFor context_for_;

@@ -6,9 +6,16 @@
 
 namespace verbatim {
 
+MemoryDemand demand(const MemoryNeed& need, const MemoryBudget& budget) {
+  const uint64_t allocated = need.allocated() + budget.margin;
+  const uint64_t mapped_too = allocated + need.mapped;
+  if (budget.address_space && mapped_too > *budget.address_space) return {mapped_too, *budget.address_space};
+  return {allocated, budget.free};
+}
+
 bool fits(const MemoryNeed& need, const MemoryBudget& budget) {
-  if (need.allocated() + budget.margin > budget.free) return false;
-  return !budget.address_space || need.allocated() + need.mapped + budget.margin <= *budget.address_space;
+  const auto [needed, free] = demand(need, budget);
+  return needed <= free;
 }
 
 MemoryLadder::MemoryLadder(MemoryPlan wish, MemoryLimits limits, std::vector<MemoryBudget> budgets,
@@ -60,7 +67,7 @@ void MemoryLadder::succeeded(std::vector<MemoryNeed> needs) {
 }
 
 void MemoryLadder::failed(const std::string& reason) {
-  attempts_.push_back({plan_, {}, budgets_, MemoryAttempt::Outcome::Failed, reason});
+  attempts_.push_back({plan_, needs_, budgets_, MemoryAttempt::Outcome::Failed, reason});
 }
 
 bool MemoryLadder::reduce() {
@@ -88,12 +95,15 @@ bool MemoryLadder::measured_to_fit(const MemoryPlan& plan) {
     attempt.reason = "it needs more memory than there is";
   } catch (const Error& error) {
     // What the wish cannot do is the caller's to know; what a smaller plan cannot do is passed over.
-    if (attempts_.empty()) throw;
-    attempt.outcome = error.code() == ErrorCode::OutOfMemory ? MemoryAttempt::Outcome::TooLarge
-                                                             : MemoryAttempt::Outcome::Unusable;
+    const bool too_large = error.code() == ErrorCode::OutOfMemory;
+    if (attempts_.empty() && !too_large) throw;
+    attempt.outcome = too_large ? MemoryAttempt::Outcome::TooLarge : MemoryAttempt::Outcome::Unusable;
     attempt.reason = error.what();
   }
-  if (!fit) attempts_.push_back(std::move(attempt));
+  if (fit)
+    needs_ = std::move(attempt.needs);
+  else
+    attempts_.push_back(std::move(attempt));
   return fit;
 }
 

@@ -38,6 +38,12 @@ struct MemoryBudget {
   std::optional<uint64_t> address_space;
 };
 
+/// What decides whether a need can be met: bytes needed, the margin included, and bytes that there are. Of
+/// the address space where that is what is short.
+struct MemoryDemand {
+  uint64_t needed, free;
+};
+MemoryDemand demand(const MemoryNeed& need, const MemoryBudget& budget);
 bool fits(const MemoryNeed& need, const MemoryBudget& budget);
 
 /// How far a plan may be reduced, in this order: the type of the cache, the batch, the cells, the layers.
@@ -95,6 +101,7 @@ class MemoryLadder {
   const std::vector<MemoryBudget> budgets_;
   const Measure measure_;
   bool handed_out_ = false;
+  std::vector<MemoryNeed> needs_; ///< of the plan that was handed out, where they were computed
   std::vector<MemoryAttempt> attempts_;
 };
 

@@ -62,7 +62,7 @@ MemoryPlan ModelLoader::wish() const {
   MemoryPlan plan;
   if (!placement_.devices().empty())
     plan.gpu_layers = options_.gpu_layers < 0 ? layers : std::min(options_.gpu_layers, layers);
-  plan.cache_size = options_.cache_size ? options_.cache_size : context_size_;
+  plan.cache_size = whole_blocks(options_.cache_size ? options_.cache_size : context_size_);
   plan.batch_size = std::max(batch_tokens, options_.max_sequences);
   plan.kv_cache_type = options_.kv_cache_type.value_or(GGML_TYPE_F16);
   return plan;
@@ -176,27 +176,24 @@ MemoryReport ModelLoader::report() const {
 /// @param smaller a plan that would fit, where only the wish was allowed
 void ModelLoader::fail(const std::optional<MemoryPlan>& smaller) const {
   const auto& attempts = ladder_->attempts();
-  // With the needs of the smallest plan that was computed.
-  const auto measured = std::ranges::find_if(attempts.rbegin(), attempts.rend(),
-                                             [](const auto& each) { return !each.needs.empty(); });
-  const auto& attempt = measured == attempts.rend() ? attempts.back() : *measured;
-  std::string message = "this model does not fit into memory";
+  // What was wished for, or the last thing that was tried.
+  const auto& attempt = options_.fit_memory ? attempts.back() : attempts.front();
+  std::string message = "this model does not fit into memory: " + attempt.reason;
   std::vector<Error::Record> devices;
-  uint64_t needed = 0;
-  for (const auto& use : device_uses(placement_, attempt)) {
-    const uint64_t wanted = use.need.allocated() + use.budget.margin;
-    needed += wanted;
-    message +=
-        "; " + use.name + ": " + megabytes(wanted) + " needed, " + megabytes(use.budget.free) + " free";
+  uint64_t total = 0;
+  for (size_t i = 0; const auto& use : device_uses(placement_, attempt)) {
+    if (i++ >= attempt.needs.size()) break; // it was not computed
+    const auto [needed, free] = demand(use.need, use.budget);
+    total += needed;
+    message += "; " + use.name + ": " + megabytes(needed) + " needed, " + megabytes(free) + " free";
     devices.push_back({{"name", use.name},
-                       {"neededBytes", static_cast<int64_t>(wanted)},
-                       {"freeBytes", static_cast<int64_t>(use.budget.free)}});
+                       {"neededBytes", static_cast<int64_t>(needed)},
+                       {"freeBytes", static_cast<int64_t>(free)}});
   }
-  if (!attempts.back().reason.empty()) message += " (" + attempts.back().reason + ")";
   message +=
       smaller ? "; a smaller plan would: leave onOutOfMemory out, or pass its values"
               : "; use a smaller cacheSize, contextSize or kvCacheType, fewer gpuLayers, or a smaller model";
-  Error::Fields fields{{"needed_bytes", static_cast<int64_t>(needed)}, {"devices", std::move(devices)}};
+  Error::Fields fields{{"needed_bytes", static_cast<int64_t>(total)}, {"devices", std::move(devices)}};
   if (smaller)
     fields.emplace_back("would_fit", std::vector<Error::Record>{{
                                          {"gpuLayers", int64_t{smaller->gpu_layers}},

@@ -43,7 +43,7 @@ const cpu = {
   marginBytes: expect.any(Number),
   weightsBytes: expect.any(Number),
   mappedBytes: expect.any(Number),
-  cacheBytes: 512 * 2 * 2 * 64 * 2, // cells, layers, keys and values, width, F16
+  cacheBytes: 512 * 2 * 2 * 32 * 2, // cells, layers, keys and values, width, F16
   computeBytes: expect.any(Number),
 }
 

@@ -286,3 +286,13 @@ describe('importing', () => {
     )
   })
 })
+
+test('many requests in the smallest context do not make a batch that llama.cpp aborts at', async () => {
+  await expectScript(
+    `const model = await loadModel(spmModel, { ...quick, contextSize: 16, maxSequences: 32 })
+    const run = (i) => generateInference(user(String.fromCharCode(65 + i) + 'bcdefghijkl'), { model, maxTokens: 2 })
+    const results = await Promise.all(Array.from({ length: 32 }, (_, i) => run(i)))
+    console.log(results.length)`,
+    { stdout: '32\n' },
+  )
+})

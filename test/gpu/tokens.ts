@@ -93,7 +93,7 @@ export const TOKEN_TESTS = [
         memory: memoryPlan(model),
       }
       assert(gpusOf(model).length > 0, `no GPU among the devices: ${JSON.stringify(model.info.devices)}`)
-      if (layers !== null) assert(layers >= model.info.layerCount, `only ${layers} layers are on the GPU`)
+      assert(layers >= model.info.layerCount, `only ${layers} layers are on the GPU`)
       await model.dispose()
       return { facts }
     },

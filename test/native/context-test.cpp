@@ -229,7 +229,8 @@ TEST(context_is_empty_after_the_warm_up) {
 TEST(context_warm_up_is_cut_short_by_who_cancels_the_load) {
   auto* model = TinyModel::get();
   if (!model) return;
-  const auto context = model->context({.cells = 256, .sequences = 1, .batch_tokens = 64}, [] { return true; });
+  const auto context =
+      model->context({.cells = 256, .sequences = 1, .batch_tokens = 64}, [] { return true; });
   context->warm_up(true);
   CHECK_EQ(llama_memory_seq_pos_max(llama_get_memory(context->get()), 0), -1);
 }
