@@ -22,7 +22,7 @@ const SILENCE_LIMIT_MS = 30_000
 const CHILD = `
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 const { indexUrl, model: path, folder, chatTemplate, mutations, from } = JSON.parse(readFileSync(0, 'utf8'))
-const { loadModel, VerbatimError } = await import(indexUrl)
+const { estimateMemory, loadModel, VerbatimError } = await import(indexUrl)
 const whole = readFileSync(path)
 for (let i = from; i < mutations.length; i++) {
   const { cut, at, xor } = mutations[i]
@@ -35,7 +35,9 @@ for (let i = from; i < mutations.length; i++) {
   let model
   try {
     const messages = [{ role: 'user', content: 'a' }]
-    model = await loadModel(copy, { contextSize: chatTemplate ? 16 : 64, maxSequences: 1, threads: 1, chatTemplate })
+    const memory = { contextSize: chatTemplate ? 16 : 64, maxSequences: 1 }
+    await estimateMemory(copy, memory) // goes through the motions of loading without allocating
+    model = await loadModel(copy, { ...memory, threads: 1, chatTemplate })
     await model.renderPrompt(messages)
     await model.generateInference(messages, { maxTokens: 4, seed: 1 })
   } catch (error) {
