@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import * as errors from '../lib/errors.js'
 import { type ErrorCode, VerbatimError } from '../lib/errors.js'
-import { fromNative } from '../lib/native-error.js'
+import { fromNative, type NativeError } from '../lib/native-error.js'
 
 const partial = {
   text: 'so far',
@@ -49,7 +49,7 @@ const samples: [VerbatimError, string, ErrorCode, object][] = [
     new errors.OutOfMemoryError('m', { neededBytes: 5 }),
     'OutOfMemoryError',
     'OUT_OF_MEMORY',
-    { neededBytes: 5 },
+    { neededBytes: 5, devices: [] },
   ],
   [new errors.NoChatTemplateError(), 'NoChatTemplateError', 'NO_CHAT_TEMPLATE', {}],
   [
@@ -137,7 +137,7 @@ test('the codes narrow the classes', () => {
 })
 
 describe('fromNative', () => {
-  const native = (code: string, fields: Record<string, string | number> = {}) =>
+  const native = (code: string, fields: NativeError['fields'] = {}) =>
     fromNative({ code, message: `native ${code}`, fields })
 
   test.each([
@@ -158,7 +158,12 @@ describe('fromNative', () => {
       { path: '/m', architecture: 'novel' },
       { path: '/m', architecture: 'novel' },
     ],
-    ['OUT_OF_MEMORY', errors.OutOfMemoryError, { needed_bytes: 2 ** 40 }, { neededBytes: 2 ** 40 }],
+    [
+      'OUT_OF_MEMORY',
+      errors.OutOfMemoryError,
+      { needed_bytes: 2 ** 40, devices: [{ name: 'CPU' }], would_fit: [{ gpuLayers: 3 }] },
+      { neededBytes: 2 ** 40, devices: [{ name: 'CPU' }], wouldFit: { gpuLayers: 3 } },
+    ],
     ['NO_CHAT_TEMPLATE', errors.NoChatTemplateError, {}, {}],
     [
       'TEMPLATE_SYNTAX',
