@@ -41,15 +41,11 @@ function(verbatim_default_architectures result)
   set(${result} "${chosen}" PARENT_SCOPE)
 endfunction()
 
-# Those of the GPUs in this machine. CMake has a word for it only since 3.24, and takes a guess where there is no GPU.
+# Those of the GPUs in this machine; empty where there is none. CMake has a word for it only since 3.24, and guesses then.
 function(verbatim_native_architectures result)
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
     OUTPUT_VARIABLE capabilities OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   string(REGEX MATCHALL "[0-9]+\\.[0-9]" capabilities "${capabilities}")
-  if(NOT capabilities)
-    message(FATAL_ERROR "VERBATIM_CUDA_ARCHITECTURES=native needs a GPU that nvidia-smi sees. Name the architectures "
-                        "instead: npm run build:cuda -- --architectures 80,90")
-  endif()
   list(REMOVE_DUPLICATES capabilities)
   string(REGEX REPLACE "([0-9]+)\\.([0-9])" "\\1\\2-real" capabilities "${capabilities}")
   set(${result} "${capabilities}" PARENT_SCOPE)
@@ -67,12 +63,16 @@ elseif(VERBATIM_CUDA STREQUAL "on" OR VERBATIM_CUDA STREQUAL "auto")
     if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
       set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}")
     endif()
-    if(VERBATIM_CUDA_ARCHITECTURES STREQUAL "default")
-      verbatim_default_architectures(CMAKE_CUDA_ARCHITECTURES)
-    elseif(VERBATIM_CUDA_ARCHITECTURES STREQUAL "native")
+    set(CMAKE_CUDA_ARCHITECTURES "${VERBATIM_CUDA_ARCHITECTURES}")
+    # Who did not ask for CUDA does not wait for kernels of GPUs that are not here.
+    if(VERBATIM_CUDA_ARCHITECTURES STREQUAL "native" OR VERBATIM_CUDA STREQUAL "auto")
       verbatim_native_architectures(CMAKE_CUDA_ARCHITECTURES)
-    else()
-      set(CMAKE_CUDA_ARCHITECTURES "${VERBATIM_CUDA_ARCHITECTURES}")
+    endif()
+    if(VERBATIM_CUDA_ARCHITECTURES STREQUAL "native" AND NOT CMAKE_CUDA_ARCHITECTURES)
+      message(FATAL_ERROR "VERBATIM_CUDA_ARCHITECTURES=native needs a GPU that nvidia-smi sees. Name the architectures "
+                          "instead: npm run build:cuda -- --architectures 80,90")
+    elseif(VERBATIM_CUDA_ARCHITECTURES STREQUAL "default" AND (VERBATIM_CUDA STREQUAL "on" OR NOT CMAKE_CUDA_ARCHITECTURES))
+      verbatim_default_architectures(CMAKE_CUDA_ARCHITECTURES)
     endif()
     message(STATUS "CUDA ${CUDAToolkit_VERSION} with cuBLAS found: building the CUDA backend for ${CMAKE_CUDA_ARCHITECTURES}")
     # What is built here finds the toolkit that it was built with; a package finds what the system's loader knows.
