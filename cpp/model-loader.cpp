@@ -53,8 +53,7 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
       options_.path, placement_,
       [this](const llama_model* model, const MemoryPlan& plan) { return context_options(model, plan); },
       options_.on_log);
-  ladder_ = std::make_unique<MemoryLadder>(wish(), limits(), memory_budgets(placement_),
-                                           [this](const MemoryPlan& plan) { return meter_->measure(plan); });
+  ladder_ = std::make_unique<MemoryLadder>(ladder(options_.fit_memory));
 }
 
 MemoryPlan ModelLoader::wish() const {
@@ -68,16 +67,23 @@ MemoryPlan ModelLoader::wish() const {
   return plan;
 }
 
-MemoryLimits ModelLoader::limits() const {
-  MemoryLimits limits;
-  // A quantized cache needs flash attention.
-  if (!options_.kv_cache_type && options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED)
-    limits.smaller_cache_type = GGML_TYPE_Q8_0;
-  limits.least_batch_size = std::max(least_batch_tokens, options_.max_sequences);
-  limits.least_cache_size =
-      options_.context_size ? context_size_ : std::min(context_size_, least_context_size);
-  limits.least_gpu_layers = std::max(0, options_.gpu_layers);
-  return limits;
+/// @param reduce whether all that was not asked for may be reduced, or no more than the layers on GPUs
+MemoryLadder ModelLoader::ladder(bool reduce) const {
+  const MemoryPlan plan = wish();
+  MemoryLimits limits{.smaller_cache_type = {},
+                      .least_batch_size = plan.batch_size,
+                      .least_cache_size = plan.cache_size,
+                      .least_gpu_layers = std::max(0, options_.gpu_layers)};
+  if (reduce) {
+    // A quantized cache needs flash attention.
+    if (!options_.kv_cache_type && options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED)
+      limits.smaller_cache_type = GGML_TYPE_Q8_0;
+    limits.least_batch_size = std::max(least_batch_tokens, options_.max_sequences);
+    limits.least_cache_size =
+        whole_blocks(options_.context_size ? context_size_ : std::min(context_size_, least_context_size));
+  }
+  return {plan, limits, memory_budgets(placement_),
+          [this](const MemoryPlan& each) { return meter_->measure(each); }};
 }
 
 /// Computing the needs reads the file a second time. Spares that, on the CPU, where several times of all that
@@ -88,7 +94,9 @@ bool ModelLoader::obviously_fits() const {
   const auto budget = memory_budgets(placement_).back();
   const uint64_t width = file_.embedding_length;
   const uint64_t cache = 4 * width * file_.layer_count * plan.cache_size * ggml_type_size(plan.kv_cache_type);
-  const uint64_t compute = 256 * width * plan.batch_size + 64ULL * file_.vocab_size * options_.max_sequences;
+  // Activations, logits, and what attention keeps for each pair of a token and a cell.
+  const uint64_t compute = 256 * width * plan.batch_size + 64ULL * file_.vocab_size * options_.max_sequences +
+                           256ULL * plan.cache_size * plan.batch_size;
   return !budget.address_space && 2 * (file_.tensor_bytes + cache + compute) < budget.free;
 }
 
@@ -130,7 +138,6 @@ ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std
   int32_t layers_of_weights = 0;
   auto plan = obviously_fits() ? ladder_->take_unmeasured() : ladder_->next();
   for (; plan; plan = ladder_->next()) {
-    if (!options_.fit_memory && *plan != wish()) break;
     try {
       if (!loaded.weights || layers_of_weights != plan->gpu_layers) {
         loaded.weights.reset();
@@ -152,13 +159,11 @@ ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std
       ladder_->failed(error.what());
     }
   }
-  fail(plan);
+  fail();
 }
 
 MemoryReport ModelLoader::estimate() {
-  auto plan = ladder_->next();
-  if (!options_.fit_memory && plan && *plan != wish()) plan.reset();
-  if (plan) ladder_->succeeded(meter_->measure(*plan));
+  if (const auto plan = ladder_->next()) ladder_->succeeded(meter_->measure(*plan));
   return report();
 }
 
@@ -173,8 +178,8 @@ MemoryReport ModelLoader::report() const {
   return report;
 }
 
-/// @param smaller a plan that would fit, where only the wish was allowed
-void ModelLoader::fail(const std::optional<MemoryPlan>& smaller) const {
+void ModelLoader::fail() const {
+  const auto smaller = options_.fit_memory ? std::nullopt : ladder(true).next();
   const auto& attempts = ladder_->attempts();
   // What was wished for, or the last thing that was tried.
   const auto& attempt = options_.fit_memory ? attempts.back() : attempts.front();

@@ -43,12 +43,12 @@ class ModelLoader {
 
  private:
   MemoryPlan wish() const;
-  MemoryLimits limits() const;
+  MemoryLadder ladder(bool reduce) const;
   bool obviously_fits() const;
   ContextOptions context_options(const llama_model* model, const MemoryPlan& plan) const;
   ModelWeights load_weights(const MemoryPlan& plan, const Model::Progress& progress,
                             const std::atomic<bool>& cancelled) const;
-  [[noreturn]] void fail(const std::optional<MemoryPlan>& smaller) const;
+  [[noreturn]] void fail() const;
 
   const LoadOptions& options_;
   std::string metadata_sha256_;

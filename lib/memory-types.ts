@@ -32,8 +32,8 @@ export interface MemoryOptions {
    * What happens when there is not enough memory. `'fit'` tries smaller plans, in this order: a `q8_0` cache, smaller
    * batches (down to 128 tokens), fewer cells (down to `contextSize`, or where that is not given to 2048), fewer layers on
    * the GPU. An option that was given stays as it is, but for `cacheSize`, which may become as small as `contextSize`.
-   * `model.info` says what was chosen, and `model.info.memory.attempts` why. `'throw'` tries nothing, and
-   * `OutOfMemoryError.wouldFit` says what would fit. Default: `'fit'`.
+   * `model.info` says what was chosen, and `model.info.memory.attempts` why. `'throw'` reduces no more than the layers
+   * of `gpuLayers: 'auto'`, and `OutOfMemoryError.wouldFit` says what would fit. Default: `'fit'`.
    */
   readonly onOutOfMemory?: 'fit' | 'throw' | undefined
 }
