@@ -49,11 +49,23 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
           "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
               std::to_string(context_size_) + ": a single request of full length would not fit");
 
+  require_memory_to_compute(16 * metadata.raw().size());
   meter_ = std::make_unique<MemoryMeter>(
       options_.path, placement_,
       [this](const llama_model* model, const MemoryPlan& plan) { return context_options(model, plan); },
       options_.on_log);
   ladder_ = std::make_unique<MemoryLadder>(ladder(options_.fit_memory));
+}
+
+/// Without room for its vocabulary and graphs llama.cpp ends the process, computing needs included.
+void ModelLoader::require_memory_to_compute(uint64_t bytes) const {
+  const auto budget = memory_budgets(placement_).back();
+  const auto [needed, free] = demand({.weights = bytes}, budget);
+  if (fits({.weights = bytes}, budget)) return;
+  throw Error(ErrorCode::OutOfMemory,
+              "no memory to read this model: " + megabytes(needed) + " needed, " + megabytes(free) +
+                  " free; free some, or raise the limits of the process",
+              {{"needed_bytes", static_cast<int64_t>(needed)}});
 }
 
 MemoryPlan ModelLoader::wish() const {

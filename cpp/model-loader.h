@@ -42,6 +42,7 @@ class ModelLoader {
   const std::string& metadata_sha256() const { return metadata_sha256_; }
 
  private:
+  void require_memory_to_compute(uint64_t bytes) const;
   MemoryPlan wish() const;
   MemoryLadder ladder(bool reduce) const;
   bool obviously_fits() const;
