@@ -72,27 +72,35 @@ async function readPart(
 ): Promise<{ readonly bytes: Uint8Array; readonly total: number }> {
   const refused = (reason: string, cause?: unknown) =>
     new ModelLoadError('MODEL_NOT_FOUND', `Cannot read ${url}: ${reason}`, { path: url }, { cause })
-  let response: Response
   try {
-    response = await fetch(url, { headers: { range: `bytes=${begin}-${begin + size - 1}` }, signal })
+    const response = await fetch(url, { headers: { range: `bytes=${begin}-${begin + size - 1}` }, signal })
+    const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
+    // Without ranges the server would send gigabytes.
+    if (response.status !== 206 || !Number.isSafeInteger(total)) {
+      await response.body?.cancel()
+      throw refused(
+        response.status >= 400
+          ? `the server answers ${response.status}.`
+          : 'the server does not send parts of files. Download the file and pass its path.',
+      )
+    }
+    const bytes = await readAtMost(size, response)
+    if (bytes === null) throw refused('the server sends nothing, or more than it was asked for.')
+    return { bytes, total }
   } catch (error) {
     signal?.throwIfAborted()
+    if (error instanceof ModelLoadError) throw error
     throw refused('the request failed. Check the address and the network.', error)
   }
-  // Without ranges the server would send gigabytes.
-  if (response.status !== 206) {
-    await response.body?.cancel()
-    throw refused(
-      response.status === 200
-        ? 'the server does not send parts of files. Download the file and pass its path.'
-        : `the server answers ${response.status}.`,
-    )
+}
+
+async function readAtMost(size: number, { body }: Response): Promise<Uint8Array | null> {
+  const bytes = new Uint8Array(size)
+  let length = 0
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    if (length + chunk.length > size) return null // which cancels the rest
+    bytes.set(chunk, length)
+    length += chunk.length
   }
-  const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
-  const bytes = new Uint8Array(await response.arrayBuffer())
-  if (!Number.isSafeInteger(total) || bytes.length === 0 || bytes.length > size)
-    throw refused(
-      'the server does not say how long the file is, or sends another part of it than it was asked for.',
-    )
-  return { bytes, total }
+  return length === 0 ? null : bytes.subarray(0, length)
 }

@@ -123,6 +123,26 @@ describe('of a remote file', () => {
     expect(error).toMatchObject({ code: 'MODEL_NOT_FOUND', path: url })
   })
 
+  test('a server that sends without end, or goes away', async () => {
+    const endless = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': 'bytes 0-9/1000000000000' })
+      const more = () => {
+        while (response.write(Buffer.alloc(1_000_000)));
+      }
+      response.on('drain', more)
+      more()
+    })
+    expect(await estimateMemory(endless).catch((error) => error)).toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringContaining('more than it was asked for'),
+    })
+    const leaving = await serve((_request, response) => {
+      response.writeHead(206, { 'content-range': 'bytes 0-9/1000000', 'content-length': 1000 })
+      response.write('GGUF', () => response.destroy())
+    })
+    expect(await estimateMemory(leaving).catch(({ code }) => code)).toBe('MODEL_NOT_FOUND')
+  })
+
   test('no server, and a signal', async () => {
     expect(await estimateMemory('http://127.0.0.1:9/x.gguf').catch(({ code }) => code)).toBe(
       'MODEL_NOT_FOUND',
