@@ -243,9 +243,7 @@ bool Scheduler::lend(Sequence& sequence) {
 
 /// Whether anybody's next tokens could be in a batch, if there were cells.
 bool Scheduler::can_compute() const {
-  return std::ranges::any_of(running_, [](const auto& sequence) {
-    return sequence->attached && sequence->lane != Sequence::Lane::Computing;
-  });
+  return std::ranges::any_of(running_, [](const auto& sequence) { return sequence->computable(); });
 }
 
 // ---- what the batch holds ----
@@ -254,8 +252,7 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   std::vector<Sequence*> generating, prefilling;
   demand_ = {};
   for (const auto& sequence : running_)
-    if (sequence->attached && sequence->lane != Sequence::Lane::Computing)
-      (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
+    if (sequence->computable()) (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
   use_lane(generating.size(), prefilling);
   size_t wanted = generating.size();
   for (const Sequence* sequence : prefilling) {

@@ -64,6 +64,8 @@ class Sequence {
   size_t follow_until = 0;          ///< it begins when the leader has computed this many tokens
   uint64_t arrival = 0;
   enum class Lane { Unused, Computing, Used } lane = Lane::Unused; ///< whether its prompt is computed aside
+  /// Its next tokens can be in a batch.
+  bool computable() const { return attached && lane != Lane::Computing; }
 
  private:
   LikelyToken likely(Token token, float logprob) const;
