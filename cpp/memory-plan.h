@@ -83,7 +83,9 @@ class MemoryLadder {
   /// Takes the wish without computing it: for a model that is tiny beside the memory there is.
   MemoryPlan take_unmeasured();
 
-  /// What came of the plan that was handed out last.
+  /// What the plan that was handed out last needs; empty where that was not computed.
+  const std::vector<MemoryNeed>& needs() const { return needs_; }
+  /// What came of it.
   void succeeded(std::vector<MemoryNeed> needs);
   void failed(const std::string& reason);
 
@@ -101,7 +103,7 @@ class MemoryLadder {
   const std::vector<MemoryBudget> budgets_;
   const Measure measure_;
   bool handed_out_ = false;
-  std::vector<MemoryNeed> needs_; ///< of the plan that was handed out, where they were computed
+  std::vector<MemoryNeed> needs_;
   std::vector<MemoryAttempt> attempts_;
 };
 

@@ -49,6 +49,7 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
           "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
               std::to_string(context_size_) + ": a single request of full length would not fit");
 
+  budgets_ = memory_budgets(placement_);
   require_memory_to_compute(16 * metadata.raw().size());
   meter_ = std::make_unique<MemoryMeter>(
       options_.path, placement_,
@@ -59,7 +60,7 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
 
 /// Without room for its vocabulary and graphs llama.cpp ends the process, computing needs included.
 void ModelLoader::require_memory_to_compute(uint64_t bytes) const {
-  const auto budget = memory_budgets(placement_).back();
+  const auto& budget = budgets_.back();
   const auto [needed, free] = demand({.weights = bytes}, budget);
   if (fits({.weights = bytes}, budget)) return;
   throw Error(ErrorCode::OutOfMemory,
@@ -94,8 +95,7 @@ MemoryLadder ModelLoader::ladder(bool reduce) const {
     limits.least_cache_size =
         whole_blocks(options_.context_size ? context_size_ : std::min(context_size_, least_context_size));
   }
-  return {plan, limits, memory_budgets(placement_),
-          [this](const MemoryPlan& each) { return meter_->measure(each); }};
+  return {plan, limits, budgets_, [this](const MemoryPlan& each) { return meter_->measure(each); }};
 }
 
 /// Computing the needs reads the file a second time. Spares that, on the CPU, where several times of all that
@@ -103,7 +103,7 @@ MemoryLadder ModelLoader::ladder(bool reduce) const {
 bool ModelLoader::obviously_fits() const {
   if (!placement_.devices().empty()) return false;
   const auto plan = wish();
-  const auto budget = memory_budgets(placement_).back();
+  const auto& budget = budgets_.back();
   const uint64_t width = file_.embedding_length;
   const uint64_t cache = 4 * width * file_.layer_count * plan.cache_size * ggml_type_size(plan.kv_cache_type);
   // Activations, logits, and what attention keeps for each pair of a token and a cell.
@@ -175,7 +175,7 @@ ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std
 }
 
 MemoryReport ModelLoader::estimate() {
-  if (const auto plan = ladder_->next()) ladder_->succeeded(meter_->measure(*plan));
+  if (ladder_->next()) ladder_->succeeded(ladder_->needs());
   return report();
 }
 

@@ -55,6 +55,7 @@ class ModelLoader {
   std::string metadata_sha256_;
   GgufSummary file_;
   Placement placement_;
+  std::vector<MemoryBudget> budgets_; ///< before anything was loaded
   uint32_t context_size_ = 0;
   std::unique_ptr<MemoryMeter> meter_;
   std::unique_ptr<MemoryLadder> ladder_;
