@@ -113,31 +113,35 @@ function memoryOptions(given: OptionBag): CheckedMemoryOptions {
 }
 
 function deviceNames(given: OptionBag): readonly string[] {
-  const devices = given.get('devices')
-  if (devices === undefined) return Object.freeze([])
-  return reading('devices', () => {
-    const isList = Array.isArray(devices) && devices.length > 0 && devices.length <= MAX_DEVICES
-    const names = isList ? Array.from(devices as unknown[]) : []
-    if (!isList || names.some((name) => typeof name !== 'string' || name === ''))
-      throw given.error('devices', `an array of 1 to ${MAX_DEVICES} names of GPUs, such as 'CUDA0'`)
-    if (new Set(names).size < names.length) throw invalidOption('devices', 'names a GPU twice.')
-    return Object.freeze(names as string[])
-  })
+  const isName = (name: unknown): name is string => typeof name === 'string' && name !== ''
+  const wanted = `an array of 1 to ${MAX_DEVICES} names of GPUs, such as 'CUDA0'`
+  const names = listForDevices(given, 'devices', isName, wanted)
+  if (new Set(names).size < names.length) throw invalidOption('devices', 'names a GPU twice.')
+  return names
 }
 
 function tensorSplit(given: OptionBag): readonly number[] {
-  const shares = given.get('tensorSplit')
-  if (shares === undefined) return Object.freeze([])
-  return reading('tensorSplit', () => {
-    const isList = Array.isArray(shares) && shares.length > 0 && shares.length <= MAX_DEVICES
-    const numbers = isList ? Array.from(shares as unknown[]) : []
-    const isShare = (share: unknown) => typeof share === 'number' && share >= 0 && share <= 1e6
-    if (!numbers.every(isShare) || !numbers.some((share) => (share as number) > 0))
-      throw given.error(
-        'tensorSplit',
-        'an array of numbers from 0, one for each GPU, and one of them above 0',
-      )
-    return Object.freeze(numbers as number[])
+  const isShare = (share: unknown): share is number => typeof share === 'number' && share >= 0 && share <= 1e6
+  const wanted = 'an array of numbers from 0, one for each GPU, and one of them above 0'
+  const shares = listForDevices(given, 'tensorSplit', isShare, wanted)
+  if (shares.length > 0 && !shares.some((share) => share > 0)) throw given.error('tensorSplit', wanted)
+  return shares
+}
+
+/** A copy of an array with something for each GPU; empty when it is absent. */
+function listForDevices<T>(
+  given: OptionBag,
+  name: string,
+  isItem: (item: unknown) => item is T,
+  wanted: string,
+): readonly T[] {
+  const value = given.get(name)
+  if (value === undefined) return Object.freeze([])
+  return reading(name, () => {
+    const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_DEVICES
+    const items = isList ? Array.from(value as unknown[]) : []
+    if (!isList || !items.every(isItem)) throw given.error(name, wanted)
+    return Object.freeze(items)
   })
 }
 
