@@ -3,7 +3,7 @@
 import { requireBackend } from '../../scripts/gpu-kit/build.js'
 import { gpuMemory } from '../../scripts/gpu-kit/commands.js'
 import { benchModel, testModel } from '../../scripts/gpu-kit/models.js'
-import type { KitContext } from '../../scripts/gpu-kit/step.js'
+import type { Findings, KitContext, Step } from '../../scripts/gpu-kit/step.js'
 import type { ModelType } from '../../scripts/make-model.js'
 import { Child, childContender } from '../contenders/child.js'
 import type { Running } from '../contenders/contender.js'
@@ -19,6 +19,27 @@ export const OURS = 'verbatim-llama'
 export const EAGER = 'Transformers, eager'
 export const ALL_LAYERS = 999
 const ROUNDS = 3
+
+/** Only beside weights in half precision: Transformers has the others in no comparable form. */
+export const BESIDE_TRANSFORMERS: ModelType = 'F16'
+
+/** A contest on the model of a type, as a step of the kit. */
+export function contestStep(
+  name: string,
+  title: string,
+  type: ModelType,
+  run: (context: KitContext, type: ModelType, contest: Contest) => Promise<Findings>,
+): Step {
+  return {
+    name: `bench-${name}-${type}`,
+    group: 'bench',
+    title: `${title}, ${type}`,
+    after: ['build-addon', 'build-programs', 'model-tests', `model-${type}`],
+    usualSeconds: 240,
+    limitSeconds: 520,
+    run: (context) => Contest.hold(context, type, (contest) => run(context, type, contest)),
+  }
+}
 
 /** As a series is named. */
 export const series = (who: string, what: string) => `${who}: ${what}`

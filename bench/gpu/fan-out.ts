@@ -3,24 +3,15 @@ import type { Findings, KitContext, Step } from '../../scripts/gpu-kit/step.js'
 import type { ModelType } from '../../scripts/make-model.js'
 import { batchedBench, llamaBench } from '../contenders/llama-bench.js'
 import { ratio, rowName, spread } from '../report/format.js'
-import { Contest, EAGER, OURS, series } from './contest.js'
+import { BESIDE_TRANSFORMERS, type Contest, contestStep, EAGER, OURS, series } from './contest.js'
 
 const CEILING = 'llama-batched-bench, no sampling'
 const TRANSFORMERS_BATCH = 8
-const BESIDE_TRANSFORMERS: ModelType = 'F16'
 
 const ways = (count: number) => `${count} requests`
 
 export function fanOutStep(type: ModelType): Step {
-  return {
-    name: `bench-fan-out-${type}`,
-    group: 'bench',
-    title: `requests at once with one system prompt, ${type}`,
-    after: ['build-addon', 'build-programs', 'model-tests', `model-${type}`],
-    usualSeconds: 240,
-    limitSeconds: 520,
-    run: (context) => Contest.hold(context, type, (contest) => run(context, type, contest)),
-  }
+  return contestStep('fan-out', 'requests at once with one system prompt', type, run)
 }
 
 async function run(context: KitContext, type: ModelType, contest: Contest): Promise<Findings> {

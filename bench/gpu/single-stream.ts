@@ -6,7 +6,7 @@ import { batchedBench, llamaBench } from '../contenders/llama-bench.js'
 import type { Sampling } from '../protocol.js'
 import { ratio, rowName, spread } from '../report/format.js'
 import type { Goal } from '../suite.js'
-import { Contest, EAGER, OURS, series } from './contest.js'
+import { BESIDE_TRANSFORMERS, type Contest, contestStep, EAGER, OURS, series } from './contest.js'
 
 const LLAMA_BENCH = 'llama-bench, no sampling'
 const BATCHED_BENCH = 'llama-batched-bench, no sampling'
@@ -17,24 +17,13 @@ const ONE = 'one stream, 0.7/0.9'
 const GREEDY = 'one stream, greedy'
 const EIGHT = '8 streams, 0.7/0.9'
 
-/** Only beside weights in half precision: Transformers has the others in no comparable form. */
-const BESIDE_TRANSFORMERS: ModelType = 'F16'
-
 /** Tokens of the prompt, and of the answer. */
 export function streamSize({ cpuOnly }: KitContext): { depth: number; generate: number } {
   return cpuOnly ? { depth: 64, generate: 16 } : { depth: 430, generate: 128 }
 }
 
 export function singleStreamStep(type: ModelType): Step {
-  return {
-    name: `bench-single-stream-${type}`,
-    group: 'bench',
-    title: `one stream and eight, ${type}`,
-    after: ['build-addon', 'build-programs', 'model-tests', `model-${type}`],
-    usualSeconds: 240,
-    limitSeconds: 520,
-    run: (context) => Contest.hold(context, type, (contest) => run(context, type, contest)),
-  }
+  return contestStep('single-stream', 'one stream and eight', type, run)
 }
 
 async function run(context: KitContext, type: ModelType, contest: Contest): Promise<Findings> {

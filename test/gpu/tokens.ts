@@ -58,7 +58,7 @@ async function compare(
   return { facts: { compared, nearTies, meanDistance: mean } }
 }
 
-/** In a process that sees no GPU: with one, llama.cpp computes long prompts there even when no layer is on it. */
+/** In a process that sees no GPU, so that nothing of it can be computed on one. */
 async function outputsOfCpu(path: string, prompts: Prompts): Promise<Outputs> {
   const script = fileURLToPath(new URL('./cpu-process.js', import.meta.url))
   const child = fork(script, { env: { ...process.env, CUDA_VISIBLE_DEVICES: '-1' } })
