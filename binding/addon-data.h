@@ -36,10 +36,11 @@ class AddonData {
   /// For threads that may outlive this: posting to a closed mailbox does nothing.
   const std::shared_ptr<Mailbox>& shared_mailbox() const { return mailbox_; }
 
-  /// Runs blocking work on a thread of its own; shutdown() waits for it.
+  /// Runs blocking work on a thread of its own; shutdown() waits for it. Throws Error OutOfMemory where the
+  /// system starts no thread.
   void run_in_background(std::function<void()> work);
 
-  /// Threads for work that belongs to no model; started at the first use.
+  /// Threads for work that belongs to no model; started at the first use. Throws like run_in_background().
   WorkerPool& pool();
 
   /// Keeps a JavaScript function for calls from elsewhere; the id is what may cross threads.

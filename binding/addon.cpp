@@ -67,7 +67,20 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
       });
     };
 
-  data.run_in_background([options = std::move(options), mailbox, cancelled, progress_id, log_id, done_id] {
+  const auto done = [mailbox, progress_id, log_id, done_id](std::shared_ptr<Model> model,
+                                                            std::shared_ptr<Error> error) {
+    mailbox->post([model = std::move(model), error, progress_id, log_id, done_id](AddonData& addon) {
+      addon.mailbox().end_operation();
+      if (error)
+        addon.call(done_id, {to_js(addon.env(), *error), addon.env().Null()});
+      else
+        addon.call(done_id, {addon.env().Null(), ModelWrap::create(addon.env(), model, log_id)});
+      addon.forget(progress_id);
+      addon.forget(done_id);
+      if (error) addon.forget(log_id);
+    });
+  };
+  auto load = [options = std::move(options), mailbox, cancelled, progress_id, done] {
     std::shared_ptr<Model> model;
     std::shared_ptr<Error> error;
     try {
@@ -82,17 +95,13 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
     } catch (...) {
       error = std::make_shared<Error>(current_error());
     }
-    mailbox->post([model = std::move(model), error, progress_id, log_id, done_id](AddonData& addon) {
-      addon.mailbox().end_operation();
-      if (error)
-        addon.call(done_id, {to_js(addon.env(), *error), addon.env().Null()});
-      else
-        addon.call(done_id, {addon.env().Null(), ModelWrap::create(addon.env(), model, log_id)});
-      addon.forget(progress_id);
-      addon.forget(done_id);
-      if (error) addon.forget(log_id);
-    });
-  });
+    done(std::move(model), std::move(error));
+  };
+  try {
+    data.run_in_background(std::move(load));
+  } catch (...) {
+    done(nullptr, std::make_shared<Error>(current_error()));
+  }
   return Napi::Function::New(info.Env(), [cancelled](const Napi::CallbackInfo&) { *cancelled = true; });
 }
 

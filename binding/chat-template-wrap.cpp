@@ -21,9 +21,9 @@ ChatTemplateWrap::ChatTemplateWrap(const Napi::CallbackInfo& info)
 
 /// render(variables, specialTokens, now): a promise of text and spans.
 Napi::Value ChatTemplateWrap::render(const Napi::CallbackInfo& info) {
-  auto& pool = AddonData::of(info.Env()).pool();
+  auto& data = AddonData::of(info.Env());
   return settle_later<jinja::Rendered>(
-      info.Env(), [&pool](std::function<void()> task) { pool.post(std::move(task)); },
+      info.Env(), [&data](std::function<void()> task) { data.pool().post(std::move(task)); },
       [parsed = template_, variables = info[0].As<Napi::String>().Utf8Value(),
        special_tokens = to_special_tokens(info[1].As<Napi::Object>()),
        now_ms = info[2].As<Napi::Number>().Int64Value()] {

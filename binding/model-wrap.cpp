@@ -109,14 +109,19 @@ Napi::Value ModelWrap::detokenize(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   const auto settlement = std::make_shared<const Settlement>(info.Env());
-  data.run_in_background(
-      [model = model_, settlement, log_callback_id = log_callback_id_, mailbox = data.shared_mailbox()] {
-        model->shutdown();
-        mailbox->post([settlement, log_callback_id](AddonData& addon) {
-          addon.forget(log_callback_id);
-          settlement->settle(addon, [](Napi::Env env) { return env.Undefined(); }, nullptr);
-        });
-      });
+  const auto shutdown = [model = model_, settlement, log_callback_id = log_callback_id_,
+                         mailbox = data.shared_mailbox()] {
+    model->shutdown();
+    mailbox->post([settlement, log_callback_id](AddonData& addon) {
+      addon.forget(log_callback_id);
+      settlement->settle(addon, [](Napi::Env env) { return env.Undefined(); }, nullptr);
+    });
+  };
+  try {
+    data.run_in_background(shutdown);
+  } catch (const std::exception&) {
+    shutdown(); // Without a thread for it JavaScript waits: what gives memory back must not fail.
+  }
   return settlement->promise();
 }
 

@@ -31,24 +31,29 @@ class Settlement {
   Napi::Promise::Deferred deferred_;
 };
 
-/// A promise of what `work` returns or throws; `post` runs it on some other thread.
+/// A promise of what `work` returns or throws; `post` runs it on some other thread, or throws.
 template <typename Result>
 Napi::Value settle_later(Napi::Env env, const std::function<void(std::function<void()>)>& post,
                          std::function<Result()> work) {
   const auto settlement = std::make_shared<const Settlement>(env);
-  post([settlement, work = std::move(work), mailbox = AddonData::of(env).shared_mailbox()] {
-    std::variant<Result, Error> result = Error(ErrorCode::Internal, "");
-    try {
-      result = work();
-    } catch (...) {
-      result = current_error();
-    }
-    mailbox->post([settlement, result = std::move(result)](AddonData& data) {
+  const auto settle = [settlement, mailbox = AddonData::of(env).shared_mailbox()](auto outcome) {
+    mailbox->post([settlement, result = std::variant<Result, Error>(std::move(outcome))](AddonData& data) {
       settlement->settle(
           data, [&](Napi::Env letter_env) { return to_js(letter_env, std::get<Result>(result)); },
           std::get_if<Error>(&result));
     });
-  });
+  };
+  try {
+    post([settle, work = std::move(work)] {
+      try {
+        settle(work());
+      } catch (...) {
+        settle(current_error());
+      }
+    });
+  } catch (...) {
+    settle(current_error()); // no thread for it
+  }
   return settlement->promise();
 }
 

@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #ifdef __linux__
@@ -99,6 +101,24 @@ uint32_t quota() {
   return file >> time >> period && period > 0 ? static_cast<uint32_t>(std::max(1.0, time / period)) : 0;
 }
 
+/// ggml ends the process where it cannot start a thread. So as many of the same kind are started first, which
+/// also leaves their stacks with the C library for ggml's.
+void require_threads(int32_t count) {
+  std::promise<void> all_started;
+  const std::shared_future<void> wait = all_started.get_future();
+  std::vector<std::future<void>> threads;
+  try {
+    for (int32_t i = 0; i < count; ++i)
+      threads.push_back(std::async(std::launch::async, [wait] { wait.wait(); }));
+  } catch (const std::system_error& error) {
+    all_started.set_value();
+    throw Error(ErrorCode::OutOfMemory,
+                "the system starts no more threads to compute with (" + error.code().message() +
+                    "): use fewer threads, or raise this process's limits of threads and of address space");
+  }
+  all_started.set_value();
+}
+
 } // namespace
 
 int32_t default_threads() {
@@ -112,6 +132,7 @@ int32_t default_threads() {
 ThreadPool::ThreadPool(int32_t size) : size_(size) {
   const auto create = cpu_function<decltype(&ggml_threadpool_new)>("ggml_threadpool_new");
   if (!create) return;
+  require_threads(size - 1); // the caller is the first
   auto params = ggml_threadpool_params_default(size);
   pool_ = create(&params);
 }

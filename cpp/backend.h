@@ -28,6 +28,7 @@ int32_t default_threads();
 /// CPU worker threads of one context. Without it ggml starts and ends its threads at every decode.
 class ThreadPool {
  public:
+  /// @throws Error OutOfMemory: the system starts no more threads
   explicit ThreadPool(int32_t size);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -86,13 +86,18 @@ void Context::warm_up(bool on_gpu) {
 }
 
 void Context::attach_threads() {
-  auto pool = std::ranges::find(threads_, thread_count_, [](const auto& each) { return each->size(); });
-  if (pool == threads_.end()) pool = threads_.insert(pool, std::make_shared<ThreadPool>(thread_count_));
+  const auto pool = std::ranges::find(threads_, thread_count_, [](const auto& each) { return each->size(); });
   if ((*pool)->get()) llama_attach_threadpool(context_.get(), (*pool)->get(), (*pool)->get());
 }
 
 void Context::set_threads(int32_t threads) {
   if (threads == thread_count_) return;
+  const auto same_size = [threads](const auto& each) { return each->size() == threads; };
+  try {
+    if (std::ranges::none_of(threads_, same_size)) threads_.push_back(std::make_shared<ThreadPool>(threads));
+  } catch (const Error&) {
+    return; // slower beside others than it could be
+  }
   thread_count_ = threads;
   llama_set_n_threads(context_.get(), threads, threads);
   attach_threads();

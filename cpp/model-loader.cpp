@@ -112,6 +112,10 @@ bool ModelLoader::obviously_fits() const {
   return !budget.address_space && 2 * (file_.tensor_bytes + cache + compute) < budget.free;
 }
 
+int32_t ModelLoader::thread_count() const {
+  return options_.threads ? options_.threads : default_threads();
+}
+
 ContextOptions ModelLoader::context_options(const llama_model* model, const MemoryPlan& plan) const {
   PrefixCache::Limits cache;
   cache.running = static_cast<int32_t>(options_.max_sequences);
@@ -120,7 +124,7 @@ ContextOptions ModelLoader::context_options(const llama_model* model, const Memo
   context.cells = plan.cache_size;
   context.sequences = static_cast<uint32_t>(cache.ids());
   context.batch_tokens = plan.batch_size;
-  context.threads = options_.threads ? options_.threads : default_threads();
+  context.threads = thread_count();
   context.flash_attention = options_.flash_attention;
   context.kv_cache_type = plan.kv_cache_type;
   return context;
@@ -147,6 +151,7 @@ ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const Model::Prog
 ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std::atomic<bool>& cancelled,
                                       std::function<bool()> should_abort) {
   Loaded loaded;
+  loaded.threads = std::make_shared<ThreadPool>(thread_count());
   int32_t layers_of_weights = 0;
   auto plan = obviously_fits() ? ladder_->take_unmeasured() : ladder_->next();
   for (; plan; plan = ladder_->next()) {
@@ -157,7 +162,6 @@ ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std
         layers_of_weights = plan->gpu_layers;
       }
       loaded.context_options = context_options(loaded.weights.get(), *plan);
-      if (!loaded.threads) loaded.threads = std::make_shared<ThreadPool>(loaded.context_options.threads);
       loaded.context = std::make_unique<Context>(loaded.weights.get(), loaded.context_options, loaded.threads,
                                                  should_abort, &options_.on_log);
       loaded.context->warm_up(!placement_.devices().empty());

@@ -46,6 +46,7 @@ class ModelLoader {
   MemoryPlan wish() const;
   MemoryLadder ladder(bool reduce) const;
   bool obviously_fits() const;
+  int32_t thread_count() const;
   ContextOptions context_options(const llama_model* model, const MemoryPlan& plan) const;
   ModelWeights load_weights(const MemoryPlan& plan, const Model::Progress& progress,
                             const std::atomic<bool>& cancelled) const;

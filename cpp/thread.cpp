@@ -1,5 +1,8 @@
 #include "thread.h"
 
+#include "error.h"
+
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -19,6 +22,14 @@ constexpr size_t stack_bytes = 64u << 20;
 
 using Body = std::function<void()>;
 
+[[noreturn]] void throw_no_thread(int reason) {
+  throw Error(
+      ErrorCode::OutOfMemory,
+      "the system starts no more threads (" + std::generic_category().message(reason) +
+          "): raise this process's limits of threads and of address space, of which a thread reserves " +
+          std::to_string(stack_bytes >> 20) + " MB");
+}
+
 } // namespace
 
 #ifdef _WIN32
@@ -37,7 +48,7 @@ Thread::Thread(Body body) {
   auto owned = std::make_unique<Body>(std::move(body));
   const auto thread =
       _beginthreadex(nullptr, stack_bytes, run_body, owned.get(), STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr);
-  if (thread == 0) throw std::system_error(errno, std::generic_category(), "cannot start a thread");
+  if (thread == 0) throw_no_thread(errno);
   owned.release();
   handle_ = std::make_unique<Handle>(Handle{reinterpret_cast<HANDLE>(thread)});
 }
@@ -68,7 +79,7 @@ Thread::Thread(Body body) {
   pthread_t thread;
   const int status = pthread_create(&thread, &attributes, run_body, owned.get());
   pthread_attr_destroy(&attributes);
-  if (status != 0) throw std::system_error(status, std::generic_category(), "cannot start a thread");
+  if (status != 0) throw_no_thread(status);
   owned.release();
   handle_ = std::make_unique<Handle>(Handle{thread});
 }

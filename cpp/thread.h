@@ -10,6 +10,7 @@ namespace verbatim {
 class Thread {
  public:
   Thread();
+  /// @throws Error OutOfMemory: the system starts no more threads
   explicit Thread(std::function<void()> body);
   ~Thread();
   Thread(Thread&&) noexcept;

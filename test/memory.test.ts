@@ -196,4 +196,28 @@ describe('too little memory', () => {
       { stdout: 'OUT_OF_MEMORY CPU true 256\nOUT_OF_MEMORYundefined\n' },
     )
   })
+
+  test.runIf(process.platform === 'linux')(
+    'no room for threads is an error, and the process ends',
+    async () => {
+      await expectScript(
+        `${limit}
+      const { ChatTemplate, estimateMemory } = await import(indexUrl)
+      const model = await loadModel(tinyModel, quick)
+      leave(1100)
+      const computing = await loadModel(tinyModel, { ...quick, threads: 512 }).catch((reason) => reason)
+      console.log(computing.code, computing.message.includes('threads to compute'))
+      leave(20) // less than the stack of a thread
+      const four = (call) => Promise.all([1, 2, 3, 4].map(() => call().catch((reason) => reason)))
+      const errors = [
+        ...(await four(() => loadModel(tinyModel, quick))),
+        ...(await four(() => estimateMemory(tinyModel, { contextSize: 256 }))),
+        ...(await four(() => new ChatTemplate('').render({}))),
+      ]
+      console.log([...new Set(errors.map(({ code }) => code))].join(), errors.at(-1).message.includes('no more threads'))
+      await model.dispose()`,
+        { stdout: 'OUT_OF_MEMORY true\nOUT_OF_MEMORY true\n' },
+      )
+    },
+  )
 })
