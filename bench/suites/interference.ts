@@ -23,10 +23,11 @@ const BEFORE_MS = 8000
 const SETTLING_MS = 3000
 
 const FIGURES = [
-  'p50 before',
+  'p50 alone',
   'p50 during',
-  'p99 before',
+  'p99 alone',
   'p99 during',
+  'p99 before',
   'first token',
   'first token, alone',
 ] as const
@@ -79,8 +80,8 @@ async function measure(
     const prompt = await prompts.alone(tokens)
     return { prompt, maxTokens, sampling: 'greedy', stream: true }
   }
-  const alone = await running.run([await request(newcomerTokens, 2)])
-  const aloneMs = alone.outcomes[0]?.firstTokenMs ?? null
+  const newcomerAlone = await running.run([await request(newcomerTokens, 2)])
+  const aloneMs = newcomerAlone.outcomes[0]?.firstTokenMs ?? null
 
   const requests: BenchRequest[] = []
   // More than they will get to: they are cancelled at the newcomer's first token.
@@ -91,14 +92,21 @@ async function measure(
   const firstTokenMs = arrived?.firstTokenMs ?? null
   const streams = outcomes.slice(0, STREAMS)
   const begin = arrived?.startedMs ?? BEFORE_MS
+  const end = begin + (firstTokenMs ?? 0)
   const before = intervals(streams, SETTLING_MS, begin)
-  const during = intervals(streams, begin, begin + (firstTokenMs ?? 0))
+  const during = intervals(streams, begin, end)
+
+  const ranges = streams.map((stream) => ({ from: tokensBy(stream, begin), to: tokensBy(stream, end) + 1 }))
+  const anew = await Promise.all(ranges.map(({ to }) => request(64, to + 1)))
+  const without = await running.run(anew)
+  const alone = without.outcomes.flatMap((stream, i) => intervalsAt(stream, ranges[i] as TokenRange))
 
   const add = (figure: Figure, value: number | null) => rounds.add(series(label, figure), round, value)
-  add('p50 before', percentile(before, 50))
-  add('p99 before', percentile(before, 99))
+  add('p50 alone', percentile(alone, 50))
+  add('p99 alone', percentile(alone, 99))
   add('p50 during', percentile(during, 50))
   add('p99 during', percentile(during, 99))
+  add('p99 before', percentile(before, 99))
   add('first token', firstTokenMs)
   add('first token, alone', aloneMs)
   if (loop) addLoop(rounds, round, OURS_LOOP, loop)
@@ -116,6 +124,26 @@ function intervals(streams: readonly Outcome[], from: number, to: number): numbe
     )
     const unfinished = to - (times.at(-1) ?? to)
     return unfinished > Math.max(0, ...ended) ? [...ended, unfinished] : ended
+  })
+}
+
+/** Tokens of a stream: those that follow so many others of it. */
+interface TokenRange {
+  readonly from: number
+  readonly to: number
+}
+
+function tokensBy({ arrivals }: Outcome, ms: number): number {
+  return arrivals.reduce((sum, [at, tokens]) => (at <= ms ? sum + tokens : sum), 0)
+}
+
+/** Times between two deliveries of a stream, of which the second is of these tokens. */
+function intervalsAt({ arrivals }: Outcome, { from, to }: TokenRange): number[] {
+  let tokens = 0
+  return arrivals.flatMap(([at, count], index) => {
+    const within = index > 0 && tokens >= from && tokens < to
+    tokens += count
+    return within ? [at - (arrivals[index - 1]?.[0] ?? at)] : []
   })
 }
 
@@ -144,8 +172,8 @@ function addLoop(rounds: Rounds, round: number, label: string, delay: LoopDelay)
 function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'> {
   const labels = Object.values(LABELS)
   const value = (label: string, figure: Figure) => rounds.spread(series(label, figure))
-  const growth = (label: string, figure: 'p50' | 'p99') =>
-    rounds.ratio(series(label, `${figure} during`), series(label, `${figure} before`))
+  const growth = (label: string, figure: 'p50' | 'p99', of: 'alone' | 'before' = 'alone') =>
+    rounds.ratio(series(label, `${figure} during`), series(label, `${figure} ${of}` as Figure))
   const delayed = (label: string) =>
     rounds.ratio(series(label, 'first token'), series(label, 'first token, alone'))
   const delivery = rounds.spread(loopSeries(OURS_LOOP, 'longestDeliveryMs'))
@@ -162,15 +190,27 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
     tables: [
       {
         title: `Milliseconds between two tokens of the ${STREAMS} streams`,
-        head: ['', 'p50 before', 'p50 during', 'growth', 'p99 before', 'p99 during', 'growth'],
+        head: [
+          '',
+          'p50 alone',
+          'p50 beside the newcomer',
+          'growth',
+          'p99 alone',
+          'p99 beside the newcomer',
+          'growth',
+          'p99 before it came',
+          'growth since',
+        ],
         rows: labels.map((label) => [
           rowName(label),
-          spread(value(label, 'p50 before')),
+          spread(value(label, 'p50 alone')),
           spread(value(label, 'p50 during')),
           ratio(growth(label, 'p50')),
-          spread(value(label, 'p99 before')),
+          spread(value(label, 'p99 alone')),
           spread(value(label, 'p99 during')),
           ratio(growth(label, 'p99')),
+          spread(value(label, 'p99 before')),
+          ratio(growth(label, 'p99', 'before')),
         ]),
       },
       {
@@ -200,7 +240,7 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
     plots: [],
     goals: [
       goal(
-        'Growth of the running streams’ token interval at p99 while a long prompt arrives',
+        'Growth of the running streams’ token interval at p99 by a long prompt that arrives',
         growth(LABELS.ours, 'p99'),
         2,
       ),
@@ -208,7 +248,8 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
       goal('The longest delivery of the addon on the JavaScript thread', delivery, 5, 'ms'),
     ],
     legend: [
-      `${STREAMS} streams run for ${BEFORE_MS / 1000} s; then a prompt of ${newcomer} tokens arrives. During: until its first token is there. By the clock of the consumer, all streams together.`,
+      `${STREAMS} streams run for ${BEFORE_MS / 1000} s; then a prompt of ${newcomer} tokens arrives. Beside the newcomer: until its first token is there. By the clock of the consumer, all streams together.`,
+      'Streams get slower by themselves as they get longer. So eight others run alone afterwards, and of these the same tokens are compared: the 200th of a stream with the 200th. The last two columns compare with the seconds before the newcomer instead, in which the streams were shorter.',
       'The event loop is sampled every millisecond (monitorEventLoopDelay), so that about one is the least it can show.',
     ],
   }
