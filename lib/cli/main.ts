@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_LIMITS } from '../worker/worker-options.js'
-import { CUDA_CHOICES } from './build.js'
-import { type BuildCommandOptions, runBuild } from './build-command.js'
+import { type BuildOptions, CUDA_CHOICES } from './build.js'
+import { runBuild } from './build-command.js'
 import { explain } from './log.js'
 import { serve } from './serve.js'
 import type { ServeSettings } from './settings.js'
@@ -107,8 +107,8 @@ program
   .command('build')
   .description('Builds the addon for this machine, from the sources in the package.')
   .addOption(new Option('--cuda <choice>', 'the CUDA backend too').choices(CUDA_CHOICES).default('auto'))
-  .option('--jobs <number>', 'how many files are compiled at once (default: one per processor)')
-  .action(async (options: BuildCommandOptions) => {
+  .option('--jobs <number>', 'how many files are compiled at once (default: one per processor)', integer(1))
+  .action(async (options: Pick<BuildOptions, 'cuda' | 'jobs'>) => {
     process.exitCode = await runBuild(options)
   })
 
