@@ -68,7 +68,6 @@ void Context::create() {
 
 void Context::warm_up(bool on_gpu) {
   const auto most = static_cast<uint32_t>(llama_model_n_ctx_train(model_));
-  const LogScope log_scope(log_sink_);
   for (const uint32_t size : {std::min(llama_n_batch(context_.get()), most), 1U}) {
     std::vector<BatchToken> batch;
     for (uint32_t i = 0; i < size; ++i)
@@ -128,10 +127,24 @@ DecodeStatus Context::decode(std::span<const BatchToken> batch) {
     sequence_id_pointers_[i] = &sequence_ids_[i];
     wants_logits_[i] = batch[i].wants_logits ? 1 : 0;
   }
+  // llama.cpp calls an interrupt an error in its log, whoever wanted it.
+  std::vector<std::pair<LogLevel, std::string>> lines;
+  const LogSink keep = [&](LogLevel level, const std::string& line) { lines.emplace_back(level, line); };
+  const DecodeStatus status = [&] {
+    const LogScope log_scope(&keep);
+    return compute(static_cast<int32_t>(size));
+  }();
+  if (status != DecodeStatus::Aborted && log_sink_ && *log_sink_)
+    for (const auto& [level, line] : lines)
+      (*log_sink_)(level, line);
+  return status;
+}
+
+DecodeStatus Context::compute(int32_t size) {
   try {
-    const int32_t code = llama_decode(context_.get(), {static_cast<int32_t>(size), tokens_.data(), nullptr,
-                                                       positions_.data(), sequence_counts_.data(),
-                                                       sequence_id_pointers_.data(), wants_logits_.data()});
+    const int32_t code = llama_decode(context_.get(), {size, tokens_.data(), nullptr, positions_.data(),
+                                                       sequence_counts_.data(), sequence_id_pointers_.data(),
+                                                       wants_logits_.data()});
     switch (code) {
     case 0:
       llama_synchronize(context_.get());

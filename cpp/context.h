@@ -62,6 +62,7 @@ class Context : public Decoder {
     void operator()(llama_context* context) const { llama_free(context); }
   };
   void create();
+  DecodeStatus compute(int32_t size); ///< the batch in the arrays below
   void attach_threads();
 
   llama_model* const model_;

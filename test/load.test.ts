@@ -263,6 +263,11 @@ describe('the log', () => {
       expect(Object.isFrozen(entry)).toBe(true)
     }
     expect(entries.some(({ message }) => message.includes('general.architecture'))).toBe(true)
+    // Nor do interrupts that are wanted look like errors: that of the warm-up, and of a run that is cancelled.
+    const run = model.generateInference(user(' a'.repeat(200)))
+    run.cancel()
+    await run.catch(() => {})
+    expect(entries.filter(({ level }) => level === 'error')).toEqual([])
   })
 
   test('nothing is written to stdout or stderr', async () => {
