@@ -1,3 +1,4 @@
+import { listenForAbort } from './abort-signal.js'
 import { CancelledError, InferenceConsumedError } from './errors.js'
 import { readLogprobs, toNumbers } from './logprobs.js'
 import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
@@ -68,7 +69,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
       this.#wantsLogprobs = wantsLogprobs
       this.#receiptTerms = receiptTerms
       this.#signal = signal
-      signal?.addEventListener('abort', this.#onAbort, { once: true })
+      if (signal) listenForAbort(signal, this.#onAbort)
     } catch (error) {
       this.#end(error)
     }

@@ -1,3 +1,4 @@
+import { listenForAbort } from './abort-signal.js'
 import { loadAddon, unusableBackends } from './addon.js'
 import { type Log, reportUnusableBackends } from './backend-plugins.js'
 import { ChatTemplate } from './chat-template.js'
@@ -307,7 +308,7 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
         }
       },
     )
-    signal?.addEventListener('abort', cancel, { once: true })
+    if (signal) listenForAbort(signal, cancel)
   })
 }
 

@@ -1,4 +1,4 @@
-import { getEventListeners } from 'node:events'
+import { getEventListeners, setMaxListeners } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   CancelledError,
@@ -53,6 +53,24 @@ function abortable() {
 }
 
 describe('by signal', () => {
+  test.each(['the default', 'no'])(
+    'one signal for many runs, with %s limit of listeners: all end, and nothing is taken for a leak',
+    async (limit) => {
+      const warnings: Error[] = []
+      const note = (warning: Error) => warnings.push(warning)
+      process.on('warning', note)
+      const { signal, reason, abort, listeners } = abortable()
+      if (limit === 'no') setMaxListeners(0, signal)
+      const runs = Array.from({ length: 20 }, () => startLong({ signal }))
+      abort()
+      for (const run of runs) expect(await rejection(run)).toBe(reason)
+      expect(listeners()).toBe(0)
+      await new Promise((resolve) => setImmediate(resolve))
+      process.off('warning', note)
+      expect(warnings).toEqual([])
+    },
+  )
+
   test('before the call: nothing is started', async () => {
     const { signal, reason, abort, listeners } = abortable()
     abort()
