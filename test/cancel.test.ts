@@ -68,6 +68,7 @@ describe('by signal', () => {
       await new Promise((resolve) => setImmediate(resolve))
       process.off('warning', note)
       expect(warnings).toEqual([])
+      await until('the model is idle', isIdle)
     },
   )
 
