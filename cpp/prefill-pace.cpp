@@ -6,6 +6,9 @@ namespace verbatim {
 
 namespace {
 
+// Known, and not nothing: whatever the clock says.
+constexpr double shortest_step_ms = 1e-6;
+
 void blend(double& mean, double value) {
   mean = mean == 0 ? value : mean + (value - mean) / 8;
 }
@@ -25,13 +28,14 @@ double PrefillPace::generation_ms(size_t generating) const {
 }
 
 double PrefillPace::share(const Demand& demand) {
-  return 2 * demand.prefilling >= demand.generating ? share_of_many : share_of_few;
+  return 2 * demand.prefilling >= demand.disturbed ? share_of_many : share_of_few;
 }
 
 PrefillPace::Budget PrefillPace::budget(const Demand& demand) const {
-  if (demand.generating == 0) return {most_};
+  if (demand.disturbed == 0) return {most_};
   const double step = generation_ms(demand.generating);
-  if (step == 0 || prompt_token_ms_ == 0) return {std::min<size_t>(most_, 64)}; // nothing is known yet
+  if (step == 0) return {0};                                       // a step without prompts will tell
+  if (prompt_token_ms_ == 0) return {std::min<size_t>(most_, 64)}; // nothing is known yet
   if (debt_ms_ > 0) return {0};
   const auto affordable = static_cast<size_t>(share(demand) * step / prompt_token_ms_);
   if (demand.depth < deep) return {std::clamp(affordable, std::min(fewest, most_), most_)};
@@ -42,7 +46,7 @@ PrefillPace::Budget PrefillPace::budget(const Demand& demand) const {
 void PrefillPace::record(const Demand& demand, size_t generated, size_t prompt_tokens, double milliseconds) {
   if (prompt_tokens == 0) {
     if (generation_ms_.size() <= generated) generation_ms_.resize(generated + 1);
-    blend(generation_ms_[generated], milliseconds);
+    blend(generation_ms_[generated], std::max(milliseconds, shortest_step_ms));
   }
   const double generation = generated == 0 ? 0 : generation_ms(generated);
   if (prompt_tokens > 0 && (generated == 0 || generation > 0)) {
@@ -51,7 +55,7 @@ void PrefillPace::record(const Demand& demand, size_t generated, size_t prompt_t
     blend(prompt_token_ms_, added / static_cast<double>(prompt_tokens));
     debt_ms_ += added;
   }
-  if (demand.generating == 0 || demand.prefilling == 0)
+  if (demand.disturbed == 0 || demand.prefilling == 0)
     debt_ms_ = 0; // nobody to pay, or nobody who owes
   else {
     const double step = share(demand) * generation_ms(demand.generating);

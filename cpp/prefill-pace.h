@@ -7,12 +7,14 @@ namespace verbatim {
 
 /// Decides how many prompt tokens one step may compute beside the sequences that generate.
 ///
-/// A step that also computes prompts takes longer, and whoever generates feels it. A few prompts get
-/// `share_of_few` of what generation alone takes: newcomers are not starved, and on average the streams slow
-/// down less than twice. Where a prompt is computed in larger pieces than its share of one step, steps
-/// without any pay for it. When a third of the requests or more still wait for their first token, small steps
-/// would only make everybody wait: few streams in a batch generate slowly anyway, and larger batches compute
-/// prompts faster.
+/// A step that also computes prompts takes longer, and whoever generates feels it. What counts are the
+/// streams that were there before the prompts came. A few prompts get `share_of_few` of what generation alone
+/// takes: newcomers are not starved, and on average the streams slow down less than twice. Where a prompt is
+/// computed in larger pieces than its share of one step, steps without any pay for it. When a third of those
+/// that count or more still wait for their first token, small steps would only make everybody wait: few
+/// streams in a batch generate slowly anyway, and larger batches compute prompts faster. Requests that come
+/// together wait for each other: their prompts get whole batches, and then all generate at once, as fast as a
+/// batch can.
 class PrefillPace {
  public:
   explicit PrefillPace(size_t most) : most_(most) {}
@@ -20,6 +22,7 @@ class PrefillPace {
   /// Who there is at a step.
   struct Demand {
     size_t generating = 0; ///< sequences that generate
+    size_t disturbed = 0;  ///< those of them that had begun before any of the prompts was let in
     size_t prefilling = 0; ///< sequences whose prompt is being computed
     size_t depth = 0;      ///< tokens of the longest of those that are computed
   };

@@ -65,6 +65,7 @@ void Scheduler::admit() {
       needed += outstanding(*sequence);
     if (!running_.empty() && needed > limits_.cache.cells) return;
     next.id = cache_.acquire();
+    next.admitted = steps_;
     // A preempted sequence returns to its place in the order of arrival.
     const auto place = std::ranges::upper_bound(running_, next.arrival, {}, arrival);
     running_.insert(place, std::move(waiting_.front()));
@@ -180,6 +181,7 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<
 // ---- the next step ----
 
 std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
+  ++steps_;
   collect_from_lane();
   for (const auto& sequence : running_)
     settle(*sequence);
@@ -255,9 +257,15 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
     if (sequence->computable()) (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
   use_lane(generating.size(), prefilling);
   size_t wanted = generating.size();
+  uint64_t first_admitted = steps_;
   for (const Sequence* sequence : prefilling) {
     wanted += sequence->pending();
     demand_.depth = std::max(demand_.depth, sequence->computed);
+    first_admitted = std::min(first_admitted, sequence->admitted);
+  }
+  for (Sequence* sequence : generating) {
+    if (sequence->generating_since == 0) sequence->generating_since = steps_;
+    if (sequence->generating_since < first_admitted) ++demand_.disturbed;
   }
   demand_.generating = generating.size();
   demand_.prefilling = prefilling.size();

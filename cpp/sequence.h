@@ -63,6 +63,8 @@ class Sequence {
   const Sequence* leader = nullptr; ///< the running sequence whose cells it waits for, while not attached
   size_t follow_until = 0;          ///< it begins when the leader has computed this many tokens
   uint64_t arrival = 0;
+  uint64_t admitted = 0;         ///< the step at which it was let in
+  uint64_t generating_since = 0; ///< the step at which it first generated, 0 before
   enum class Lane { Unused, Computing, Used } lane = Lane::Unused; ///< whether its prompt is computed aside
   /// Its next tokens can be in a batch.
   bool computable() const { return attached && lane != Lane::Computing; }

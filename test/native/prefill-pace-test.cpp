@@ -10,6 +10,11 @@ namespace {
 
 using Demand = PrefillPace::Demand;
 
+/// Streams, and prompts that came later.
+Demand demand_of(size_t generating, size_t prefilling, size_t depth = 0) {
+  return {.generating = generating, .disturbed = generating, .prefilling = prefilling, .depth = depth};
+}
+
 /// Of a machine on which a step that only generates takes `step` ms and each prompt token adds `token` ms.
 /// Nothing is owed.
 PrefillPace measured(size_t most, size_t generating, double step, double token) {
@@ -22,7 +27,7 @@ PrefillPace measured(size_t most, size_t generating, double step, double token) 
 }
 
 size_t tokens(const PrefillPace& pace, size_t generating, size_t prefilling, size_t depth = 0) {
-  return pace.budget({generating, prefilling, depth}).prompt_tokens;
+  return pace.budget(demand_of(generating, prefilling, depth)).prompt_tokens;
 }
 
 } // namespace
@@ -30,20 +35,22 @@ size_t tokens(const PrefillPace& pace, size_t generating, size_t prefilling, siz
 TEST(prefill_pace_gives_everything_where_nobody_generates) {
   PrefillPace pace(512);
   CHECK_EQ(tokens(pace, 0, 1), 512u);
-  pace.record({0, 1}, 0, 512, 1e6);
-  pace.record({3, 1}, 3, 0, 1);
+  pace.record(demand_of(0, 1), 0, 512, 1e6);
+  pace.record(demand_of(3, 1), 3, 0, 1);
   CHECK_EQ(tokens(pace, 0, 20), 512u);
   CHECK_EQ(tokens(pace, 0, 1, 5000), 512u);
 }
 
 TEST(prefill_pace_is_careful_while_it_knows_nothing) {
   PrefillPace pace(512);
-  CHECK_EQ(tokens(pace, 1, 1), 64u);
-  CHECK_EQ(tokens(PrefillPace(32), 1, 1), 32u);
-  pace.record({.generating = 1}, 1, 0, 10);
+  CHECK_EQ(tokens(pace, 1, 1), 0u); // one step without prompts tells what that takes
+  pace.record({.generating = 1}, 1, 0, 0);
   CHECK_EQ(tokens(pace, 1, 1), 64u); // what a prompt token takes is not known yet
+  PrefillPace small(32);
+  small.record({.generating = 1}, 1, 0, 10);
+  CHECK_EQ(tokens(small, 1, 1), 32u);
   PrefillPace mixed(512);
-  mixed.record({2, 1}, 2, 100, 50); // which part of it the prompt took cannot be told
+  mixed.record(demand_of(2, 1), 2, 100, 50); // which part of it the prompt took cannot be told
   mixed.record({.generating = 2}, 2, 0, 10);
   CHECK_EQ(tokens(mixed, 2, 1), 64u);
 }
@@ -54,7 +61,21 @@ TEST(prefill_pace_gives_prompts_a_share_of_the_time) {
   CHECK_EQ(tokens(pace, 4, 1), 80u);
   CHECK_EQ(tokens(pace, 4, 2), 512u); // a third of the requests wait: 1600 ms
   CHECK_EQ(tokens(measured(512, 4, 10, 1), 4, 2), 160u);
-  CHECK(!pace.budget({4, 1, 1000}).alone);
+  CHECK(!pace.budget(demand_of(4, 1, 1000)).alone);
+}
+
+TEST(prefill_pace_counts_only_streams_that_were_there_before) {
+  const auto pace = measured(512, 8, 10, 1);
+  Demand demand = demand_of(8, 1);
+  const auto tokens_beside = [&](size_t disturbed) {
+    demand.disturbed = disturbed;
+    return pace.budget(demand).prompt_tokens;
+  };
+  CHECK_EQ(tokens_beside(0), 512u); // all came together
+  CHECK_EQ(tokens_beside(1), 160u); // a third of those that count wait: sixteen steps
+  CHECK_EQ(tokens_beside(2), 160u);
+  CHECK_EQ(tokens_beside(3), 8u);
+  CHECK_EQ(tokens_beside(8), 8u);
 }
 
 TEST(prefill_pace_keeps_between_its_bounds) {
@@ -65,16 +86,16 @@ TEST(prefill_pace_keeps_between_its_bounds) {
 
 TEST(prefill_pace_computes_long_prompts_in_pieces_alone) {
   auto pace = measured(512, 8, 40, 2);
-  const Demand demand{8, 1, PrefillPace::deep};
+  const Demand demand = demand_of(8, 1, PrefillPace::deep);
   CHECK(pace.budget(demand).alone);
   CHECK_EQ(pace.budget(demand).prompt_tokens, PrefillPace::deep_piece);
   CHECK_EQ(measured(100, 8, 40, 2).budget(demand).prompt_tokens, 100u);
-  CHECK_EQ(pace.budget({8, 4, PrefillPace::deep}).prompt_tokens, 2 * PrefillPace::deep_piece);
+  CHECK_EQ(pace.budget(demand_of(8, 4, PrefillPace::deep)).prompt_tokens, 2 * PrefillPace::deep_piece);
 }
 
 TEST(prefill_pace_lets_streams_catch_up_after_a_large_piece) {
   auto pace = measured(512, 8, 40, 2);
-  const Demand demand{8, 1, 4000};
+  const Demand demand = demand_of(8, 1, 4000);
   pace.record(demand, 0, 128, 280); // ten times what one step may take: 0.8 * 40 ms
   int steps = 0;
   for (; pace.budget(demand).prompt_tokens == 0; ++steps)
@@ -82,16 +103,16 @@ TEST(prefill_pace_lets_streams_catch_up_after_a_large_piece) {
   CHECK_EQ(steps, 9);
   // Nothing is owed any more when the streams have ended, or the prompts.
   pace.record(demand, 0, 128, 280);
-  pace.record({0, 1, 4000}, 0, 128, 280);
+  pace.record(demand_of(0, 1, 4000), 0, 128, 280);
   CHECK(pace.budget(demand).prompt_tokens > 0);
   pace.record(demand, 0, 128, 280);
-  pace.record({8, 0, 0}, 8, 0, 40);
+  pace.record(demand_of(8, 0, 0), 8, 0, 40);
   CHECK(pace.budget(demand).prompt_tokens > 0);
 }
 
 TEST(prefill_pace_knows_the_nearest_number_of_streams) {
   PrefillPace pace(512);
-  pace.record({0, 1}, 0, 10, 10); // 1 ms for each token
+  pace.record(demand_of(0, 1), 0, 10, 10); // 1 ms for each token
   pace.record({.generating = 2}, 2, 0, 100);
   pace.record({.generating = 6}, 6, 0, 200);
   CHECK_EQ(tokens(pace, 1, 0), 80u);
@@ -125,14 +146,15 @@ TEST(prefill_pace_survives_any_clock) {
     PrefillPace pace(most);
     for (int step = 0; step < 100; ++step) {
       const double times[] = {0, 1e-6, 0.5, 40, 1e7};
-      const Demand demand{random() % 30, random() % 30, random() % 3 * 800};
+      Demand demand = demand_of(random() % 30, random() % 30, random() % 3 * 800);
+      demand.disturbed = random() % (demand.generating + 1);
       pace.record(demand, random() % (demand.generating + 1), random() % 3 ? random() % 600 : 0,
                   times[random() % 5]);
       const size_t budget = pace.budget(demand).prompt_tokens;
       CHECK(budget <= most);
       if (demand.generating == 0) CHECK_EQ(budget, most);
     }
-    const Demand lasting{4, 1, 2000};
+    const Demand lasting = demand_of(4, 1, 2000);
     for (int i = 0; i < 300; ++i) // the clock is right from now on
       pace.record(lasting, 4, 0, 10);
     pace.record(lasting, 0, 10, 1e9); // but for once

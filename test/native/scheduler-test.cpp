@@ -71,8 +71,8 @@ class Bench : SequenceMemory {
   }
 
   /// Computes the plan.
-  void decode() {
-    scheduler.computed(chunks, 1);
+  void decode(double milliseconds = 1) {
+    scheduler.computed(chunks, milliseconds);
     for (const auto& chunk : chunks)
       cells[chunk.sequence->id] += chunk.count;
     for (const auto& chunk : chunks)
@@ -152,6 +152,36 @@ TEST(scheduler_decodes_before_it_prefills) {
   CHECK_EQ(chunks.size(), 3u);
   CHECK(chunks[0].sequence == &first && chunks[1].sequence == &third && chunks[1].count == 1);
   CHECK(chunks[2].sequence == &second && chunks[2].begin == 7 && chunks[2].count == 8);
+}
+
+TEST(scheduler_computes_prompts_that_come_together_in_whole_batches) {
+  Bench bench(6, 100000);
+  // 10 ms for a step, and 1 ms for each token of a prompt: how many of those it computed.
+  const auto timed_step = [&bench] {
+    size_t prompt_tokens = 0;
+    for (const Chunk& chunk : bench.plan(512))
+      if (!chunk.sequence->decoding()) prompt_tokens += chunk.count;
+    bench.decode(10 + static_cast<double>(prompt_tokens));
+    return prompt_tokens;
+  };
+  for (int i = 0; i < 4; ++i)
+    bench.add(300, 1000);
+  CHECK_EQ(timed_step(), 512u);
+  CHECK(timed_step() > 500); // the first generates beside them
+  CHECK(timed_step() > 150); // the rest
+  CHECK_EQ(timed_step(), 0u);
+  CHECK_EQ(bench.chunks.size(), 4u);
+
+  bench.add(300, 1000); // all four were there before: as much as 0.8 steps, sooner or later
+  size_t tokens = 0;
+  for (int i = 0; i < 20; ++i) {
+    const size_t computed = timed_step();
+    CHECK(computed <= 10);
+    tokens += computed;
+  }
+  CHECK(tokens > 80);
+  bench.add(300, 1000); // now two wait for four
+  CHECK(timed_step() > 100);
 }
 
 TEST(scheduler_admits_no_more_sequences_than_ids) {
