@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 
 namespace verbatim {
 
@@ -21,12 +22,42 @@ Mailbox::Mailbox(Napi::Env env, AddonData& data)
   signal_.Unref(env);
 }
 
+Mailbox::~Mailbox() {
+  drop(posted_);
+  drop(taken_);
+}
+
 void Mailbox::post(Letter letter) {
+  auto* posted = new Posted{std::move(letter), posted_.load()};
+  while (!posted_.compare_exchange_weak(posted->next, posted)) {
+  }
+  signal();
+}
+
+void Mailbox::signal() {
+  if (signalled_.exchange(true)) return; // whoever clears it looks at what was posted afterwards
   // The call stays under the lock: after close() the signal must not be touched any more.
-  const std::lock_guard lock(mutex_);
-  if (closed_) return;
-  letters_.push_back(std::move(letter));
-  if (!signalled_) signalled_ = signal_.NonBlockingCall() == napi_ok;
+  const std::lock_guard lock(signal_mutex_);
+  if (closed_) drop(posted_.exchange(nullptr));
+  if (closed_ || signal_.NonBlockingCall() != napi_ok) signalled_ = false;
+}
+
+std::unique_ptr<Mailbox::Posted> Mailbox::take() {
+  if (!taken_) {
+    for (Posted* posted = posted_.exchange(nullptr); posted;) {
+      Posted* const older = posted->next;
+      posted->next = taken_;
+      taken_ = posted;
+      posted = older;
+    }
+  }
+  if (!taken_) return nullptr;
+  return std::unique_ptr<Posted>(std::exchange(taken_, taken_->next));
+}
+
+void Mailbox::drop(Posted* posted) {
+  while (posted)
+    delete std::exchange(posted, posted->next);
 }
 
 void Mailbox::begin_operation() {
@@ -38,13 +69,15 @@ void Mailbox::end_operation() {
 }
 
 void Mailbox::close() {
-  std::deque<Letter> undelivered;
-  const std::lock_guard lock(mutex_);
-  if (closed_) return;
-  closed_ = true;
-  undelivered.swap(letters_);
-  // Node releases the thread-safe function itself with the environment. At exit() of the process there
-  // may be no environment left to release it in.
+  {
+    const std::lock_guard lock(signal_mutex_);
+    if (closed_) return;
+    closed_ = true;
+    // Node releases the thread-safe function itself with the environment. At exit() of the process there
+    // may be no environment left to release it in.
+  }
+  drop(posted_.exchange(nullptr));
+  drop(std::exchange(taken_, nullptr));
 }
 
 void Mailbox::deliver(Napi::Env env, Napi::Function, Mailbox* mailbox, void*) {
@@ -59,25 +92,14 @@ void Mailbox::deliver(Napi::Env env, Napi::Function, Mailbox* mailbox, void*) {
 
 void Mailbox::deliver_letters() {
   const auto end = Clock::now() + turn;
-  {
-    const std::lock_guard lock(mutex_);
-    signalled_ = false;
-  }
+  signalled_ = false;
   for (;;) {
-    Letter letter;
-    {
-      const std::lock_guard lock(mutex_);
-      if (closed_ || letters_.empty()) return;
-      if (Clock::now() > end) {
-        if (!signalled_) signalled_ = signal_.NonBlockingCall() == napi_ok;
-        return;
-      }
-      letter = std::move(letters_.front());
-      letters_.pop_front();
-    }
+    if (Clock::now() > end) return signal();
+    const auto posted = take();
+    if (!posted) return;
     const Napi::HandleScope scope(env_);
     try {
-      letter(data_);
+      posted->letter(data_);
     } catch (const Napi::Error&) {
       return; // nothing works any more in an environment that is being terminated
     }

@@ -22,6 +22,8 @@ const BEFORE_MS = 8000
 /** The first part of which is not counted: their prompts are being evaluated. */
 const SETTLING_MS = 3000
 
+/** Tokens of a stream, of which only a contender that lets the newcomer wait comes to the end. */
+const STREAM_TOKENS = 1500
 /** Tokens of a stream: whoever needs long for the newcomer would have to compute very many again. */
 const MOST_COMPARED = 400
 
@@ -87,8 +89,8 @@ async function measure(
   const aloneMs = newcomerAlone.outcomes[0]?.firstTokenMs ?? null
 
   const requests: BenchRequest[] = []
-  // More than they will get to: they are cancelled at the newcomer's first token.
-  while (requests.length < STREAMS) requests.push(await request(64, 4000))
+  // They are cancelled at the newcomer's first token.
+  while (requests.length < STREAMS) requests.push(await request(64, STREAM_TOKENS))
   const newcomer = { ...(await request(newcomerTokens, 2)), startAfterMs: BEFORE_MS, stopsOthers: true }
   const { outcomes, loop } = await running.run([...requests, newcomer], label === LABELS.ours)
   const arrived = outcomes.at(-1)
@@ -254,7 +256,7 @@ function describe(rounds: Rounds, newcomer: number): Omit<SuiteResult, 'missing'
       goal('The longest delivery of the addon on the JavaScript thread', delivery, 5, 'ms'),
     ],
     legend: [
-      `${STREAMS} streams run for ${BEFORE_MS / 1000} s; then a prompt of ${newcomer} tokens arrives. Beside the newcomer: until its first token is there. By the clock of the consumer, all streams together.`,
+      `${STREAMS} streams of at most ${STREAM_TOKENS} tokens run for ${BEFORE_MS / 1000} s; then a prompt of ${newcomer} tokens arrives. Beside the newcomer: until its first token is there. By the clock of the consumer, all streams together.`,
       'Streams get slower by themselves as they get longer. So eight others run alone afterwards, and of these the same tokens are compared: the 200th of a stream with the 200th. The last two columns compare with the seconds before the newcomer instead, in which the streams were shorter.',
       'The event loop is sampled every millisecond (monitorEventLoopDelay), so that about one is the least it can show.',
     ],
