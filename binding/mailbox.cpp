@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 
 namespace verbatim {
 
@@ -37,9 +36,12 @@ void Mailbox::post(Letter letter) {
 void Mailbox::signal() {
   if (signalled_.exchange(true)) return; // whoever clears it looks at what was posted afterwards
   // The call stays under the lock: after close() the signal must not be touched any more.
-  const std::lock_guard lock(signal_mutex_);
-  if (closed_) drop(posted_.exchange(nullptr));
-  if (closed_ || signal_.NonBlockingCall() != napi_ok) signalled_ = false;
+  std::unique_lock lock(signal_mutex_);
+  if (!closed_ && signal_.NonBlockingCall() == napi_ok) return;
+  signalled_ = false;
+  if (!closed_) return;
+  lock.unlock(); // a letter may be the last owner of a model, whose end posts too
+  drop(posted_.exchange(nullptr));
 }
 
 std::unique_ptr<Mailbox::Posted> Mailbox::take() {

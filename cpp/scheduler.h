@@ -102,7 +102,7 @@ class Scheduler {
   PromptLane* const lane_; ///< null: none
   PrefixCache cache_;
   PrefillPace pace_;
-  uint64_t steps_ = 0;
+  uint64_t steps_ = 0;                             ///< planned so far
   PrefillPace::Demand demand_;                     ///< at the last plan
   std::deque<std::unique_ptr<Sequence>> waiting_;  ///< by arrival
   std::vector<std::unique_ptr<Sequence>> running_; ///< by arrival
