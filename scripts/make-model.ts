@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -17,6 +18,7 @@ import {
   tensorsOf,
   type WeightSpec,
 } from './make-model/shapes.js'
+import { writeOnThreads } from './make-model/tensor-threads.js'
 import { loadVocab, type Vocab } from './make-model/vocab.js'
 
 export type { ModelType } from './make-model/shapes.js'
@@ -27,6 +29,10 @@ export const GENERATED_MODELS = fileURLToPath(new URL('../models/generated', imp
 // Raised whenever the same options would give other bytes than before, so that old files are remade.
 const RECIPE_VERSION = 1
 const RECIPE_KEY = 'verbatim.recipe'
+
+// Starting workers takes longer than filling a smaller file.
+const WORKERS_FROM_BYTES = 512 * 2 ** 20
+const MAX_THREADS = 256
 
 /** What to make. */
 export interface MakeModelOptions {
@@ -44,6 +50,11 @@ export interface MakeModelOptions {
   readonly vocab?: string | undefined
   /** Path of a chat template, or `none`. */
   readonly template?: string | undefined
+  /**
+   * Threads that fill and write tensors: the calling one alone for 1. As many as there are processors unless given,
+   * 1 for a file under 512 MiB. The file is the same for any number.
+   */
+  readonly threads?: number | undefined
   /** Called now and then while the file is written, and never for a file that is already there. */
   readonly progress?: ((written: number, total: number) => void) | undefined
   /** Stops the writing; what was written is removed. */
@@ -72,6 +83,7 @@ const OPTION_NAMES: readonly (keyof MakeModelOptions)[] = [
   'context',
   'vocab',
   'template',
+  'threads',
   'progress',
   'signal',
 ]
@@ -130,6 +142,10 @@ function checkOptions(options: MakeModelOptions) {
   const context = options.context ?? shape.context
   if (!Number.isInteger(context) || context < 1 || context > 0x7fffffff) {
     throw new Error('context must be an integer of at least 1')
+  }
+  const { threads = 1 } = options
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
+    throw new Error(`threads must be an integer from 1 to ${MAX_THREADS}`)
   }
   return { name, shape, type, seed, context, vocabName: options.vocab ?? shape.vocab }
 }
@@ -193,17 +209,18 @@ async function writeModel(
   layout: GgufLayout<WeightSpec>,
   seed: number,
   recipe: string,
-  { progress, signal }: MakeModelOptions,
+  { threads = threadsFor(layout.bytes), progress, signal }: MakeModelOptions,
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const temporary = `${path}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`
   try {
     const file = await open(temporary, 'wx')
     try {
-      await writeGguf(file, layout, (spec) => fillWeights(spec.type, spec.weights, seed, spec.name), {
-        progress,
-        signal,
-      })
+      if (threads > 1) await writeOnThreads(file, layout, seed, threads, { progress, signal })
+      else {
+        const fillOf = ({ type, weights, name }: WeightSpec) => fillWeights(type, weights, seed, name)
+        await writeGguf(file, layout, fillOf, { progress, signal })
+      }
     } finally {
       await file.close()
     }
@@ -216,6 +233,10 @@ async function writeModel(
   }
 }
 
+function threadsFor(bytes: number): number {
+  return bytes < WORKERS_FROM_BYTES ? 1 : Math.min(availableParallelism(), MAX_THREADS)
+}
+
 const USAGE = `usage: make-model SHAPE [options]
 
 shapes: ${Object.keys(SHAPES).join(', ')}
@@ -226,6 +247,7 @@ shapes: ${Object.keys(SHAPES).join(', ')}
   --context N      context length the model claims
   --vocab NAME     any models/ggml-vocab-NAME.gguf of the llama.cpp source
   --template PATH  chat template to put in, or "none"
+  --threads N      threads that fill and write tensors (one per processor; 1 for a small file)
 `
 
 async function main(): Promise<void> {
@@ -238,6 +260,7 @@ async function main(): Promise<void> {
       context: { type: 'string' },
       vocab: { type: 'string' },
       template: { type: 'string' },
+      threads: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   })
@@ -260,6 +283,7 @@ async function main(): Promise<void> {
     context: values.context === undefined ? undefined : toNumber('context', values.context),
     vocab: values.vocab,
     template: values.template,
+    threads: values.threads === undefined ? undefined : toNumber('threads', values.threads),
     progress: terminal ? progressLine() : undefined,
     signal: stop.signal,
   }).finally(() => {

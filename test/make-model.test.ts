@@ -11,14 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fillWeights } from '../scripts/make-model/blocks.js'
-import { TENSOR_TYPES, type TensorType } from '../scripts/make-model/gguf-format.js'
 import { type GgufFile, ggufValue, readGguf } from '../scripts/make-model/gguf-reader.js'
-import { toHalf } from '../scripts/make-model/random.js'
 import { SHAPES, tensorsOf } from '../scripts/make-model/shapes.js'
 import { llamaCppDir, loadVocab } from '../scripts/make-model/vocab.js'
 import { type MadeModel, type MakeModelOptions, makeModel } from '../scripts/make-model.js'
@@ -163,9 +160,13 @@ describe('tiny', () => {
 
   test('can be made by several calls and processes at once', async () => {
     const out = join(folder, 'shared', 'tiny.gguf')
-    const shell = () => run(process.execPath, ['--import', 'tsx', SCRIPT, 'tiny', '--out', out])
-    const call = () => makeModel({ shape: 'tiny', out })
-    const [a, b] = await Promise.all([shell(), shell(), call(), call(), call()])
+    const shell = (threads: number) =>
+      run(process.execPath, [
+        ...['--import', 'tsx', SCRIPT, 'tiny'],
+        ...['--threads', String(threads), '--out', out],
+      ])
+    const call = (threads: number) => makeModel({ shape: 'tiny', threads, out })
+    const [a, b] = await Promise.all([shell(1), shell(2), call(1), call(1), call(2)])
     expect([a.stdout.trim(), b.stdout.trim()]).toEqual([out, out])
     expect([a.stderr, b.stderr]).toEqual(['', ''])
     expect(sha256(out)).toBe(sha256(model.path))
@@ -184,6 +185,81 @@ describe('tiny', () => {
     await expect(making).rejects.toThrow('enough')
     expect(readdirSync(join(folder, 'stopped'))).toEqual([])
   })
+})
+
+describe('several threads', () => {
+  test.each([
+    ['tiny', 'F16'],
+    ['tiny', 'Q4_K'],
+    ['tiny-mamba', 'Q4_0'],
+  ] as const)('make %s in %s byte for byte as one does', async (shape, type) => {
+    const make = (threads: number) =>
+      makeModel({ shape, type, threads, out: join(folder, `${threads}-threads.gguf`) })
+    const [one, three] = [await make(1), await make(3)]
+    expect([one.created, three.created]).toEqual([true, true])
+    expect(three.recipe).toBe(one.recipe)
+    expect(sha256(three.path)).toBe(sha256(one.path))
+  })
+
+  test('report progress that grows to the total', async () => {
+    const reports: number[] = []
+    const progress = (written: number) => reports.push(written)
+    const { bytes } = await makeModel({
+      shape: 'tiny',
+      threads: 2,
+      out: join(folder, 'grown.gguf'),
+      progress,
+    })
+    expect(reports.length).toBeGreaterThan(2)
+    expect(reports).toEqual(reports.toSorted((a, b) => a - b))
+    expect(reports.at(-1)).toBe(bytes)
+  })
+
+  test.each([
+    ['before they have begun', 0],
+    ['in the middle', 0.1],
+  ])('end at once and leave nothing behind where they are stopped %s', async (_, share) => {
+    const out = join(folder, `stopped-at-${share}`, 'model.gguf')
+    const stop = new AbortController()
+    let last = 0
+    const making = makeModel({
+      shape: 'qwen2.5-0.5b',
+      threads: 3,
+      out,
+      signal: stop.signal,
+      progress(written, total) {
+        last = written / total
+        if (last > share) stop.abort(new Error('enough'))
+      },
+    })
+    await expect(making).rejects.toThrow('enough')
+    expect(last).toBeLessThan(0.5)
+    expect(readdirSync(dirname(out))).toEqual([])
+  })
+
+  test('end where progress throws', async () => {
+    const out = join(folder, 'unreported', 'tiny.gguf')
+    const progress = (written: number, total: number) => {
+      if (written > total / 2) throw new Error('no terminal')
+    }
+    await expect(makeModel({ shape: 'tiny', threads: 2, out, progress })).rejects.toThrow('no terminal')
+    expect(readdirSync(dirname(out))).toEqual([])
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'say why one of them failed, and leave nothing behind',
+    async () => {
+      const out = join(folder, 'limited', 'tiny.gguf')
+      // The metadata fits; in blocks of 512 bytes or of 1024.
+      const script = 'ulimit -f 16000 && exec "$0" "$@"'
+      const failed = run('sh', [
+        ...['-c', script, process.execPath, '--import', 'tsx', SCRIPT],
+        ...['tiny', '--type', 'F16', '--threads', '2', '--out', out],
+      ])
+      await expect(failed).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('EFBIG') })
+      expect(readdirSync(dirname(out))).toEqual([])
+    },
+  )
 })
 
 test.each(['F16', 'Q4_0', 'Q4_K'] as const)('tiny in %s says its type and is whole', async (type) => {
@@ -247,6 +323,9 @@ describe('bad options are named', () => {
     [{ shape: 'tiny', type: 'F32' }, "unknown type 'F32'"],
     [{ shape: 'tiny', seed: -1 }, 'seed'],
     [{ shape: 'tiny', context: 1.5 }, 'context'],
+    [{ shape: 'tiny', threads: 0 }, 'threads must be an integer from 1 to 256'],
+    [{ shape: 'tiny', threads: 257 }, 'threads'],
+    [{ shape: 'tiny', threads: 1.5 }, 'threads'],
     [{ shape: 'tiny', vocab: '../x' }, "unknown vocabulary '../x'"],
     [{ shape: 'tiny', template: 'no/such/file' }, 'no/such/file'],
   ])('%j', async (options, message) => {
@@ -256,6 +335,7 @@ describe('bad options are named', () => {
   test.each([
     [['tiny', '--sead', '1'], '--sead'],
     [['tiny', '--seed', '1e3'], '--seed'],
+    [['tiny', '--threads', '0'], 'threads'],
     [['tiny', 'more'], "'more'"],
   ])('on the command line: %j', async (args, message) => {
     const failed = run(process.execPath, ['--import', 'tsx', SCRIPT, ...args])
@@ -294,81 +374,3 @@ describe('the reader refuses damaged files', () => {
     expect(damaged((bytes) => bytes.fill(9, 4, 5))).toThrow('version 9')
   })
 })
-
-describe('weights', () => {
-  test.each(['F32', 'F16', 'Q8_0', 'Q4_0', 'Q4_K'] as const)('of %s are spread as asked', (type) => {
-    for (const std of [1 / Math.sqrt(18944), 0.02, 0.3]) {
-      const weights = decode(type, std, 'a')
-      const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length
-      const variance = weights.reduce((sum, weight) => sum + weight ** 2, 0) / weights.length
-      expect(Math.abs(mean)).toBeLessThan(std * 0.02)
-      expect(Math.sqrt(variance) / std).toBeGreaterThan(0.96)
-      expect(Math.sqrt(variance) / std).toBeLessThan(1.04)
-      expect(new Set(weights).size).toBeGreaterThan(500)
-      expect(decode(type, std, 'a')).toEqual(weights)
-      expect(decode(type, std, 'b')).not.toEqual(weights)
-    }
-  })
-
-  test('half precision is rounded to the nearest', () => {
-    const halves = [
-      0,
-      1,
-      -2,
-      65504,
-      2 ** -14,
-      2 ** -24,
-      0.1,
-      1 + 2 ** -11,
-      1 + 3 * 2 ** -11,
-      2047.9,
-      1023.75 * 2 ** -24,
-    ]
-    expect(halves.map(toHalf)).toEqual([
-      0, 0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x2e66, 0x3c00, 0x3c02, 0x6800, 0x0400,
-    ])
-    expect(() => toHalf(65520)).toThrow()
-    expect(() => toHalf(Number.NaN)).toThrow()
-    // Each finite half-precision number is its own nearest one.
-    for (let bits = 0; bits < 0x7c00; bits++) expect(toHalf(fromHalf(bits))).toBe(bits)
-  })
-})
-
-function fromHalf(bits: number): number {
-  const exponent = (bits >> 10) & 31
-  const size = exponent === 0 ? (bits & 1023) * 2 ** -24 : (1024 + (bits & 1023)) * 2 ** (exponent - 25)
-  return bits & 0x8000 ? -size : size
-}
-
-/** 2^16 weights, read as ggml reads their blocks. */
-function decode(type: TensorType, std: number, name: string): number[] {
-  const { blockWeights, blockBytes } = TENSOR_TYPES[type]
-  const blocks = 2 ** 16 / blockWeights
-  const words = new Uint32Array(Math.ceil((blocks * blockBytes) / 4))
-  fillWeights(type, { kind: 'random', std }, 1, name)(words, blocks * blockBytes)
-  const view = new DataView(words.buffer)
-  const half = (at: number) => fromHalf(view.getUint16(at, true))
-  const weights: number[] = []
-  for (let at = 0; at < blocks * blockBytes; at += blockBytes) {
-    if (type === 'F32') weights.push(view.getFloat32(at, true))
-    if (type === 'F16') weights.push(half(at))
-    if (type === 'Q8_0') for (let i = 0; i < 32; i++) weights.push(half(at) * view.getInt8(at + 2 + i))
-    if (type === 'Q4_0') {
-      for (let i = 0; i < 32; i++) {
-        const nibble = (view.getUint8(at + 2 + (i % 16)) >> (i < 16 ? 0 : 4)) & 15
-        weights.push(half(at) * (nibble - 8))
-      }
-    }
-    if (type === 'Q4_K') {
-      const packed = (i: number) => view.getUint8(at + 4 + i)
-      for (let i = 0; i < 256; i++) {
-        const sub = i >> 5
-        const scale = sub < 4 ? packed(sub) & 63 : (packed(sub + 4) & 15) | ((packed(sub - 4) >> 6) << 4)
-        const minimum = sub < 4 ? packed(sub + 4) & 63 : (packed(sub + 4) >> 4) | ((packed(sub) >> 6) << 4)
-        const nibble = (view.getUint8(at + 16 + (i >> 6) * 32 + (i % 32)) >> (sub % 2 === 0 ? 0 : 4)) & 15
-        weights.push(half(at) * scale * nibble - half(at + 2) * minimum)
-      }
-    }
-  }
-  return weights
-}

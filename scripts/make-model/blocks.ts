@@ -7,7 +7,7 @@ export type Weights =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'random'; readonly std: number }
 
-// Per-block scales are taken from a table; its size must be a power of two.
+// Per-block scales and half-precision weights are taken from tables, whose sizes must be powers of two.
 const SCALE_COUNT = 64
 const HALF_COUNT = 4096
 // Standard deviations of the integers that blocks hold.
@@ -50,13 +50,7 @@ function fillF32(random: Random, std: number): Fill {
 
 function fillF16(random: Random, std: number): Fill {
   const table = Uint16Array.from(random.normals(HALF_COUNT), (value) => toHalf(value * std))
-  return (words, bytes) => {
-    random.fill(words, Math.ceil(bytes / 4), 0)
-    const halves = new Uint16Array(words.buffer, words.byteOffset, bytes / 2)
-    for (let i = 0; i < halves.length; i++) {
-      halves[i] = table[(halves[i] as number) & (HALF_COUNT - 1)] as number
-    }
-  }
+  return (words, bytes) => random.fillFrom(table, words, Math.ceil(bytes / 4))
 }
 
 // A block is a half-precision scale and 32 signed bytes.
