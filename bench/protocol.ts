@@ -1,4 +1,5 @@
 // What the benchmark and the processes that it measures say to each other.
+import type { LogitsProbe, LogitsProbeOptions, StepTimes } from '../dist/step-profile.js'
 
 /** How a contender is loaded; the same for all of them, as far as each can be told. */
 export interface LoadOptions {
@@ -94,6 +95,13 @@ export interface Loaded {
 export interface ChildMethods {
   load: (options: LoadOptions) => Promise<Loaded>
   run: (options: { requests: readonly BenchRequest[]; measureLoop: boolean }) => Promise<RunResult>
+  /** Of this library's process only: the requests, and where the time of the engine's steps went meanwhile. */
+  profile: (options: {
+    requests: readonly BenchRequest[]
+    most: number
+  }) => Promise<{ result: RunResult; steps: StepTimes[] }>
+  /** Of this library's process only: a step with and without logits. */
+  probe: (options: LogitsProbeOptions) => Promise<LogitsProbe>
   /** Of this library's process only. */
   render: (options: { messages: readonly BenchMessage[] }) => Promise<Prompt>
   /** Of the idle process only: samples the delay of its event loop. */

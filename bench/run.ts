@@ -27,6 +27,7 @@ import { prebuild } from './suites/prebuild.js'
 import { promptLength } from './suites/prompt-length.js'
 import { sampler } from './suites/sampler.js'
 import { singleStream } from './suites/single-stream.js'
+import { step } from './suites/step.js'
 import { run as runTool, SetupFailure } from './tools.js'
 
 const SUITES: readonly Suite[] = [
@@ -35,6 +36,7 @@ const SUITES: readonly Suite[] = [
   distinct,
   firstToken,
   interference,
+  step,
   sampler,
   load,
   promptLength,

@@ -20,6 +20,7 @@ RenderInput to_render_input(const Napi::Object& request);
 ControlTokenPolicy to_control_token_policy(const Napi::Object& request);
 SpecialTokenTexts to_special_tokens(const Napi::Object& texts);
 GenerateOptions to_generate_options(const Napi::Object& request);
+LogitsProbeOptions to_logits_probe_options(const Napi::Object& options);
 std::vector<std::string> to_strings(const Napi::Array& array);
 
 // Engine values to JavaScript values.
@@ -36,6 +37,9 @@ Napi::Value to_js(Napi::Env env, bool value);
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
 Napi::Value to_js(Napi::Env env, const Inference::Slice& slice);
 Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome);
+/// A Float64Array with a row for each step: the members of StepTimes in their order.
+Napi::Value to_js(Napi::Env env, const std::vector<StepTimes>& steps);
+Napi::Value to_js(Napi::Env env, const LogitsProbe& probe);
 
 /// The exception in flight as an Error.
 Error current_error();

@@ -16,6 +16,9 @@ Napi::Function ModelWrap::define(Napi::Env env) {
                          InstanceMethod<&ModelWrap::render>("render"),
                          InstanceMethod<&ModelWrap::tokenize>("tokenize"),
                          InstanceMethod<&ModelWrap::detokenize>("detokenize"),
+                         InstanceMethod<&ModelWrap::start_step_profile>("startStepProfile"),
+                         InstanceMethod<&ModelWrap::take_step_profile>("takeStepProfile"),
+                         InstanceMethod<&ModelWrap::probe_logits>("probeLogits"),
                          InstanceMethod<&ModelWrap::dispose>("dispose"),
                      });
 }
@@ -104,6 +107,24 @@ Napi::Value ModelWrap::detokenize(const Napi::CallbackInfo& info) {
                                with_control_tokens](const Model& model) {
                                 return model.tokenizer().detokenize(tokens, with_control_tokens);
                               });
+}
+
+Napi::Value ModelWrap::start_step_profile(const Napi::CallbackInfo& info) {
+  model_->step_profile().start(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ModelWrap::take_step_profile(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), model_->step_profile().take());
+}
+
+Napi::Value ModelWrap::probe_logits(const Napi::CallbackInfo& info) {
+  Model* model = model_.get(); // outlives its engine's tasks
+  return settle_later<LogitsProbe>(
+      info.Env(), [model](std::function<void()> task) { model->when_idle(std::move(task)); },
+      [model, options = to_logits_probe_options(info[0].As<Napi::Object>())] {
+        return model->probe_logits(options);
+      });
 }
 
 Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {

@@ -75,6 +75,7 @@ void Context::warm_up(bool on_gpu) {
     // The CPU's backend allocates before it computes the first node, and asks after it.
     abort_at_once_ = !on_gpu && size > 1;
     const auto status = decode(batch);
+    synchronize();
     const bool aborted = status == DecodeStatus::Aborted; // as wanted, or because the load was cancelled
     abort_at_once_ = false;
     clear_all();
@@ -147,7 +148,6 @@ DecodeStatus Context::compute(int32_t size) {
                                                        wants_logits_.data()});
     switch (code) {
     case 0:
-      llama_synchronize(context_.get());
       return DecodeStatus::Ok;
     case 1:
       return DecodeStatus::NoSlot;
@@ -162,6 +162,10 @@ DecodeStatus Context::compute(int32_t size) {
     // llama_decode is a C function that lets C++ exceptions through; the context is unusable then.
     return DecodeStatus::Broken;
   }
+}
+
+void Context::synchronize() {
+  llama_synchronize(context_.get());
 }
 
 const float* Context::logits(size_t batch_index) {

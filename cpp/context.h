@@ -40,6 +40,7 @@ class Context : public Decoder {
   ~Context() override;
 
   DecodeStatus decode(std::span<const BatchToken> batch) override;
+  void synchronize() override;
   const float* logits(size_t batch_index) override;
   void set_threads(int32_t threads) override;
   void clear(int32_t sequence) override;

@@ -27,7 +27,10 @@ enum class DecodeStatus {
 /// can be tested.
 class Decoder : public SequenceMemory {
  public:
+  /// May return before a device has computed the batch.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
+  /// Waits until what was decoded is computed, and its logits are there. Throws where nothing works any more.
+  virtual void synchronize() = 0;
   /// Logits of the batch's token at this index; valid until the next decode().
   virtual const float* logits(size_t batch_index) = 0;
   /// How many CPU threads the next decode() computes with.

@@ -6,7 +6,7 @@ namespace verbatim {
 
 Engine::Engine(Decoder& decoder, Options options, const LogSink* log_sink)
     : options_(std::move(options)), log_sink_(log_sink), lane_(make_lane()),
-      shared_(decoder, options_.shared, lane_.get()), thread_([this] { run(); }) {
+      shared_(decoder, options_.shared, profile_, lane_.get()), thread_([this] { run(); }) {
 }
 
 std::unique_ptr<PrefillLane> Engine::make_lane() {
@@ -60,9 +60,22 @@ void Engine::stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  run_idle_tasks();
   if (lane_) lane_->stop();
   reproducible_.reset();
   second_decoder_.reset();
+}
+
+void Engine::when_idle(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      idle_tasks_.push_back(std::move(task));
+      woken_ = true;
+    }
+  }
+  if (task) task();
+  wake_.notify_one();
 }
 
 bool Engine::should_abort() const {
@@ -82,19 +95,11 @@ void Engine::run() {
     const bool idle = shared_.empty();
     accept_submissions();
     if (idle && !shared_.empty()) await_announced();
+    if (shared_.empty() && (!reproducible_ || reproducible_->empty())) run_idle_tasks();
     const bool worked = step_all();
-    std::unique_lock lock(mutex_);
-    load_ = {};
-    for (const Executor* executor : {&shared_, reproducible_.get()}) {
-      if (!executor) continue;
-      const Scheduler& scheduler = executor->scheduler();
-      load_.waiting += scheduler.waiting();
-      load_.running += scheduler.running();
-      load_.used_cells += scheduler.cache().pinned_cells();
-      load_.saved_tokens += scheduler.cache().saved_tokens();
-    }
-    if (!worked) wake_.wait(lock, [this] { return woken_ || stopping_; });
-    woken_ = false;
+    report_load();
+    if (!worked) await_news();
+    profile_.end_turn();
   }
   const Error disposed(ErrorCode::Disposed, "the model was disposed while this request was in progress");
   accept_submissions();
@@ -104,10 +109,31 @@ void Engine::run() {
   load_ = {};
 }
 
+void Engine::report_load() {
+  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  const std::lock_guard lock(mutex_);
+  load_ = {};
+  for (const Executor* executor : {&shared_, reproducible_.get()}) {
+    if (!executor) continue;
+    const Scheduler& scheduler = executor->scheduler();
+    load_.waiting += scheduler.waiting();
+    load_.running += scheduler.running();
+    load_.used_cells += scheduler.cache().pinned_cells();
+    load_.saved_tokens += scheduler.cache().saved_tokens();
+  }
+}
+
+void Engine::await_news() {
+  const StepProfile::Timer timer(profile_, StepTimes::Idle);
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return woken_ || stopping_; });
+}
+
 /// Requests that are made together are prepared one after the other. Waiting for the others before the first
 /// one's prompt is computed lets all be computed in the same batches, and what they have in common once.
 void Engine::await_announced() {
   {
+    const StepProfile::Timer timer(profile_, StepTimes::Idle);
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, std::chrono::milliseconds(5), [this] { return announced_ == 0 || stopping_; });
   }
@@ -115,10 +141,12 @@ void Engine::await_announced() {
 }
 
 void Engine::accept_submissions() {
+  const StepProfile::Timer timer(profile_, StepTimes::Planning);
   std::vector<std::unique_ptr<Sequence>> submitted;
   {
     const std::lock_guard lock(mutex_);
     submitted.swap(submitted_);
+    woken_ = false;
   }
   for (auto& sequence : submitted) {
     if (!sequence->reproducible()) {
@@ -138,9 +166,19 @@ void Engine::accept_submissions() {
 Executor& Engine::reproducible() {
   if (!reproducible_) {
     second_decoder_ = options_.make_reproducible();
-    reproducible_ = std::make_unique<Executor>(*second_decoder_, options_.reproducible);
+    reproducible_ = std::make_unique<Executor>(*second_decoder_, options_.reproducible, profile_);
   }
   return *reproducible_;
+}
+
+void Engine::run_idle_tasks() {
+  std::vector<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(idle_tasks_);
+  }
+  for (const auto& task : tasks)
+    shared_.use_alone(task);
 }
 
 bool Engine::step_all() {

@@ -3,6 +3,7 @@
 #include "executor.h"
 #include "log.h"
 #include "prefill-lane.h"
+#include "step-profile.h"
 #include "thread.h"
 
 #include <atomic>
@@ -48,6 +49,13 @@ class Engine {
   /// Cancels everything, waits for the thread. Idempotent; from one thread at a time, not the engine's.
   void stop();
 
+  /// Runs a task on the engine's thread while no request is in progress. It may leave anything in the
+  /// decoder's memory, which is empty afterwards, and must not throw. After stop() it runs at once.
+  void when_idle(std::function<void()> task);
+
+  /// Where the time of the steps goes.
+  StepProfile& profile() { return profile_; }
+
   /// True when the decode in progress serves nobody any more. Called by llama.cpp while it computes.
   bool should_abort() const;
 
@@ -62,6 +70,9 @@ class Engine {
   void run();
   void accept_submissions();
   void await_announced();
+  void run_idle_tasks();
+  void report_load();
+  void await_news();
   bool step(Executor& executor);
   bool step_all();
   Executor& reproducible();
@@ -74,10 +85,12 @@ class Engine {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Sequence>> submitted_;
+  std::vector<std::function<void()>> idle_tasks_;
   size_t announced_ = 0;
   bool woken_ = false;
   std::atomic<bool> stopping_ = false;
   Load load_{};
+  StepProfile profile_;
 
   // The engine thread's own.
   std::unique_ptr<PrefillLane> lane_;

@@ -6,9 +6,9 @@
 
 namespace verbatim {
 
-Executor::Executor(Decoder& decoder, Options options, PrefillLane* lane)
-    : decoder_(decoder), options_(options), lane_(lane), scheduler_(decoder, options.limits, lane),
-      batch_limit_(options.limits.batch_tokens) {
+Executor::Executor(Decoder& decoder, Options options, StepProfile& profile, PrefillLane* lane)
+    : decoder_(decoder), options_(options), profile_(profile), lane_(lane),
+      scheduler_(decoder, options.limits, lane), batch_limit_(options.limits.batch_tokens) {
 }
 
 bool Executor::serves_nobody() const {
@@ -17,6 +17,7 @@ bool Executor::serves_nobody() const {
 }
 
 void Executor::drop_cancelled() {
+  const StepProfile::Timer timer(profile_, StepTimes::Planning);
   for (const auto& sequence : scheduler_.remove_if(
            [](Sequence& candidate) { return candidate.inference().cancelled(); }, Scheduler::Cells::Keep)) {
     grow_batches();
@@ -31,13 +32,39 @@ bool Executor::step() {
                    "dispose the model and load it again"));
     return false;
   }
-  const auto chunks = scheduler_.plan(batch_limit_);
+  const auto chunks = plan();
+  if (chunks.empty()) return false;
+
+  const auto begun = std::chrono::steady_clock::now();
+  const DecodeStatus status = compute();
+  const auto ended = std::chrono::steady_clock::now();
+  served_.clear();
+  if (status != DecodeStatus::Ok) {
+    const StepProfile::Timer timer(profile_, StepTimes::Planning);
+    recover(chunks, status);
+    return true;
+  }
+  {
+    const StepProfile::Timer timer(profile_, StepTimes::Planning);
+    for (const auto& chunk : chunks) {
+      const bool decoding = chunk.sequence->decoding();
+      profile_.count(decoding ? 1 : 0, decoding ? 0 : chunk.count, chunk.drafted);
+    }
+    scheduler_.computed(chunks, std::chrono::duration<double, std::milli>(ended - begun).count());
+  }
+  sample(chunks);
+  return true;
+}
+
+/// Decides what the next batch holds, and makes it.
+std::vector<Chunk> Executor::plan() {
+  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  auto chunks = scheduler_.plan(batch_limit_);
   if (lane_) {
     lane_->set_beside(!chunks.empty());
     decoder_.set_threads(lane_->busy() ? options_.threads_beside : options_.threads);
   }
-  if (chunks.empty()) return false;
-
+  if (chunks.empty()) return chunks;
   batch_.clear();
   served_.clear();
   if (options_.recurrent)
@@ -53,17 +80,19 @@ bool Executor::step() {
     for (const Token token : sequence.draft().first(chunk.drafted))
       batch_.push_back({token, position++, sequence.id, true});
   }
-  const auto begun = std::chrono::steady_clock::now();
-  const DecodeStatus status = decoder_.decode(batch_);
-  served_.clear();
-  if (status != DecodeStatus::Ok) {
-    recover(chunks, status);
-    return true;
-  }
-  scheduler_.computed(
-      chunks, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun).count());
-  sample(chunks);
-  return true;
+  return chunks;
+}
+
+/// The batch.
+DecodeStatus Executor::compute() {
+  const DecodeStatus status = [&] {
+    const StepProfile::Timer timer(profile_, StepTimes::Submit);
+    return decoder_.decode(batch_);
+  }();
+  if (status != DecodeStatus::Ok) return status;
+  const StepProfile::Timer timer(profile_, StepTimes::Wait);
+  decoder_.synchronize();
+  return status;
 }
 
 void Executor::sample(const std::vector<Chunk>& chunks) {
@@ -76,6 +105,7 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
     Sequence& sequence = *chunk.sequence;
     try {
       if (advance(chunk, first_output)) continue;
+      const StepProfile::Timer timer(profile_, StepTimes::Planning);
       scheduler_.remove(sequence, Scheduler::Cells::Keep);
       grow_batches();
     } catch (const Error& error) {
@@ -93,7 +123,7 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
 
 bool Executor::advance(const Chunk& chunk, size_t first_output) {
   Sequence& sequence = *chunk.sequence;
-  if (chunk.drafted == 0) return sequence.advance(decoder_.logits(first_output));
+  if (chunk.drafted == 0) return next_token(sequence, first_output);
   // Every token is drawn from the model's own distribution, as without a draft; the draft only saves the next
   // decode where the token drawn is the one guessed.
   const auto draft = sequence.draft().first(chunk.drafted);
@@ -101,13 +131,23 @@ bool Executor::advance(const Chunk& chunk, size_t first_output) {
   sequence.inference().add_drafts(static_cast<uint32_t>(draft.size()), 0);
   size_t right = 0;
   bool goes_on = true;
-  while ((goes_on = sequence.advance(decoder_.logits(first_output + right))) && right < draft.size() &&
+  while ((goes_on = next_token(sequence, first_output + right)) && right < draft.size() &&
          sequence.tokens().back() == draft[right]) {
     ++right;
     sequence.inference().add_drafts(0, 1);
   }
+  const StepProfile::Timer timer(profile_, StepTimes::Planning);
   scheduler_.accept_draft(chunk, right);
   return goes_on;
+}
+
+bool Executor::next_token(Sequence& sequence, size_t output) {
+  const Sampled sampled = [&] {
+    const StepProfile::Timer timer(profile_, StepTimes::Sampling);
+    return sequence.sample(decoder_.logits(output));
+  }();
+  const StepProfile::Timer timer(profile_, StepTimes::Emission);
+  return sequence.emit(sampled);
 }
 
 void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
@@ -143,6 +183,11 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
            ? Error(ErrorCode::DecodeFailed, "llama.cpp could not compute this request")
            : Error(ErrorCode::OutOfMemory, "no memory to compute this request; use a smaller cacheSize or "
                                            "contextSize, or fewer sequences"));
+}
+
+void Executor::use_alone(const std::function<void()>& task) {
+  task();
+  restart_all();
 }
 
 void Executor::restart_all() {

@@ -2,6 +2,7 @@
 
 #include "decoder.h"
 #include "scheduler.h"
+#include "step-profile.h"
 
 #include <memory>
 #include <string>
@@ -23,14 +24,17 @@ class Executor {
     bool recurrent = false;
   };
 
-  /// The decoder and the lane, if any, must outlive it.
-  Executor(Decoder& decoder, Options options, PrefillLane* lane = nullptr);
+  /// The decoder, the profile and the lane, if any, must outlive it.
+  Executor(Decoder& decoder, Options options, StepProfile& profile, PrefillLane* lane = nullptr);
 
   void add(std::unique_ptr<Sequence> sequence) { scheduler_.add(std::move(sequence)); }
   void drop_cancelled();
 
   /// One batch. False when there is nothing to do. A failure beyond one request throws or ends all of them.
   bool step();
+
+  /// While there are no requests: runs a task that may leave anything in the decoder's memory.
+  void use_alone(const std::function<void()>& task);
 
   /// Ends every request.
   void fail_all(const Error& error);
@@ -44,9 +48,13 @@ class Executor {
   const Scheduler& scheduler() const { return scheduler_; }
 
  private:
+  std::vector<Chunk> plan();
+  DecodeStatus compute();
   void sample(const std::vector<Chunk>& chunks);
   /// Samples at the end of a chunk and at its draft tokens. False when that was the end of the request.
   bool advance(const Chunk& chunk, size_t first_output);
+  /// Samples one token and emits it. False when that was the end of the request.
+  bool next_token(Sequence& sequence, size_t output);
   void recover(const std::vector<Chunk>& chunks, DecodeStatus status);
   void restart_all();
   /// Failures shrink the batches. They grow back only as requests end, not with every success: a batch
@@ -56,6 +64,7 @@ class Executor {
 
   Decoder& decoder_;
   const Options options_;
+  StepProfile& profile_;
   PrefillLane* const lane_;
   Scheduler scheduler_;
   size_t batch_limit_; ///< options_.limits.batch_tokens, less after failures

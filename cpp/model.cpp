@@ -245,6 +245,17 @@ void Model::cancel(Inference& inference) {
   if (!disposed_) engine_->wake();
 }
 
+LogitsProbe Model::probe_logits(LogitsProbeOptions options) {
+  require_alive();
+  if (info_.no_prefix_sharing)
+    throw Error(ErrorCode::InvalidOption, "logits are not measured here: " + *info_.no_prefix_sharing);
+  options.batch_tokens = info_.batch_size;
+  if (options.sequences < 1 || static_cast<uint32_t>(options.sequences) > info_.max_sequences ||
+      options.depth < 1 || options.steps < 1 || options.cells() > info_.cache_size)
+    throw Error(ErrorCode::InvalidOption, "a probe of this size does not fit into this model's cache");
+  return verbatim::probe_logits(*context_, options);
+}
+
 void Model::post(std::function<void()> task) {
   auto shared = std::make_shared<std::function<void()>>(std::move(task));
   if (!pool_->post([shared] { (*shared)(); })) (*shared)();

@@ -4,6 +4,7 @@
 #include "context.h"
 #include "engine.h"
 #include "load-options.h"
+#include "logits-probe.h"
 #include "memory-measure.h"
 #include "prompt-tokenizer.h"
 #include "prompt.h"
@@ -59,6 +60,15 @@ class Model {
   std::shared_ptr<Inference> generate(RenderInput input, ControlTokenPolicy policy, GenerateOptions options,
                                       Inference::Listener listener);
   void cancel(Inference& inference);
+
+  /// Where the time of the engine's steps goes: for benchmarks.
+  StepProfile& step_profile() { return engine_->profile(); }
+  /// Runs a task on the engine's thread while no request is in progress: for probe_logits(). After shutdown()
+  /// it runs at once.
+  void when_idle(std::function<void()> task) { engine_->when_idle(std::move(task)); }
+  /// What the logits of a step of so many sequences take, after so many tokens. Throws Error. To be called by
+  /// a task of when_idle() only.
+  LogitsProbe probe_logits(LogitsProbeOptions options);
 
   /// Runs a task on the pool. After shutdown() it runs at once, on the caller's thread.
   void post(std::function<void()> task);

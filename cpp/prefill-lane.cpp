@@ -94,6 +94,7 @@ PromptLane::Cells PrefillLane::compute(const Job& job) {
       batch.push_back({job.tokens[i], static_cast<int32_t>(i), all, false});
     decoder->set_threads(beside_ ? options_.threads_beside : options_.threads);
     if (abandoned() || decoder->decode(batch) != DecodeStatus::Ok) return {};
+    decoder->synchronize();
   }
   decoder->share(all, computed, static_cast<int32_t>(job.begin), static_cast<int32_t>(job.tokens.size()));
   return decoder->save(computed);

@@ -16,11 +16,15 @@ Sequence::Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prom
   if (options.prompt_lookup) prompt_lookup_.emplace();
 }
 
-bool Sequence::advance(const float* logits) {
+Sampled Sequence::sample(const float* logits) {
   auto sampled = sampler_.sample(logits);
+  sampler_.accept(sampled.token);
+  tokens_.push_back(sampled.token);
+  return sampled;
+}
+
+bool Sequence::emit(const Sampled& sampled) {
   const Token token = sampled.token;
-  sampler_.accept(token);
-  tokens_.push_back(token);
   std::optional<Logprobs> logprobs;
   if (wants_logprobs_) {
     logprobs = Logprobs{likely(token, sampled.logprob), {}};

@@ -40,9 +40,11 @@ class Sequence {
   /// The most tokens it may still add.
   size_t headroom() const { return token_limit_ - tokens_.size(); }
 
-  /// Samples the next token from the logits of the last one, and emits it. False when that was the end:
-  /// the inference is finished then.
-  bool advance(const float* logits);
+  /// Chooses the next token from the logits of the last one, and adds it.
+  Sampled sample(const float* logits);
+  /// Tells the caller of the token that was just added. False when that was the end: the inference is
+  /// finished then.
+  bool emit(const Sampled& sampled);
 
   Inference& inference() { return *inference_; }
 

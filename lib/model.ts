@@ -49,6 +49,9 @@ let startInference: (
 
 let renderNatively: (model: Model, messages: Messages, options: RenderOptions) => Promise<NativePrompt>
 
+/** For step-profile.ts. */
+export let nativeModelOf: (model: Model) => NativeModel
+
 /** A loaded model. It runs any number of requests at once; each of them sees only its own messages. */
 export class Model implements AsyncDisposable {
   /** What is known of the model; still there after {@link dispose}. */
@@ -170,6 +173,7 @@ export class Model implements AsyncDisposable {
   static {
     startInference = (model, ...rest) => model.#start(...rest)
     renderNatively = (model, messages, options) => model.#render(messages, options)
+    nativeModelOf = (model) => model.#native
   }
 
   async #render(messages: Messages, options?: RenderOptions): Promise<NativePrompt> {

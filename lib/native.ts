@@ -122,8 +122,26 @@ export interface NativeModel {
   render(request: NativeRenderRequest): Promise<NativePrompt>
   tokenize(text: string, parseControlTokens: boolean): Promise<Int32Array>
   detokenize(tokenIds: Int32Array, withControlTokens: boolean): Promise<string>
+  /** For benchmarks: notes where the time of the steps from now on goes, of so many at most. */
+  startStepProfile(most: number): void
+  /** Ends that. The rows of step-profile.ts, one after the other. */
+  takeStepProfile(): Float64Array
+  /** For benchmarks: the same step with and without logits, as soon as no request is in progress. */
+  probeLogits(options: NativeLogitsProbeOptions): Promise<NativeLogitsProbe>
   dispose(): Promise<void>
 }
+
+export interface NativeLogitsProbeOptions {
+  readonly sequences: number
+  /** Tokens that the sequences have in common. */
+  readonly depth: number
+  readonly steps: number
+}
+
+/** Medians of a step: with the logits of all sequences, of one, of none. */
+export type NativeLogitsProbe = Readonly<
+  Record<'all' | 'one' | 'none', { readonly submitMs: number; readonly waitMs: number }>
+>
 
 export interface NativePrompt extends RenderedText {
   readonly tokenIds: Int32Array

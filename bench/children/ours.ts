@@ -11,6 +11,10 @@ interface Addon {
   deliveryStatistics: () => { longestMs: number }
 }
 
+/** What is no part of the public API. */
+const internal = <T>(name: string): Promise<T> => import(new URL(name, dist).href)
+const stepProfile = () => internal<typeof import('../../dist/step-profile.js')>('step-profile.js')
+
 let model: Model
 
 const submit: Submit = async (request, arrived, signal) => {
@@ -48,11 +52,18 @@ serve({
   },
   run: async ({ requests, measureLoop }) => {
     if (!measureLoop) return runTogether(requests, submit)
-    const { loadAddon } = (await import(new URL('addon.js', dist).href)) as { loadAddon: () => Addon }
+    const { loadAddon } = await internal<{ loadAddon: () => Addon }>('addon.js')
     loadAddon().deliveryStatistics() // forgets what was before
     const [result, delay] = await withLoopDelay(() => runTogether(requests, submit))
     return { ...result, loop: { ...delay, longestDeliveryMs: loadAddon().deliveryStatistics().longestMs } }
   },
+  profile: async ({ requests, most }) => {
+    const { startStepProfile, takeStepProfile } = await stepProfile()
+    startStepProfile(model, most)
+    const result = await runTogether(requests, submit)
+    return { result, steps: takeStepProfile(model) }
+  },
+  probe: async (options) => (await stepProfile()).probeLogits(model, options),
   render: async ({ messages }) => {
     const { text, tokenIds } = await model.renderPrompt(messages)
     return { messages, text, tokenIds }

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { ChildMethods } from '../protocol.js'
+import type { ChildMethods, LoadOptions } from '../protocol.js'
 import { type Contender, type ContenderId, LABELS, type Running } from './contender.js'
 import { keepTrackOf } from './processes.js'
 
@@ -77,30 +77,39 @@ export class Child {
   }
 }
 
+/** A contender in a process of bench/children. */
+export interface RunningChild extends Running {
+  readonly child: Child
+}
+
+/** Starts a process of bench/children, and has it load the model. */
+export async function startChild(
+  module: string,
+  options: LoadOptions,
+  env?: NodeJS.ProcessEnv,
+): Promise<RunningChild> {
+  const begin = performance.now()
+  const child = new Child(module, env)
+  try {
+    const loaded = await child.call('load', options)
+    return {
+      child,
+      pid: child.pid,
+      loaded,
+      startMs: performance.now() - begin,
+      run: (requests, measureLoop = false) => child.call('run', { requests, measureLoop }),
+      close: async () => {
+        await child.call('close', {}).catch(() => {}) // it may have died, and is killed anyway
+        await child.end()
+      },
+    }
+  } catch (error) {
+    await child.end()
+    throw error
+  }
+}
+
 /** A contender that is a Node.js package. */
 export function childContender(id: ContenderId, module: string, env?: NodeJS.ProcessEnv): Contender {
-  return {
-    id,
-    label: LABELS[id],
-    async start(options): Promise<Running> {
-      const begin = performance.now()
-      const child = new Child(module, env)
-      try {
-        const loaded = await child.call('load', options)
-        return {
-          pid: child.pid,
-          loaded,
-          startMs: performance.now() - begin,
-          run: (requests, measureLoop = false) => child.call('run', { requests, measureLoop }),
-          close: async () => {
-            await child.call('close', {}).catch(() => {}) // it may have died, and is killed anyway
-            await child.end()
-          },
-        }
-      } catch (error) {
-        await child.end()
-        throw error
-      }
-    },
-  }
+  return { id, label: LABELS[id], start: (options) => startChild(module, options, env) }
 }

@@ -55,6 +55,8 @@ class FakeDecoder : public Decoder {
 
   /// Called before each decode; what it returns happens. May block and may throw.
   std::function<DecodeStatus(Batch)> script = [](Batch) { return DecodeStatus::Ok; };
+  /// Called by synchronize(): what a device would still do. May block and may throw.
+  std::function<void()> device = [] {};
   bool can_rebuild = true, can_save = true, can_restore = true;
   /// The token that is to follow; by default some letter, by the hash of all tokens so far.
   std::function<Token(const std::vector<Token>& history)> next = [](const std::vector<Token>& history) {
@@ -88,6 +90,7 @@ class FakeDecoder : public Decoder {
         unknown_.insert(token.sequence);
     }
     if (status != DecodeStatus::Ok) return status;
+    synchronized_ = false;
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].position == 0) admitted.push_back(batch[i].token);
       put(batch[i].sequence, batch[i].position, batch[i].token);
@@ -98,8 +101,19 @@ class FakeDecoder : public Decoder {
     return DecodeStatus::Ok;
   }
 
+  void synchronize() override {
+    try {
+      device();
+    } catch (...) {
+      broken_ = true;
+      throw;
+    }
+    synchronized_ = true;
+  }
+
   const float* logits(size_t batch_index) override {
     expect(!broken_, "logits() of a broken context");
+    expect(synchronized_, "logits() before synchronize()");
     const auto wanted = wanted_.find(batch_index);
     if (wanted == wanted_.end()) throw std::runtime_error("no logits were asked for");
     // Only a few of the many thousands are not alike, and only those are written each time.
@@ -264,7 +278,7 @@ class FakeDecoder : public Decoder {
   }
 
   const Limits limits_;
-  bool broken_ = false, damaged_ = false;
+  bool broken_ = false, damaged_ = false, synchronized_ = false;
   using Cell = std::shared_ptr<const Token>;
   std::shared_ptr<size_t> used_ = std::make_shared<size_t>(0);
   std::map<int32_t, std::map<int32_t, Cell>> sequences_; ///< the cache, by id and position

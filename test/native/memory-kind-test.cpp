@@ -130,8 +130,11 @@ TEST(executor_restarts_those_outside_an_interrupted_batch) {
     std::mt19937_64 random(84);
     constexpr size_t context_size = 128;
     const auto context = failing_context(*model, exact(512, 3, 6));
-    Executor executor(*context, {.limits = {{.running = 3, .cells = 512, .sharing = false}, 6, 3},
-                                 .recurrent = has_recurrent_state(model->weights())});
+    StepProfile profile;
+    Executor executor(*context,
+                      {.limits = {{.running = 3, .cells = 512, .sharing = false}, 6, 3},
+                       .recurrent = has_recurrent_state(model->weights())},
+                      profile);
     // The oldest gets half of each batch, and the shortest the other: the second is left out as soon as there
     // is a third, and llama.cpp moves its state out from between the two.
     const std::vector<Asked> asked = {{model->random_tokens(random, 100), 8},
@@ -169,9 +172,11 @@ TEST(executor_computes_the_same_where_nothing_is_shared) {
     std::mt19937_64 random(82);
     const auto context = failing_context(*model, exact(256, running, 32));
     context->fail_after = [&](Batch) { return random() % 12 ? 0 : pick<int>(random, 1, 90); };
+    StepProfile profile;
     Executor executor(*context,
                       {.limits = {{.running = running, .cells = 256, .sharing = false}, 32, running},
-                       .recurrent = has_recurrent_state(model->weights())});
+                       .recurrent = has_recurrent_state(model->weights())},
+                      profile);
     std::vector<Asked> asked(40);
     std::vector<std::shared_ptr<Inference>> inferences;
     for (auto& each : asked) {

@@ -73,6 +73,7 @@ class SharingBench {
     }
     if (batch.empty()) return;
     CHECK(decoder.decode(batch) == DecodeStatus::Ok);
+    decoder.synchronize();
     scheduler.computed(chunks, 1);
     size_t output = 0;
     for (const auto& chunk : chunks) {
@@ -126,7 +127,7 @@ class SharingBench {
     size_t right = 0;
     while (true) {
       const Tokens history = sequence.tokens();
-      const bool goes_on = sequence.advance(decoder.logits(output + right));
+      const bool goes_on = sequence.emit(sequence.sample(decoder.logits(output + right)));
       CHECK_EQ(sequence.tokens().back(), decoder.next(history));
       if (goes_on && right < draft.size() && sequence.tokens().back() == draft[right]) {
         ++right;

@@ -76,7 +76,7 @@ class Bench : SequenceMemory {
     for (const auto& chunk : chunks)
       cells[chunk.sequence->id] += chunk.count;
     for (const auto& chunk : chunks)
-      if (chunk.reaches_end && !chunk.sequence->advance(logits())) {
+      if (chunk.reaches_end && !chunk.sequence->emit(chunk.sequence->sample(logits()))) {
         CHECK(scheduler.remove(*chunk.sequence, Scheduler::Cells::Keep) != nullptr);
         ++completed;
       }

@@ -63,7 +63,8 @@ std::vector<Asked> make_requests(TinyModel& model, size_t count) {
 /// All of them through one executor, as they come.
 std::vector<Tokens> run_together(TinyModel& model, CountingContext& context, const SchedulerLimits& limits,
                                  const std::vector<Asked>& requests, PrefillLane* lane) {
-  Executor executor(context, {.limits = limits}, lane);
+  StepProfile profile;
+  Executor executor(context, {.limits = limits}, profile, lane);
   std::mt19937_64 random(62);
   std::vector<std::shared_ptr<Inference>> inferences;
   int preemptions = 0;
@@ -184,7 +185,8 @@ TEST(model_computes_the_same_with_guesses) {
   options.flash_attention = LLAMA_FLASH_ATTN_TYPE_DISABLED;
   options.kv_cache_type = GGML_TYPE_F32;
   const auto context = model->context(options);
-  Executor executor(*context, {.limits = {{.running = 1, .cells = 512}, 64, options.sequences}});
+  StepProfile profile;
+  Executor executor(*context, {.limits = {{.running = 1, .cells = 512}, 64, options.sequences}}, profile);
   std::mt19937_64 random(63);
   uint32_t drafted = 0, accepted = 0;
   for (int i = 0; i < 5; ++i) {

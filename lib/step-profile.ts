@@ -1,0 +1,54 @@
+// Where the time of the engine's steps goes. For benchmarks, and no part of the public API: index.ts does not name it.
+import { type Model, nativeModelOf } from './model.js'
+import type { NativeLogitsProbe, NativeLogitsProbeOptions } from './native.js'
+
+export type { NativeLogitsProbe as LogitsProbe, NativeLogitsProbeOptions as LogitsProbeOptions }
+
+/** What a step's time is divided into, in the order of the engine (`StepTimes` in cpp/step-profile.h). */
+export const STEP_PARTS = ['planning', 'submit', 'wait', 'sampling', 'emission', 'idle'] as const
+
+export type StepPart = (typeof STEP_PARTS)[number]
+
+/** One step of the engine. Times in milliseconds. */
+export interface StepTimes {
+  /** Sequences that got their next token. */
+  readonly generating: number
+  readonly promptTokens: number
+  readonly drafted: number
+  readonly total: number
+  /** Each is timed by itself: what none covers is the total less their sum. */
+  readonly parts: Readonly<Record<StepPart, number>>
+}
+
+/** Notes the model's steps from now on, so many at most. */
+export function startStepProfile(model: Model, most: number): void {
+  nativeModelOf(model).startStepProfile(most)
+}
+
+/** Ends that, and gives what was noted. */
+export function takeStepProfile(model: Model): StepTimes[] {
+  const values = nativeModelOf(model).takeStepProfile()
+  const steps: StepTimes[] = []
+  for (let at = 0; at < values.length; at += 4 + STEP_PARTS.length) {
+    const value = (offset: number) => values[at + offset] as number
+    steps.push({
+      generating: value(0),
+      promptTokens: value(1),
+      drafted: value(2),
+      total: value(3),
+      parts: Object.fromEntries(STEP_PARTS.map((part, i) => [part, value(4 + i)])) as StepTimes['parts'],
+    })
+  }
+  return steps
+}
+
+/**
+ * Computes the same step of generation with the logits of all sequences, of one and of none, as soon as no request is
+ * in progress. Leaves the model's cache empty.
+ *
+ * Rejects with an error of the addon: `INVALID_OPTION` where it does not fit into the cache, or the cache cannot be
+ * shared; `DECODE_FAILED`; `DISPOSED`.
+ */
+export function probeLogits(model: Model, options: NativeLogitsProbeOptions): Promise<NativeLogitsProbe> {
+  return nativeModelOf(model).probeLogits(options)
+}
