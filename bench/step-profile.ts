@@ -20,9 +20,9 @@ const UNCOVERED = 'not covered'
 /** Of a step, in percent. */
 const MOST_UNCOVERED = 3
 
-/** What the probe of the logits takes of the cache beside the prompts. */
 const PROBE_STEPS = 16
-export const probeCells = (sequences: number, depth: number) => depth + sequences * (PROBE_STEPS + 2)
+/** Cells of the cache that are enough for the probe of the logits. */
+export const probeCells = (sequences: number, depth: number) => depth + sequences * 2 * PROBE_STEPS
 
 /** What is profiled: so many sequences that generate together. */
 export interface StepTest {
@@ -108,7 +108,10 @@ export function stepTable(rounds: Rounds, counts: readonly number[], title: stri
       row('the same step by itself, with all logits', 'logits of all'),
       row('with the logits of one sequence', 'logits of one'),
       row('with none, and no output layer', 'logits of none'),
-      ['copying the logits, estimated', ...counts.flatMap((count) => copyCell(rounds, count))],
+      [
+        'the logits’ part of that: computed and copied, estimated',
+        ...counts.flatMap((count) => copyCell(rounds, count)),
+      ],
     ],
   }
 }

@@ -120,10 +120,23 @@ Napi::Value ModelWrap::take_step_profile(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelWrap::probe_logits(const Napi::CallbackInfo& info) {
   Model* model = model_.get(); // outlives its engine's tasks
+  const auto given = std::make_shared<Decoder*>(nullptr);
   return settle_later<LogitsProbe>(
-      info.Env(), [model](std::function<void()> task) { model->when_idle(std::move(task)); },
-      [model, options = to_logits_probe_options(info[0].As<Napi::Object>())] {
-        return model->probe_logits(options);
+      info.Env(),
+      [model, given](std::function<void()> task) {
+        model->when_idle([given, task = std::move(task)](Decoder* decoder) {
+          *given = decoder;
+          task();
+          return *given == decoder;
+        });
+      },
+      [model, given, options = to_logits_probe_options(info[0].As<Napi::Object>())] {
+        try {
+          return model->probe_logits(*given, options);
+        } catch (...) {
+          *given = nullptr;
+          throw;
+        }
       });
 }
 

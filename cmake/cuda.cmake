@@ -1,5 +1,7 @@
 # The CUDA backend is a plugin beside the addon. 'auto' builds it where nvcc and cuBLAS are found.
 
+include("${CMAKE_CURRENT_LIST_DIR}/cuda-stand-ins.cmake")
+
 # What a build needs and this machine lacks; empty where it has all of it.
 function(verbatim_cuda_missing result)
   set(missing "")
@@ -12,10 +14,13 @@ function(verbatim_cuda_missing result)
     add_library(CUDA::cuda_driver UNKNOWN IMPORTED GLOBAL)
     set_target_properties(CUDA::cuda_driver PROPERTIES IMPORTED_LOCATION "${VERBATIM_CUDA_DRIVER}")
   endif()
+  find_path(VERBATIM_CUBLAS_INCLUDE cublas_v2.h PATHS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_MATH_INCLUDE_DIR})
+  if(VERBATIM_CUDA_STAND_INS AND NOT missing)
+    verbatim_cuda_stand_ins()
+  endif()
   if(NOT TARGET CUDA::cuda_driver)
     list(APPEND missing "the driver's library libcuda.so (NVIDIA's package cuda-driver-dev)")
   endif()
-  find_path(VERBATIM_CUBLAS_INCLUDE cublas_v2.h PATHS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_MATH_INCLUDE_DIR})
   if(NOT TARGET CUDA::cublas OR NOT VERBATIM_CUBLAS_INCLUDE)
     list(APPEND missing "the development files of cuBLAS (NVIDIA's package libcublas-dev)")
   endif()

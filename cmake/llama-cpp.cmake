@@ -45,4 +45,5 @@ if(VERBATIM_BUILD_PROGRAMS)
       LIBRARY_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}"
       RUNTIME_OUTPUT_DIRECTORY "${VERBATIM_OUTPUT_DIR}")
   endforeach()
+  add_custom_target(verbatim-programs ALL DEPENDS llama-bench llama-batched-bench)
 endif()

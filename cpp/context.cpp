@@ -75,7 +75,7 @@ void Context::warm_up(bool on_gpu) {
     // The CPU's backend allocates before it computes the first node, and asks after it.
     abort_at_once_ = !on_gpu && size > 1;
     const auto status = decode(batch);
-    synchronize();
+    if (status == DecodeStatus::Ok) synchronize();
     const bool aborted = status == DecodeStatus::Aborted; // as wanted, or because the load was cancelled
     abort_at_once_ = false;
     clear_all();

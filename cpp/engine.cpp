@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include <chrono>
+#include <utility>
 
 namespace verbatim {
 
@@ -29,6 +30,7 @@ void Engine::withdraw() {
   {
     const std::lock_guard lock(mutex_);
     --announced_;
+    woken_ = woken_ || !idle_tasks_.empty();
   }
   wake_.notify_one();
 }
@@ -60,21 +62,23 @@ void Engine::stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
-  run_idle_tasks();
+  for (const auto& task : std::exchange(idle_tasks_, {}))
+    task(nullptr);
   if (lane_) lane_->stop();
   reproducible_.reset();
   second_decoder_.reset();
 }
 
-void Engine::when_idle(std::function<void()> task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      idle_tasks_.push_back(std::move(task));
-      woken_ = true;
-    }
+void Engine::when_idle(IdleTask task) {
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    task(nullptr);
+    return;
   }
-  if (task) task();
+  idle_tasks_.push_back(std::move(task));
+  woken_ = true;
+  lock.unlock();
   wake_.notify_one();
 }
 
@@ -95,9 +99,9 @@ void Engine::run() {
     const bool idle = shared_.empty();
     accept_submissions();
     if (idle && !shared_.empty()) await_announced();
-    if (shared_.empty() && (!reproducible_ || reproducible_->empty())) run_idle_tasks();
     const bool worked = step_all();
     report_load();
+    if (shared_.empty() && (!reproducible_ || reproducible_->empty())) run_idle_tasks();
     if (!worked) await_news();
     profile_.end_turn();
   }
@@ -172,9 +176,10 @@ Executor& Engine::reproducible() {
 }
 
 void Engine::run_idle_tasks() {
-  std::vector<std::function<void()>> tasks;
+  std::vector<IdleTask> tasks;
   {
     const std::lock_guard lock(mutex_);
+    if (announced_ > 0 || !submitted_.empty()) return;
     tasks.swap(idle_tasks_);
   }
   for (const auto& task : tasks)

@@ -49,9 +49,12 @@ class Engine {
   /// Cancels everything, waits for the thread. Idempotent; from one thread at a time, not the engine's.
   void stop();
 
-  /// Runs a task on the engine's thread while no request is in progress. It may leave anything in the
-  /// decoder's memory, which is empty afterwards, and must not throw. After stop() it runs at once.
-  void when_idle(std::function<void()> task);
+  /// A task that has the decoder for itself; null where there is none any more. Returns whether the decoder
+  /// is as good as before, with whatever in its memory. Must not throw.
+  using IdleTask = std::function<bool(Decoder*)>;
+  /// Runs a task on the engine's thread once no request is in progress or being prepared. The cache is empty
+  /// afterwards. After stop() it runs at once, with null.
+  void when_idle(IdleTask task);
 
   /// Where the time of the steps goes.
   StepProfile& profile() { return profile_; }
@@ -85,7 +88,7 @@ class Engine {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Sequence>> submitted_;
-  std::vector<std::function<void()>> idle_tasks_;
+  std::vector<IdleTask> idle_tasks_;
   size_t announced_ = 0;
   bool woken_ = false;
   std::atomic<bool> stopping_ = false;

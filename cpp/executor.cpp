@@ -185,9 +185,13 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
                                            "contextSize, or fewer sequences"));
 }
 
-void Executor::use_alone(const std::function<void()>& task) {
-  task();
-  restart_all();
+void Executor::use_alone(const std::function<bool(Decoder*)>& task) {
+  const bool good = task(broken_ ? nullptr : &decoder_);
+  if (broken_) return;
+  if (good)
+    restart_all();
+  else
+    start_over("llama.cpp failed while it was measured");
 }
 
 void Executor::restart_all() {

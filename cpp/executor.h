@@ -33,8 +33,9 @@ class Executor {
   /// One batch. False when there is nothing to do. A failure beyond one request throws or ends all of them.
   bool step();
 
-  /// While there are no requests: runs a task that may leave anything in the decoder's memory.
-  void use_alone(const std::function<void()>& task);
+  /// While there are no requests: runs a task that may leave anything in the decoder's memory, and returns
+  /// whether the decoder is as good as before. It is given null where the decoder was lost.
+  void use_alone(const std::function<bool(Decoder*)>& task);
 
   /// Ends every request.
   void fail_all(const Error& error);

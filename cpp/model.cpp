@@ -245,15 +245,21 @@ void Model::cancel(Inference& inference) {
   if (!disposed_) engine_->wake();
 }
 
-LogitsProbe Model::probe_logits(LogitsProbeOptions options) {
+LogitsProbe Model::probe_logits(Decoder* decoder, LogitsProbeOptions options) const {
   require_alive();
+  if (!decoder) throw Error(ErrorCode::DecodeFailed, "the model's context was lost to an earlier failure");
   if (info_.no_prefix_sharing)
     throw Error(ErrorCode::InvalidOption, "logits are not measured here: " + *info_.no_prefix_sharing);
   options.batch_tokens = info_.batch_size;
   if (options.sequences < 1 || static_cast<uint32_t>(options.sequences) > info_.max_sequences ||
       options.depth < 1 || options.steps < 1 || options.cells() > info_.cache_size)
     throw Error(ErrorCode::InvalidOption, "a probe of this size does not fit into this model's cache");
-  return verbatim::probe_logits(*context_, options);
+  try {
+    return verbatim::probe_logits(*decoder, options);
+  } catch (const Error&) {
+    require_alive(); // it was interrupted
+    throw;
+  }
 }
 
 void Model::post(std::function<void()> task) {

@@ -63,12 +63,10 @@ class Model {
 
   /// Where the time of the engine's steps goes: for benchmarks.
   StepProfile& step_profile() { return engine_->profile(); }
-  /// Runs a task on the engine's thread while no request is in progress: for probe_logits(). After shutdown()
-  /// it runs at once.
-  void when_idle(std::function<void()> task) { engine_->when_idle(std::move(task)); }
-  /// What the logits of a step of so many sequences take, after so many tokens. Throws Error. To be called by
-  /// a task of when_idle() only.
-  LogitsProbe probe_logits(LogitsProbeOptions options);
+  /// See Engine::when_idle(): for probe_logits().
+  void when_idle(Engine::IdleTask task) { engine_->when_idle(std::move(task)); }
+  /// What the logits of a step of so many sequences take, after so many tokens. Throws Error.
+  LogitsProbe probe_logits(Decoder* decoder, LogitsProbeOptions options) const;
 
   /// Runs a task on the pool. After shutdown() it runs at once, on the caller's thread.
   void post(std::function<void()> task);

@@ -7,14 +7,13 @@ namespace verbatim {
 void StepProfile::start(size_t most) {
   const std::lock_guard lock(mutex_);
   noted_.clear();
-  noted_.reserve(most);
   most_ = most;
-  wanted_ = true;
+  wanted_ = ++starts_;
 }
 
 std::vector<StepTimes> StepProfile::take() {
   const std::lock_guard lock(mutex_);
-  wanted_ = false;
+  wanted_ = 0;
   return std::exchange(noted_, {});
 }
 
@@ -25,16 +24,17 @@ void StepProfile::count(size_t generating, size_t prompt_tokens, size_t drafted)
 }
 
 void StepProfile::end_turn() {
-  if (!wanted_.load(std::memory_order_relaxed)) {
-    noting_ = false;
+  const uint64_t wanted = wanted_.load(std::memory_order_relaxed);
+  if (wanted == 0) {
+    noting_ = 0;
     return;
   }
   const auto now = Clock::now();
-  if (std::exchange(noting_, true)) {
+  if (std::exchange(noting_, wanted) == wanted) {
     if (step_.generating + step_.prompt_tokens == 0) return;
     step_.total = std::chrono::duration<double, std::milli>(now - begun_).count();
     const std::lock_guard lock(mutex_);
-    if (wanted_ && noted_.size() < most_) noted_.push_back(step_);
+    if (wanted_ == wanted && noted_.size() < most_) noted_.push_back(step_);
   }
   step_ = {};
   begun_ = now;

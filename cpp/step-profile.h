@@ -46,7 +46,7 @@ class StepProfile {
   class Timer {
    public:
     Timer(StepProfile& profile, StepTimes::Part part)
-        : part_(profile.noting_ ? &profile.step_.parts[part] : nullptr) {
+        : part_(profile.noting_ != 0 ? &profile.step_.parts[part] : nullptr) {
       if (part_) begun_ = Clock::now();
     }
     ~Timer() {
@@ -66,12 +66,13 @@ class StepProfile {
   void end_turn();
 
  private:
-  std::atomic<bool> wanted_ = false;
-  std::mutex mutex_; ///< of those two
+  std::atomic<uint64_t> wanted_ = 0; ///< which start() steps are noted for; 0: none
+  std::mutex mutex_;                 ///< of what follows, up to the engine thread's own
   std::vector<StepTimes> noted_;
   size_t most_ = 0;
+  uint64_t starts_ = 0;
 
-  bool noting_ = false;
+  uint64_t noting_ = 0; ///< for which start()
   StepTimes step_;
   Clock::time_point begun_;
 };

@@ -1,26 +1,68 @@
-// Packs all that a machine with a GPU needs to build, test and measure, without network, npm or Node.js, into one
+// Packs all that a machine with a GPU needs to test and measure this library, without network, npm or Node.js, into one
 // archive: build-gpu-kit/verbatim-gpu-kit.tar.xz. docs/gpu.md says how it is used.
 //
-//   npm run gpu-kit
+//   npm run gpu-kit                       the machine compiles the CUDA backend and llama.cpp's programs itself
+//   npm run gpu-kit -- --with-backend     they are built here, without a GPU, and packed
+//   npm run gpu-kit -- --backend FILE     the same with a libggml-cuda.so that was built before
 import { rmSync, statSync } from 'node:fs'
-import { SetupFailure } from '../bench/tools.js'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { run, SetupFailure } from '../bench/tools.js'
 import { ARCHIVE, archive } from './gpu-kit/pack.js'
+import { architecturesIn } from './gpu-kit/package-scripts.js'
+import { ARCHITECTURES, buildPortable } from './gpu-kit/portable-build.js'
 
 /** So that it can be carried to where there is no network. */
-const LIMIT_MB = 45
+const LIMIT_MB = 50
+const repository = fileURLToPath(new URL('..', import.meta.url))
 
 try {
-  await archive()
-  const megabytes = statSync(ARCHIVE).size / 1e6
-  process.stderr.write(`[gpu-kit] ${ARCHIVE}: ${megabytes.toFixed(1)} MB of ${LIMIT_MB} MB\n`)
-  if (megabytes > LIMIT_MB) {
-    rmSync(ARCHIVE)
-    throw new SetupFailure(
-      `the kit has ${megabytes.toFixed(1)} MB: leave something out of scripts/gpu-kit/pack.ts`,
-    )
-  }
+  await pack()
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error
   process.stderr.write(`[gpu-kit] ${error.message}\n`)
   process.exitCode = 1
+}
+
+async function pack(): Promise<void> {
+  const { withBackend, backend, architectures } = readCommandLine()
+  const given = backend === undefined ? undefined : resolve(process.env.INIT_CWD ?? '.', backend)
+  process.chdir(repository)
+  const portable = withBackend || given !== undefined ? buildPortable(architectures, given) : null
+  const steps = portable ? ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'] : ['scripts/setup.mjs']
+  run(process.execPath, steps, portable ? 'TypeScript did not compile' : 'the addon was not built')
+  await archive(portable)
+  const megabytes = statSync(ARCHIVE).size / 1e6
+  process.stderr.write(`[gpu-kit] ${ARCHIVE}: ${megabytes.toFixed(1)} MB of ${LIMIT_MB} MB\n`)
+  if (megabytes <= LIMIT_MB) return
+  rmSync(ARCHIVE)
+  const advice =
+    withBackend && architectures !== ARCHITECTURES
+      ? 'name fewer --architectures'
+      : 'leave something out of scripts/gpu-kit/pack.ts'
+  throw new SetupFailure(`the kit has ${megabytes.toFixed(1)} MB: ${advice}`)
+}
+
+function readCommandLine() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        'with-backend': { type: 'boolean' },
+        backend: { type: 'string' },
+        architectures: { type: 'string' },
+      },
+    })
+    const withBackend = values['with-backend'] ?? false
+    if (withBackend && values.backend !== undefined)
+      throw new SetupFailure('--with-backend builds one, --backend FILE packs one: not both')
+    if (values.architectures !== undefined && !withBackend)
+      throw new SetupFailure('--architectures belongs to --with-backend')
+    const architectures =
+      values.architectures === undefined ? ARCHITECTURES : architecturesIn(process.argv.slice(2))
+    return { withBackend, backend: values.backend, architectures }
+  } catch (error) {
+    if (error instanceof SetupFailure) throw error
+    throw new SetupFailure(error instanceof Error ? error.message : String(error))
+  }
 }

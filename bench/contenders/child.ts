@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { ChildMethods, LoadOptions } from '../protocol.js'
 import { type Contender, type ContenderId, LABELS, type Running } from './contender.js'
-import { keepTrackOf } from './processes.js'
+import { keepTrackOf, logOutput } from './processes.js'
 
 /** The last lines of a process's output, for the message when it dies. */
 const KEPT_OUTPUT = 2000
@@ -30,6 +30,7 @@ export class Child {
       }),
     )
     const keep = (chunk: Buffer) => {
+      logOutput(chunk)
       this.#output = (this.#output + chunk.toString()).slice(-KEPT_OUTPUT)
     }
     this.#process.stdout?.on('data', keep)

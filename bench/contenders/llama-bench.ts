@@ -2,13 +2,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { program } from './llama-cpp.js'
-import { keepTrackOf } from './processes.js'
+import { keepTrackOf, logOutput } from './processes.js'
 
 /** What all of these programs are told. */
 export interface ProgramOptions {
   readonly modelPath: string
   readonly threads: number
   readonly gpuLayers: number
+  /** Whether llama.cpp's log is wanted, without which llama-bench does not say why a device fails. */
+  readonly verbose?: boolean
 }
 
 /** What llama-bench measures: evaluating `prompt` tokens or generating `generate` tokens, after `depth` others. */
@@ -26,7 +28,9 @@ export async function llamaBench(
   { prompt = 0, generate = 0, depth = 0, repetitions = 1 }: BenchTest,
 ): Promise<{ seconds: number; tokensPerSecond: number }> {
   const test = ['-p', prompt, '-n', generate, '-d', depth, '-r', repetitions]
-  const output = await runProgram('llama-bench', [...commonArguments(options), ...test, '-o', 'jsonl'])
+  const verbose = options.verbose ? ['-v'] : []
+  const args = [...commonArguments(options), ...test, ...verbose, '-o', 'jsonl']
+  const output = await runProgram('llama-bench', args)
   const { avg_ns, avg_ts } = JSON.parse(output.trim()) as { avg_ns: number; avg_ts: number }
   return { seconds: avg_ns / 1e9, tokensPerSecond: avg_ts }
 }
@@ -76,6 +80,7 @@ export async function runProgram(
     output += chunk.toString()
   })
   child.stderr.on('data', (chunk: Buffer) => {
+    logOutput(chunk)
     errors = (errors + chunk.toString()).slice(-2000)
   })
   if (child.pid !== undefined) onStart?.(child.pid)

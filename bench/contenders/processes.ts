@@ -9,6 +9,11 @@ export function keepTrackOf<P extends ChildProcess>(child: P): P {
   return child
 }
 
+/** Hands on what a measured process prints, where it is wanted: in the logs of the GPU kit. */
+export function logOutput(chunk: Buffer): void {
+  if (process.env.VERBATIM_BENCH_LOG === '1') process.stderr.write(chunk)
+}
+
 /** The ids of those that have not ended. */
 export function runningProcesses(): number[] {
   return [...started].flatMap(({ pid }) => pid ?? [])

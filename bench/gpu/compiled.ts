@@ -1,8 +1,8 @@
 // Transformers compiled, for the report: compiling takes minutes, so that each size has a step of its own.
-import { Skipped, type Step } from '../../scripts/gpu-kit/step.js'
+import { CALL_SECONDS, Skipped, type Step } from '../../scripts/gpu-kit/step.js'
 import { short } from '../report/format.js'
 import { streamSize } from './single-stream.js'
-import { runTransformers, transformersProblem } from './transformers.js'
+import { type CaseResult, runTransformers, transformersProblem } from './transformers.js'
 
 export function compiledStep(batch: number): Step {
   return {
@@ -10,22 +10,23 @@ export function compiledStep(batch: number): Step {
     group: 'bench',
     title: `Transformers compiled, in batches of ${batch}`,
     after: ['check'],
-    usualSeconds: 400,
-    limitSeconds: 520,
+    usualSeconds: 240,
+    limitSeconds: CALL_SECONDS,
     async run(context) {
-      const problem = transformersProblem(context)
+      const problem = transformersProblem()
       if (problem !== null) throw new Skipped(problem)
       const { depth, generate } = streamSize(context)
       const name = `batch of ${batch}`
-      const result = await runTransformers(context, 'compiled', [
-        { name, requests: batch, batch, prompt: depth, generate },
-      ])
-      const { tokensPerSecond, firstTokenMs } = result.cases[name] ?? {}
-      const cells = [tokensPerSecond, firstTokenMs, result.memoryMB].map((value) =>
+      let found: CaseResult | undefined
+      const cases = [{ name, requests: batch, batch, prompt: depth, generate }]
+      const result = await runTransformers(context, 'compiled', cases, (_, measured) => {
+        found = measured
+      })
+      const cells = [found?.tokensPerSecond, found?.firstTokenMs, result.memoryMB].map((value) =>
         short(value ?? Number.NaN),
       )
       return {
-        facts: { ...result },
+        facts: { ...result, ...found },
         tables: [
           {
             title: `Transformers compiled, bfloat16: ${depth} tokens of prompt, ${generate} generated`,

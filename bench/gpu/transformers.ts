@@ -1,8 +1,9 @@
 // Transformers on the same GPU: the way such models are mostly served from Python.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { findPython } from '../../scripts/gpu-kit/commands.js'
+import { findPython, PYTHON } from '../../scripts/gpu-kit/commands.js'
 import { benchShape } from '../../scripts/gpu-kit/models.js'
 import type { KitContext } from '../../scripts/gpu-kit/step.js'
 import { SHAPES } from '../../scripts/make-model/shapes.js'
@@ -17,15 +18,17 @@ export interface TransformersCase {
   readonly generate: number
 }
 
+/** Of one case: all its requests, one batch after the other, and one batch between its first and its last token. */
+export interface CaseResult {
+  readonly seconds: number
+  readonly firstTokenMs: number
+  readonly tokensPerSecond: number
+}
+
 export interface TransformersResult {
   readonly versions: Readonly<Record<string, string>>
+  /** What torch has reserved; null on the CPU. */
   readonly memoryMB: number | null
-  readonly cases: Readonly<
-    Record<
-      string,
-      { readonly seconds: number; readonly firstTokenMs: number; readonly tokensPerSecond: number }
-    >
-  >
 }
 
 export type TransformersMode = 'eager' | 'compiled'
@@ -33,28 +36,37 @@ export type TransformersMode = 'eager' | 'compiled'
 /** Of the vocabulary of Qwen2.5, as make-model pads it. */
 const TOKENS = 151_936
 
-/** Why it cannot be measured here; null where it can. */
-export function transformersProblem({ cpuOnly }: KitContext): string | null {
+/** Why it cannot be measured here; null where it seems that it can. */
+export function transformersProblem(): string | null {
   const python = findPython()
   if (python === null) return 'there is no python3'
   if (python.torch === null) return 'python3 has no torch'
   if (python.transformers === null) return 'python3 has no transformers'
-  if (!cpuOnly && !python.cuda) return 'the torch of python3 sees no GPU'
   return null
 }
 
-/** One process, which makes the model, goes through the cases and ends. */
+/** One process, which makes the model, goes through the cases and ends. `onCase` is told of each as it is done. */
 export async function runTransformers(
   context: KitContext,
   mode: TransformersMode,
   cases: readonly TransformersCase[],
+  onCase: (name: string, result: CaseResult) => void,
 ): Promise<TransformersResult> {
   const script = fileURLToPath(new URL('./transformers_generate.py', import.meta.url))
-  const child = keepTrackOf(spawn('python3', [script]))
-  child.stderr.pipe(process.stderr)
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString()
+  // torch brings libraries of CUDA along, which must not be mixed with those that the addon was given.
+  const env = { ...process.env, LD_LIBRARY_PATH: context.ownLibraryPath }
+  const child = keepTrackOf(spawn(PYTHON, [script], { env }))
+  let errors = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    process.stderr.write(chunk)
+    errors = (errors + chunk.toString()).slice(-1500)
+  })
+  let end: TransformersResult | undefined
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (!line.startsWith('{')) return
+    const { case: name, ...result } = JSON.parse(line)
+    if (name === undefined) end = result as TransformersResult
+    else onCase(name, result as CaseResult)
   })
   child.stdin.end(
     JSON.stringify({
@@ -66,7 +78,7 @@ export async function runTransformers(
     }),
   )
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  if (code !== 0)
-    throw new Error(`Transformers (${mode}) ended with ${signal ?? `status ${code}`}: see the log`)
-  return JSON.parse(output.trim().split('\n').at(-1) ?? '') as TransformersResult
+  if (code !== 0 || !end)
+    throw new Error(`Transformers (${mode}) ended with ${signal ?? `status ${code}`}\n${errors}`)
+  return end
 }

@@ -2,8 +2,8 @@
 
 Reads one JSON object from stdin: {"shape": {...}, "mode": "eager" | "compiled", "device": "cuda" | "cpu",
 "dtype": "bfloat16" | "float32", "cases": [{"name", "requests", "batch", "prompt", "generate"}]}
-Prints one JSON object on the last line of stdout: {"versions": {...}, "memoryMB": n, "cases": {name: {"seconds": n,
-"firstTokenMs": n, "tokensPerSecond": n}}}. `seconds` is the time of all requests, one batch after the other;
+Prints a line of JSON for each case, {"case": name, "seconds": n, "firstTokenMs": n, "tokensPerSecond": n}, and a last
+one: {"versions": {...}, "memoryMB": n}. `seconds` is the time of all requests, one batch after the other;
 `tokensPerSecond` is that of one batch between its first and its last token.
 """
 
@@ -64,10 +64,10 @@ def generate(model, device, batch, prompt, new_tokens):
     return time.perf_counter() - begin
 
 
-def measure(model, device, case):
+def measure(model, device, case, compiled):
     batch, prompt, new_tokens = case["batch"], case["prompt"], case["generate"]
     # With the very lengths that are measured: a compiled model is compiled for each of them.
-    generate(model, device, batch, prompt, new_tokens)
+    generate(model, device, batch, prompt, new_tokens if compiled else 8)
     generate(model, device, batch, prompt, 1)
     first = generate(model, device, batch, prompt, 1)
     begin = time.perf_counter()
@@ -87,13 +87,15 @@ def main():
     torch.manual_seed(0)
     with torch.no_grad():
         model = make_model(task["shape"], device, getattr(torch, task["dtype"]))
-        if task["mode"] == "compiled":
+        compiled = task["mode"] == "compiled"
+        if compiled:
             model.generation_config.cache_implementation = "static"
             model.forward = torch.compile(model.forward, mode="reduce-overhead", fullgraph=True)
-        cases = {case["name"]: measure(model, device, case) for case in task["cases"]}
+        for case in task["cases"]:
+            print(json.dumps({"case": case["name"], **measure(model, device, case, compiled)}), flush=True)
     memory = torch.cuda.max_memory_reserved() / 1e6 if device == "cuda" else None
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-    print(json.dumps({"versions": versions, "memoryMB": memory, "cases": cases}))
+    print(json.dumps({"versions": versions, "memoryMB": memory}), flush=True)
 
 
 main()

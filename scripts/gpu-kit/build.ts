@@ -1,17 +1,26 @@
-// Builds on the machine: the CUDA backend for its GPUs and llama.cpp's own programs, from one configuration, so that
-// the backend is compiled once and all of them compute with the same library.
+// What the kit computes with on this machine: what was packed, where it works; otherwise it is built here from the
+// packed sources, from one configuration, so that all of it computes with the same libraries.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { PROGRAMS } from '../../bench/contenders/llama-cpp.js'
+import { program } from '../../bench/contenders/llama-cpp.js'
+import { missingToCompile } from './check.js'
 import { ask, findCudaTool, runProgram } from './commands.js'
+import { readManifest } from './manifest.js'
 import { trainedModel } from './models.js'
-import { type KitContext, Skipped, type Step } from './step.js'
+import { CALL_SECONDS, type KitContext, Skipped, type Step } from './step.js'
 
-const CUDA_LIBRARY = 'libggml-cuda.so'
-/** Of a call of the kit with a budget of ten minutes. */
-const LIMIT_SECONDS = 520
+export const CUDA_LIBRARY = 'libggml-cuda.so'
+/** Those of llama.cpp that are measured. */
+export const PROGRAMS = ['llama-bench', 'llama-batched-bench'] as const
+/** Whatever a build has done is kept. */
+const BUILD = { group: 'build', resumes: true, usualSeconds: 10, limitSeconds: CALL_SECONDS } as const
+/** A driver that hangs must not take the whole call. */
+const PROBE_MS = 60_000
+/** What is wrong with a packed library that one built here may have right: a driver that is missing or too old is not. */
+const BUILT_FOR_ANOTHER =
+  /none was packed|cannot open shared object|undefined symbol|version `[^']+' not found|no kernel image|illegal instruction|SIGILL|there is no llama/i
 
 /** The folder of the addon in use: built for any processor, or for the one that packed the kit. */
 export function addonFolder(root: string): string {
@@ -19,104 +28,133 @@ export function addonFolder(root: string): string {
   return existsSync(prebuilt) ? prebuilt : join(root, 'build/Release')
 }
 
-const addon: Step = {
-  name: 'build-addon',
-  group: 'build',
+export const addon: Step = {
+  ...BUILD,
+  name: 'addon',
   title: 'the packed addon, or one that is built here where it does not load',
   after: ['check'],
-  resumes: true,
-  usualSeconds: 20, // whatever it has done is kept
-  limitSeconds: LIMIT_SECONDS,
   async run(context) {
     const reason = addonProblem(context, 0)
-    if (reason === undefined) return { facts: { addon: 'as packed' } }
-    configure(context)
-    build(context, ['verbatim-llama', 'ggml-cpu'])
+    if (reason === undefined) return { facts: { used: 'as packed' } }
+    compile(context, ['verbatim-llama', 'ggml-cpu'], reason)
     const folder = addonFolder(context.root)
-    rmSync(folder, { recursive: true })
-    mkdirSync(join(context.root, 'build/Release'), { recursive: true })
+    // Beside a backend that was packed, which may be right.
+    for (const name of readdirSync(folder).filter((file) => /^libggml-cpu/.test(file)))
+      rmSync(join(folder, name))
     for (const name of readdirSync(output(context)).filter((file) => /\.(node|so)$/.test(file)))
-      copyFileSync(join(output(context), name), join(context.root, 'build/Release', name))
+      copyFileSync(join(output(context), name), join(folder, name))
     const stillWrong = addonProblem(context, 0)
     if (stillWrong !== undefined) throw new Error(stillWrong)
-    return { facts: { addon: 'built here', why: reason } }
+    return { facts: { used: 'built here', why: reason } }
   },
 }
 
-const plugin: Step = {
-  name: 'build-plugin',
-  group: 'build',
-  title: 'the CUDA backend, for the GPUs of this machine',
+export const backend: Step = {
+  ...BUILD,
+  name: 'backend',
+  title: 'the packed CUDA backend, or one that is built for the GPUs of this machine where it does not load',
   needsGpu: true,
-  after: ['build-addon'],
-  resumes: true,
-  usualSeconds: 20, // whatever it has done is kept
-  limitSeconds: LIMIT_SECONDS,
+  after: ['addon'],
   async run(context) {
-    configure(context)
-    build(context, ['ggml-cuda'])
-    copyFileSync(join(output(context), CUDA_LIBRARY), join(addonFolder(context.root), CUDA_LIBRARY))
-    const problem = addonProblem(context, 1)
-    if (problem !== undefined) throw new Error(problem)
-    return { facts: { library: join(addonFolder(context.root), CUDA_LIBRARY) } }
+    const library = join(addonFolder(context.root), CUDA_LIBRARY)
+    let reason = 'none was packed'
+    if (existsSync(library)) {
+      const problem = addonProblem(context, 1)
+      if (problem === undefined)
+        return { facts: { used: 'as packed', ...readManifest(context.root)?.backend } }
+      reason = problem
+    }
+    compile(context, ['ggml-cuda'], reason)
+    copyFileSync(join(output(context), CUDA_LIBRARY), library)
+    const stillWrong = addonProblem(context, 1)
+    if (stillWrong !== undefined) throw new Error(stillWrong)
+    return { facts: { used: 'built here', why: reason, library } }
   },
 }
 
-const programs: Step = {
-  name: 'build-programs',
-  group: 'build',
-  title: 'llama-bench and llama-batched-bench',
-  after: ['check'],
-  resumes: true,
-  usualSeconds: 20, // whatever it has done is kept
-  limitSeconds: LIMIT_SECONDS,
+export const programs: Step = {
+  ...BUILD,
+  name: 'programs',
+  title: 'llama-bench and llama-batched-bench: as packed, or built here where they do not run',
+  after: ['addon'],
   async run(context) {
-    configure(context)
-    build(context, ['llama-bench', 'llama-batched-bench', 'ggml-cpu'])
-    // Where the benchmarks look for them.
-    const bin = join(context.root, 'bench/build/bin')
-    mkdirSync(join(bin, '..'), { recursive: true })
-    rmSync(bin, { force: true })
-    symlinkSync(output(context), bin)
-    return { facts: { programs: PROGRAMS.filter((name) => existsSync(join(bin, name))) } }
+    const reason = useProgramsIn(context.root, addonFolder(context.root))
+    if (reason === undefined) return { facts: { used: 'as packed' } }
+    compile(context, [...PROGRAMS, 'ggml-cpu', ...(context.cpuOnly ? [] : ['ggml-cuda'])], reason)
+    const stillWrong = useProgramsIn(context.root, output(context))
+    if (stillWrong !== undefined) throw new Error(stillWrong)
+    return { facts: { used: 'built here', why: reason } }
   },
 }
 
-const blocker: Step = {
-  name: 'build-blocker',
-  group: 'build',
-  title: 'a program that fills the memory of the GPU',
+export const blocker: Step = {
+  ...BUILD,
+  name: 'blocker',
+  title: 'the program that fills the memory of the GPU: as packed, or built here',
   needsGpu: true,
   after: ['check'],
-  resumes: true,
-  limitSeconds: 120,
   async run(context) {
-    const program = blockerPath(context)
-    mkdirSync(join(program, '..'), { recursive: true })
-    runProgram(findCudaTool('nvcc') ?? 'nvcc', [
-      '-O1',
-      '-o',
-      program,
-      join(context.root, 'test/gpu/blocker.cu'),
-    ])
-    return { facts: { program } }
+    const path = blockerPath(context)
+    if (ask(path, ['--check']) !== undefined) return { facts: { used: 'as packed' } }
+    runProgram('c++', blockerArguments(join(context.root, BLOCKER_SOURCE), path))
+    return { facts: { used: 'built here' } }
   },
 }
-
-export const BUILD_STEPS: readonly Step[] = [addon, plugin, programs, blocker]
 
 /** For what would otherwise measure or test the CPU without a word. */
 export function requireBackend({ cpuOnly, root }: KitContext): void {
   if (!cpuOnly && !existsSync(join(addonFolder(root), CUDA_LIBRARY)))
-    throw new Skipped('the CUDA backend was not built: see build-plugin')
+    throw new Skipped('there is no CUDA backend: see the step backend')
 }
 
+export const BLOCKER = 'test/gpu/blocker'
+export const BLOCKER_SOURCE = 'test/gpu/blocker.cpp'
+
+/** For a C++ compiler. */
+export const blockerArguments = (source: string, out: string) => [
+  '-O1',
+  '-std=c++17',
+  '-o',
+  out,
+  source,
+  '-ldl',
+]
+
 export function blockerPath({ root }: KitContext): string {
-  return join(root, 'build-gpu/blocker')
+  return join(root, BLOCKER)
+}
+
+/** Has the benchmarks take llama.cpp's programs from a folder. @returns why they cannot be used, if they cannot */
+function useProgramsIn(root: string, folder: string): string | undefined {
+  const bin = join(root, 'bench/build/bin')
+  mkdirSync(join(bin, '..'), { recursive: true })
+  rmSync(bin, { force: true })
+  symlinkSync(folder, bin)
+  for (const name of PROGRAMS) {
+    const path = program(name)
+    if (!existsSync(path)) return `there is no ${name} in ${folder}`
+    const options = { encoding: 'utf8', timeout: PROBE_MS, killSignal: 'SIGKILL' } as const
+    const { error, stdout, stderr } = spawnSync(path, ['--help'], options)
+    if (!/usage/i.test(stdout + stderr))
+      return `${name} does not run here: ${error?.message ?? stderr.slice(-500)}`
+  }
+  return undefined
 }
 
 const buildFolder = ({ root, cpuOnly }: KitContext) => join(root, cpuOnly ? 'build-cpu' : 'build-gpu')
 const output = (context: KitContext) => join(buildFolder(context), 'Release')
+
+/** Builds targets from the packed sources, because what was packed does not do, if that can be better. */
+function compile(context: KitContext, targets: readonly string[], reason: string): void {
+  if (!BUILT_FOR_ANOTHER.test(reason)) throw new Error(reason)
+  process.stderr.write(`compiling ${targets.join(', ')}: ${reason}\n`)
+  const missing = missingToCompile(!context.cpuOnly)
+  if (missing.length > 0)
+    throw new Error(`${reason}\nand to compile it here, this is missing: ${missing.join('; ')}`)
+  configure(context)
+  const jobs = process.env.VERBATIM_JOBS || String(availableParallelism())
+  runProgram('cmake', ['--build', buildFolder(context), '--parallel', jobs, '--target', ...targets])
+}
 
 function configure(context: KitContext): void {
   const { root, cpuOnly } = context
@@ -138,20 +176,26 @@ function configure(context: KitContext): void {
   )
 }
 
-function build(context: KitContext, targets: readonly string[]): void {
-  const jobs = process.env.VERBATIM_JOBS || String(availableParallelism())
-  runProgram('cmake', ['--build', buildFolder(context), '--parallel', jobs, '--target', ...targets])
-}
-
-/** Why the addon cannot be used so; asked in another process, because a wrong one may end it. */
+/** Why the addon cannot be used so, if it cannot; asked in another process, because a wrong one may end it. */
 function addonProblem({ root }: KitContext, gpuLayers: number): string | undefined {
   const script = `
     const { loadModel } = await import(${JSON.stringify(join(root, 'dist/index.js'))})
     const model = await loadModel(${JSON.stringify(trainedModel(root))}, { gpuLayers: ${gpuLayers} })
     await model.generateInference([{ role: 'user', content: 'Hello' }], { maxTokens: 4 })
+    if (model.info.gpuLayers < ${gpuLayers}) throw new Error('no layer is on a GPU')
     process.stdout.write('works')`
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
-    encoding: 'utf8',
-  })
-  return stdout === 'works' ? undefined : `the addon does not work on this machine: ${stderr.slice(-2000)}`
+  const { error, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '--eval', script],
+    {
+      encoding: 'utf8',
+      timeout: PROBE_MS,
+      killSignal: 'SIGKILL',
+      // What is wrong with CUDA is no fault of the addon.
+      env: gpuLayers === 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: '-1' } : process.env,
+    },
+  )
+  if (stdout === 'works') return undefined
+  const how = error?.message ?? signal ?? 'an error'
+  return `the addon does not work on this machine (${how}): ${stderr.slice(-2000)}`
 }

@@ -25,29 +25,31 @@ export function findCudaTool(name: 'nvcc' | 'compute-sanitizer'): string | undef
   return places.find((place) => ask(place, ['--version']) !== undefined)
 }
 
-/** A Python with torch, and what else of it matters here. */
+/** A Python, and the versions of what matters here; null where it is not installed. */
 export interface Python {
   readonly torch: string | null
-  readonly cuda: boolean
   readonly transformers: string | null
 }
 
+// Nothing is imported: torch alone takes a quarter of a minute.
 const PYTHON_PROBE = `
 import json
-found = {"torch": None, "cuda": False, "transformers": None}
-try:
-    import torch
-    found.update(torch=torch.__version__, cuda=torch.cuda.is_available())
-    import transformers
-    found.update(transformers=transformers.__version__)
-except ImportError:
-    pass
+from importlib.metadata import PackageNotFoundError, version
+found = {}
+for name in ("torch", "transformers"):
+    try:
+        found[name] = version(name)
+    except PackageNotFoundError:
+        found[name] = None
 print(json.dumps(found))
 `
 
+/** The Python that has them: of the environment's choice, or the one on the PATH. */
+export const PYTHON = process.env.VERBATIM_KIT_PYTHON || 'python3'
+
 /** Null where there is no Python. */
 export function findPython(): Python | null {
-  const answer = ask('python3', ['-c', PYTHON_PROBE])
+  const answer = ask(PYTHON, ['-c', PYTHON_PROBE])
   return answer === undefined ? null : JSON.parse(answer.split('\n').at(-1) ?? '')
 }
 

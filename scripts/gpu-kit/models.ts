@@ -1,11 +1,8 @@
 // The models that are measured: random weights in the shape of real ones, made where they are needed.
-import { join } from 'node:path'
+import { readdirSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { type ModelType, makeModel } from '../make-model.js'
-import type { KitContext, Step } from './step.js'
-
-export const TYPES = ['F16', 'Q8_0', 'Q4_K'] as const satisfies readonly ModelType[]
-/** The largest has 15 GB. */
-const LIMIT_SECONDS = 520
+import { CALL_SECONDS, type KitContext, type Step } from './step.js'
 
 /** Of the benchmarks: everyone is measured on this shape. */
 export function benchShape({ cpuOnly }: KitContext): string {
@@ -16,7 +13,7 @@ export function benchModel(context: KitContext, type: ModelType): string {
   return join(context.models, `${benchShape(context)}-${type}.gguf`)
 }
 
-/** Of the tests: large enough for a GPU to be worth it, small enough to be loaded a hundred times. */
+/** Of the tests: large enough for a GPU to be worth it, small enough to be loaded many times. */
 export function testModel(context: KitContext): string {
   return join(context.models, `${testShape(context)}-Q8_0.gguf`)
 }
@@ -53,11 +50,15 @@ function modelStep(
     group: 'build',
     title,
     after: ['check'],
-    resumes: true,
-    limitSeconds: LIMIT_SECONDS,
+    usualSeconds: 10,
+    limitSeconds: CALL_SECONDS,
     async run(context) {
-      const { path, bytes, elapsed } = await makeModel(options(context))
-      return { facts: { path, bytes, seconds: elapsed / 1000 } }
+      const wanted = options(context)
+      // What a step that was killed has left.
+      for (const file of readdirSync(context.models))
+        if (file.startsWith(`${basename(wanted.out)}.`)) rmSync(join(context.models, file))
+      const { path, bytes, elapsed } = await makeModel(wanted)
+      return { facts: { path, bytes, seconds: Math.round(elapsed) / 1000 } }
     },
   }
 }

@@ -13,7 +13,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run, SetupFailure } from '../../bench/tools.js'
 import { llamaCppDir } from '../make-model/vocab.js'
+import { BLOCKER, BLOCKER_SOURCE, CUDA_LIBRARY, PROGRAMS } from './build.js'
 import { ask } from './commands.js'
+import type { Manifest } from './manifest.js'
+import { copyAll, stageSources } from './package-scripts.js'
+import type { PortableBuild } from './portable-build.js'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 const work = join(repository, 'build-gpu-kit')
@@ -40,35 +44,47 @@ export const OWN_FILES = [
   'scripts/setup/tools.mjs',
   'scripts/setup/stamp.mjs',
   'bench/gpu/transformers_generate.py',
-  'test/gpu/blocker.cu',
+  BLOCKER_SOURCE,
 ]
 
 /** TypeScript that is compiled into the kit: where it begins, and what is started as a process of its own. */
 export const PROJECTS = ['scripts/gpu-kit/tsconfig.json', 'bench/children/tsconfig.json']
 
-interface Packaging {
-  stageSources: (stage: string, llamaCppDir: string) => void
-  copyAll: (from: string, to: string, names: readonly string[]) => void
-}
+/** As small as xz makes it: with a dictionary for all of it, and knowing that most of it is code for x86. */
+const XZ = 'xz --x86 --lzma2=preset=9e,dict=256MiB'
 
-export async function archive(): Promise<void> {
+/** With what was built for other machines, or else with the addon that this one has. */
+export async function archive(portable: PortableBuild | null): Promise<void> {
   process.chdir(repository)
   const stage = join(work, NAME)
   rmSync(work, { recursive: true, force: true })
   mkdirSync(stage, { recursive: true })
-  const { stageSources, copyAll } = (await import(
-    new URL('../package/sources.mjs', import.meta.url).href
-  )) as Packaging
   stageSources(stage, llamaCppDir())
   copyAll(llamaCppDir(), join(stage, 'llama.cpp'), LLAMA_FILES)
   copyAll(repository, stage, OWN_FILES)
-  const addon = packAddon(stage)
+  const addon = portable ? packPortable(stage, portable) : packAddon(stage)
   compileInto(stage)
   await packNode(stage)
   cpSync('scripts/gpu-kit/run.sh', join(stage, 'run.sh'))
-  writeFileSync(join(stage, 'manifest.json'), `${JSON.stringify(manifest(stage, addon), undefined, 2)}\n`)
+  writeFileSync(
+    join(stage, 'manifest.json'),
+    `${JSON.stringify(manifest(stage, addon, portable), undefined, 2)}\n`,
+  )
   const owner = ['--owner=0', '--group=0', '--sort=name']
-  run('tar', ['-C', work, ...owner, '-I', 'xz -9e', '-cf', ARCHIVE, NAME], 'the kit could not be packed')
+  run('tar', ['-C', work, ...owner, '-I', XZ, '-cf', ARCHIVE, NAME], 'the kit could not be packed')
+}
+
+/** All that was built, where the addon looks first. */
+function packPortable(stage: string, { folder, library, blocker }: PortableBuild): string {
+  const to = 'build/Release'
+  const names = readdirSync(folder).filter(
+    (name) => (isAddon(name) || (PROGRAMS as readonly string[]).includes(name)) && name !== CUDA_LIBRARY,
+  )
+  copyStripped(folder, join(stage, to), names)
+  cpSync(library, join(stage, to, CUDA_LIBRARY))
+  cpSync(blocker, join(stage, BLOCKER))
+  strip([join(stage, to, CUDA_LIBRARY), join(stage, BLOCKER)])
+  return to
 }
 
 /** For every processor where `npm run prebuild` has run since the addon was last built; otherwise for this one. */
@@ -76,16 +92,22 @@ function packAddon(stage: string): string {
   const prebuilt = `prebuilds/${process.platform}-${process.arch}`
   const local = 'build/Release'
   const folder = builtAt(prebuilt) >= builtAt(local) ? prebuilt : local
-  mkdirSync(join(stage, folder), { recursive: true })
   // Without the CUDA backend of this machine and without the native tests.
-  const names = readdirSync(folder).filter((name) => /\.(node|so)$/.test(name) && !/cuda/.test(name))
-  for (const name of names) cpSync(join(folder, name), join(stage, folder, name))
-  run(
-    'strip',
-    ['--strip-unneeded', ...names.map((name) => join(stage, folder, name))],
-    'binutils are missing',
-  )
+  const names = readdirSync(folder).filter((name) => isAddon(name) && !/cuda/.test(name))
+  copyStripped(folder, join(stage, folder), names)
   return folder
+}
+
+const isAddon = (name: string) => /\.(node|so)$/.test(name)
+
+function copyStripped(from: string, to: string, names: readonly string[]): void {
+  mkdirSync(to, { recursive: true })
+  for (const name of names) cpSync(join(from, name), join(to, name))
+  strip(names.map((name) => join(to, name)))
+}
+
+function strip(paths: readonly string[]): void {
+  run('strip', ['--strip-unneeded', ...paths], 'binutils are missing')
 }
 
 function builtAt(folder: string): number {
@@ -112,18 +134,20 @@ async function packNode(stage: string): Promise<void> {
   const { extract } = await import('tar')
   await extract({ file: join(work, filename), cwd: stage, strip: 2 }, ['package/bin/node'])
   chmodSync(join(stage, 'node'), 0o755)
-  run('strip', ['--strip-unneeded', join(stage, 'node')], 'binutils are missing')
+  strip([join(stage, 'node')])
 }
 
-function manifest(stage: string, addonFolder: string) {
-  const portable = addonFolder.startsWith('prebuilds')
+function manifest(stage: string, addonFolder: string, portable: PortableBuild | null): Manifest {
   return {
-    commit: ask('git', ['rev-parse', 'HEAD']) ?? null,
+    commit: ask('git', ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']) ?? null,
     packed: new Date().toISOString(),
     node: ask(join(stage, 'node'), ['--version']) ?? null,
     addon: addonFolder,
-    addonRunsOn: portable
-      ? 'every x64 processor'
-      : 'processors with the features of the one that packed the kit: where it does not load, the kit builds it anew',
+    addonRunsOn:
+      portable || addonFolder.startsWith('prebuilds')
+        ? 'every x64 processor'
+        : 'processors with the features of the one that packed the kit: where it does not load, the kit builds it anew',
+    programs: portable !== null,
+    backend: portable?.backend ?? null,
   }
 }

@@ -1,26 +1,29 @@
-// report.json and report.md: what passed, what failed, what was skipped and why.
-import { mkdirSync, writeFileSync } from 'node:fs'
+// report.json and report.md: what passed, what failed, what was skipped and why. Small enough to be pasted.
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { goalLine, tableLines } from '../../bench/report/markdown.js'
+import type { Manifest } from './manifest.js'
 import { type KitContext, type Mode, modeOf, type Step, type StepResult } from './step.js'
 import { Store } from './store.js'
 
 const WARNING = 'CPU dry run, proves nothing about a GPU'
 
+const STATUSES = ['passed', 'failed', 'partial', 'skipped'] as const satisfies readonly StepResult['status'][]
+
 export interface Report {
   readonly mode: Mode
   readonly warning: string | null
   readonly date: string
-  readonly manifest: unknown
-  readonly counts: Readonly<Record<'passed' | 'failed' | 'skipped' | 'missing', number>>
+  readonly manifest: Manifest | null
+  readonly counts: Readonly<Record<StepResult['status'] | 'missing', number>>
   readonly results: readonly StepResult[]
   /** Steps that have not run yet. */
   readonly missing: readonly string[]
 }
 
-export function writeReport(steps: readonly Step[], context: KitContext, manifest: unknown): Report {
+export function writeReport(steps: readonly Step[], context: KitContext, manifest: Manifest | null): Report {
   const mode = modeOf(context)
-  const store = new Store(context.report, mode)
+  const store = new Store(context.work, mode)
   const results = steps.flatMap(({ name }) => store.read(name) ?? [])
   const missing = steps.map(({ name }) => name).filter((name) => !store.read(name))
   const count = (status: StepResult['status']) => results.filter((result) => result.status === status).length
@@ -30,26 +33,39 @@ export function writeReport(steps: readonly Step[], context: KitContext, manifes
     date: new Date().toISOString(),
     manifest,
     counts: {
-      passed: count('passed'),
-      failed: count('failed'),
-      skipped: count('skipped'),
+      ...(Object.fromEntries(STATUSES.map((status) => [status, count(status)])) as Record<
+        StepResult['status'],
+        number
+      >),
       missing: missing.length,
     },
     results,
     missing,
   }
   mkdirSync(context.report, { recursive: true })
-  writeFileSync(join(context.report, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
-  writeFileSync(join(context.report, 'report.md'), markdown(report))
+  write(join(context.report, 'report.json'), `${JSON.stringify(report, undefined, 1)}\n`)
+  write(join(context.report, 'report.md'), markdown(report))
   return report
 }
 
-function markdown({ warning, date, results, missing, counts }: Report): string {
+/** Whole or not at all, whenever the process is killed. */
+function write(path: string, text: string): void {
+  writeFileSync(`${path}.partial`, text)
+  renameSync(`${path}.partial`, path)
+}
+
+/** As in `3 passed, 1 failed`. */
+export function countsLine({ counts }: Report): string {
+  const known = STATUSES.filter((status) => counts[status] > 0 || status !== 'partial')
+  return `${known.map((status) => `${counts[status]} ${status}`).join(', ')}, ${counts.missing} not run yet`
+}
+
+function markdown(report: Report): string {
+  const { warning, date, results, missing, manifest } = report
   const of = (group: string) => results.filter((result) => result.group === group)
-  const benches = of('bench').map(({ findings }) => findings)
-  const tables = benches.flatMap((findings) => findings.tables ?? [])
-  const goals = benches.flatMap((findings) => findings.goals ?? [])
-  const absent = of('bench').flatMap(({ name, findings }) =>
+  const benches = of('bench')
+  const goals = benches.flatMap(({ findings }) => findings.goals ?? [])
+  const absent = benches.flatMap(({ name, findings }) =>
     Object.entries(findings.missing ?? {}).map(
       ([who, why]) => `- ${name}: ${who} was not measured: ${oneLine(why)}`,
     ),
@@ -58,21 +74,11 @@ function markdown({ warning, date, results, missing, counts }: Report): string {
     '# verbatim-llama on a GPU',
     '',
     ...(warning ? [`**${warning}.**`, ''] : []),
-    date,
+    `${date}${manifest ? `, the kit of ${manifest.packed}, commit ${manifest.commit}` : ''}. ${countsLine(report)}.`,
     '',
     '## The machine',
     '',
-    '```json',
-    JSON.stringify(of('check')[0]?.findings.facts ?? null, undefined, 2),
-    '```',
-    '',
-    '## Benchmarks',
-    '',
-    'Medians of the rounds, with the lowest and highest in parentheses; ratios are taken within each round.',
-    '',
-    ...tables.flatMap((table) => [`**${table.title}**`, '', ...tableLines(table), '']),
-    ...absent,
-    '',
+    ...jsonBlock(of('check')[0]?.findings.facts ?? null),
     '## Goals',
     '',
     ...(warning
@@ -80,19 +86,44 @@ function markdown({ warning, date, results, missing, counts }: Report): string {
       : []),
     ...goals.map((goal) => `- ${goalLine(goal)}`),
     '',
+    '## Benchmarks',
+    '',
+    'Medians of the rounds, with the lowest and highest in parentheses; ratios are taken within each round.',
+    '',
+    ...benches.flatMap(({ findings }) => [
+      ...(findings.tables ?? []).flatMap((table) => [`**${table.title}**`, '', ...tableLines(table), '']),
+      ...(findings.legend ?? []).map((line) => `- ${line}`),
+      ...(findings.legend ? [''] : []),
+    ]),
+    ...absent,
+    '',
     '## What has run',
     '',
     ...results.map(({ name, title, status, seconds }) => `- ${status}: ${name}, ${title} (${seconds} s)`),
     '',
-    `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${counts.missing} not run yet.`,
-    '',
     ...reasons('Failed', results, 'failed'),
+    ...reasons('In part', results, 'partial'),
     ...reasons('Skipped', results, 'skipped'),
     ...(missing.length > 0
-      ? ['**Not run yet** (call run.sh again)', '', ...missing.map((name) => `- ${name}`)]
+      ? ['**Not run yet** (call run.sh again)', '', ...missing.map((name) => `- ${name}`), '']
       : []),
+    '## What the tests found',
     '',
+    ...jsonBlock(
+      Object.fromEntries(
+        [...of('build'), ...of('test')].flatMap(({ name, findings }) =>
+          findings.facts ? [[name, findings.facts]] : [],
+        ),
+      ),
+    ),
+    ...results.flatMap(({ name, log }) =>
+      log ? [`## The end of ${name}'s log`, '', '```', ...log.map(withoutFence), '```', ''] : [],
+    ),
   ].join('\n')
+}
+
+function jsonBlock(value: unknown): string[] {
+  return ['```json', JSON.stringify(value, undefined, 1), '```', '']
 }
 
 function reasons(title: string, results: readonly StepResult[], status: StepResult['status']): string[] {
@@ -101,4 +132,9 @@ function reasons(title: string, results: readonly StepResult[], status: StepResu
   return [`**${title}**`, '', ...found.map(({ name, reason }) => `- ${name}: ${oneLine(reason ?? '')}`), '']
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s*\n\s*/g, ' · ').slice(0, 600)
+/** The error is at the beginning of a reason, or at the end of what was printed. */
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\s*\n\s*/g, ' · ')
+  return line.length <= 900 ? line : `${line.slice(0, 300)} … ${line.slice(-600)}`
+}
+const withoutFence = (line: string) => line.replaceAll('```', "'''")

@@ -1,9 +1,9 @@
-// Goes through the steps in order: passes over what is done, stops before the budget is used up.
-import type { Step, StepResult } from './step.js'
+// Goes through the stages: first each within its limit, then whatever had no time, until the budget is used up.
+import type { Stage, Step, StepResult } from './step.js'
 import type { Store } from './store.js'
 
-/** How a step ended; 'interrupted' when its time was cut short by the budget and not by its own limit. */
-export type Execution = Pick<StepResult, 'status' | 'reason' | 'findings'> | 'interrupted'
+/** How a step ended. A build that is partial goes on at the next call. */
+export type Execution = Pick<StepResult, 'status' | 'reason' | 'findings' | 'log'>
 
 export interface RunnerOptions {
   readonly store: Store
@@ -13,54 +13,156 @@ export interface RunnerOptions {
   /** Does a step, and ends it after so many seconds; `cut`: they are fewer than its limit. */
   readonly execute: (step: Step, seconds: number, cut: boolean) => Promise<Execution>
   readonly say: (text: string) => void
+  /** Called when a step has ended: for the report. */
+  readonly kept?: () => void
   /** Seconds; the clock of the process unless given. */
   readonly now?: () => number
 }
 
 /** Kept for ending a step and writing the report. */
-const RESERVE_SECONDS = 10
-const USUAL_SECONDS = 60
+const RESERVE_SECONDS = 5
+/** A call has hardly begun in its first seconds. */
+const BEGINNING_SECONDS = 10
+/** A step that was ended after some time needs several times as much to get further. */
+const SECOND_TRY = 2
 
 /** @returns whether all steps have ended: if not, a further call goes on */
-export async function runSteps(steps: readonly Step[], options: RunnerOptions): Promise<boolean> {
-  const { store, mode, budgetSeconds, execute, say, now = () => performance.now() / 1000 } = options
-  const begin = now()
-  for (const step of steps) {
-    const known = store.read(step.name)
-    if (known?.status === 'passed' || (known?.status === 'failed' && !step.resumes)) continue
-    const { name, group, title } = step
-    const keep = (execution: Exclude<Execution, 'interrupted'>, seconds: number) => {
-      store.write({ name, group, title, mode, seconds: Math.round(seconds * 10) / 10, ...execution })
-      say(`${name}: ${execution.status}${execution.reason ? ` (${firstLine(execution.reason)})` : ''}`)
-    }
-    const obstacle = obstacleOf(step, options)
-    // What was in the way of a skipped step may be gone.
-    if (obstacle) {
-      if (known?.reason !== obstacle) keep({ status: 'skipped', reason: obstacle, findings: {} }, 0)
-      continue
-    }
-    const started = now()
-    const left = budgetSeconds - RESERVE_SECONDS - (started - begin)
-    // A step may take all of a call that has hardly begun: waiting for more would never end.
-    const hasWholeCall = started - begin < RESERVE_SECONDS
-    if (!hasWholeCall && left < (step.usualSeconds ?? USUAL_SECONDS)) return false
-    // A build takes what it takes: what it has done is kept.
-    const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
-    say(`${name}: ${title}`)
-    const execution = await execute(step, Math.max(1, Math.min(left, limit)), left < limit)
-    if (execution === 'interrupted') {
-      if (step.resumes || !hasWholeCall) return false
-      const reason = `it needs more than the ${budgetSeconds} s of one call: call with a larger --budget`
-      keep({ status: 'failed', reason, findings: {} }, now() - started)
-    } else keep(execution, now() - started)
+export async function runStages(stages: readonly Stage[], options: RunnerOptions): Promise<boolean> {
+  const steps = stages.flatMap((stage) => stage.steps)
+  const call = new Call(options, steps)
+  let allowance = 0
+  for (const { limitSeconds, steps: ofStage } of stages) {
+    if (limitSeconds === undefined) continue
+    allowance += limitSeconds
+    for (const step of ofStage) allowance -= await call.within(step, allowance)
   }
-  return true
+  // What was not begun is worth more than what was ended early, and may need that.
+  for (const step of steps) await call.begin(step)
+  for (const step of steps) await call.retry(step)
+  for (const step of steps) await call.begin(step)
+  return call.isDone
 }
 
-function obstacleOf(step: Step, { store, mode }: RunnerOptions): string | undefined {
-  if (step.needsGpu && mode === 'cpu') return 'needs a GPU; this is a dry run on the CPU'
-  const missing = (step.after ?? []).filter((name) => store.read(name)?.status !== 'passed')
-  return missing.length > 0 ? `needs ${missing.join(' and ')}, which did not pass` : undefined
+/** One call of the kit. */
+class Call {
+  readonly #options: RunnerOptions
+  readonly #steps: readonly Step[]
+  readonly #now: () => number
+  readonly #begin: number
+
+  constructor(options: RunnerOptions, steps: readonly Step[]) {
+    this.#options = options
+    this.#steps = steps
+    this.#now = options.now ?? (() => performance.now() / 1000)
+    this.#begin = this.#now()
+  }
+
+  /** Tries a step once, within what its stage is allowed. @returns the seconds that count against it */
+  async within(step: Step, allowance: number): Promise<number> {
+    if (this.#status(step) || this.#isObstructed(step)) return 0
+    const left = Math.min(this.#left, step.resumes ? Number.POSITIVE_INFINITY : allowance)
+    if (left < step.usualSeconds) return 0
+    const started = this.#now()
+    await this.#execute(step, left, false)
+    const seconds = this.#now() - started
+    // What is built here is not the fault of those that come after it.
+    return step.resumes ? Math.min(seconds, step.usualSeconds) : seconds
+  }
+
+  /** Does a step that was not begun with all that is left of the call, if that is enough. */
+  async begin(step: Step): Promise<void> {
+    if (this.#status(step) || this.#isObstructed(step)) return
+    const whole = this.#hasWholeCall
+    if (whole || this.#left >= step.usualSeconds) await this.#execute(step, this.#left, whole)
+  }
+
+  /** Does a step again that was ended early, if there is much more time for it now. */
+  async retry(step: Step): Promise<void> {
+    if (this.#status(step) !== 'partial') return
+    const spent = this.#options.store.read(step.name)?.seconds ?? 0
+    const needed = Math.max(step.usualSeconds, SECOND_TRY * spent)
+    const whole = this.#hasWholeCall
+    if (whole || this.#left >= needed) await this.#execute(step, this.#left, whole)
+  }
+
+  /** Whether nothing is left to be begun or to be done again. */
+  get isDone(): boolean {
+    return this.#steps.every((step) => {
+      const status = this.#status(step)
+      return status ? status !== 'partial' : this.#isObstructed(step) || this.#isSkipped(step)
+    })
+  }
+
+  get #left(): number {
+    return this.#options.budgetSeconds - RESERVE_SECONDS - (this.#now() - this.#begin)
+  }
+
+  /** A step may take all of a call that has hardly begun: waiting for more would never end. */
+  get #hasWholeCall(): boolean {
+    return this.#now() - this.#begin < BEGINNING_SECONDS
+  }
+
+  /** How a step ended that is not to be begun again. */
+  #status({ name, resumes }: Step): StepResult['status'] | undefined {
+    const status = this.#options.store.read(name)?.status
+    if (status === 'skipped') return undefined
+    return resumes && status !== 'passed' ? undefined : status
+  }
+
+  readonly #skipped = new Set<string>()
+
+  /** Whether it was tried in this call, and cannot be done here or has failed to build. */
+  #isSkipped({ name }: Step): boolean {
+    return this.#skipped.has(name)
+  }
+
+  /** What was in the way of a skipped step may be gone. */
+  #isObstructed(step: Step): boolean {
+    if (this.#isSkipped(step)) return true
+    const { store, mode } = this.#options
+    const isMissing = (name: string) => {
+      const needed = this.#steps.find((other) => other.name === name)
+      return store.read(name)?.status !== 'passed' && !(mode === 'cpu' && needed?.needsGpu)
+    }
+    const missing = (step.after ?? []).filter(isMissing)
+    const reason =
+      step.needsGpu && mode === 'cpu'
+        ? 'needs a GPU; this is a dry run on the CPU'
+        : missing.length > 0
+          ? `needs ${missing.join(' and ')}, which did not pass`
+          : undefined
+    if (reason === undefined) return false
+    if (store.read(step.name)?.reason !== reason)
+      this.#keep(step, { status: 'skipped', reason, findings: {} }, 0)
+    return true
+  }
+
+  /** @param whole whether it has all of a call: then it gets no more time in any other one */
+  async #execute(step: Step, left: number, whole: boolean): Promise<void> {
+    const { execute, say, budgetSeconds } = this.#options
+    say(`${step.name}: ${step.title}`)
+    // A build takes what it takes: what it has done is kept.
+    const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
+    const started = this.#now()
+    let execution = await execute(step, Math.max(1, Math.min(left, limit)), left < limit)
+    if (execution.status === 'partial' && whole && !step.resumes) {
+      const budget = `it needs more than the ${budgetSeconds} s of one call: call with a larger --budget`
+      execution = { ...execution, status: 'failed', reason: left < limit ? budget : execution.reason }
+    }
+    if (execution.status === 'skipped' || (execution.status === 'failed' && step.resumes))
+      this.#skipped.add(step.name)
+    this.#keep(step, execution, this.#now() - started)
+  }
+
+  #keep(step: Step, execution: Execution, seconds: number): void {
+    const { store, mode, say, kept } = this.#options
+    const { name, group, title } = step
+    store.write({ name, group, title, mode, seconds: Math.round(seconds * 10) / 10, ...execution })
+    const used = execution.findings.facts?.used
+    const note = execution.reason ? firstLine(execution.reason) : typeof used === 'string' ? used : ''
+    say(`${name}: ${execution.status}${note && ` (${note})`}`)
+    kept?.()
+  }
 }
 
 function firstLine(text: string): string {

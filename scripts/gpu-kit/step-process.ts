@@ -1,13 +1,19 @@
 // Does the one step that the command line names, and sends what came of it.
 import type { StepMessage } from './execute.js'
-import { type KitContext, Skipped } from './step.js'
+import { type Findings, type KitContext, Skipped } from './step.js'
 import { STEPS } from './steps.js'
 
-const [name, context] = process.argv.slice(2) as [string, string]
+const [name, context, seconds] = process.argv.slice(2) as [string, string, string]
 const step = STEPS.find((one) => one.name === name)
 if (!step) throw new Error(`there is no step '${name}'`)
 
-const message = await step.run(JSON.parse(context) as KitContext).then(
+// Nobody is there to be told.
+process.on('disconnect', () => process.exit(1))
+const progress = {
+  seconds: Number(seconds),
+  tell: (findings: Findings) => process.send?.({ status: 'told', findings } satisfies StepMessage),
+}
+const message = await step.run(JSON.parse(context) as KitContext, progress).then(
   (findings): StepMessage => ({ status: 'passed', reason: null, findings }),
   (error: unknown): StepMessage => {
     if (error instanceof Skipped) return { status: 'skipped', reason: error.message, findings: {} }

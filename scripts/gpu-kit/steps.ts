@@ -1,23 +1,62 @@
-// Everything the kit does, in the order it is done: what is worth most first, for when time on the GPU is short.
-import { benchSteps, COMPILED_STEPS } from '../../bench/gpu/steps.js'
+// Everything the kit does, what is worth most first, for when time on the GPU is short.
+import { besideTransformersStep } from '../../bench/gpu/beside-transformers.js'
+import { compiledStep } from '../../bench/gpu/compiled.js'
+import { fanOutStep, manyStep } from '../../bench/gpu/fan-out.js'
+import { oneStreamStep, singleStreamStep } from '../../bench/gpu/single-stream.js'
+import { MEMORY_TESTS, PAIR_TESTS } from '../../test/gpu/lifetime.js'
+import { REQUEST_TESTS } from '../../test/gpu/requests.js'
 import { memcheck } from '../../test/gpu/sanitizer.js'
-import { TEST_STEPS } from '../../test/gpu/steps.js'
-import { BUILD_STEPS } from './build.js'
+import { TOKEN_TESTS, tokens } from '../../test/gpu/tokens.js'
+import { addon, backend, blocker, programs } from './build.js'
 import { check } from './check.js'
 import { benchModelStep, testModelStep } from './models.js'
-import type { Step } from './step.js'
+import type { Stage } from './step.js'
 
-export const STEPS: readonly Step[] = [
-  check,
-  ...BUILD_STEPS,
-  testModelStep,
-  benchModelStep('Q4_K'),
-  ...TEST_STEPS,
-  benchModelStep('F16'),
-  ...benchSteps('F16'),
-  ...benchSteps('Q4_K'),
-  benchModelStep('Q8_0'),
-  ...benchSteps('Q8_0'),
-  memcheck,
-  ...COMPILED_STEPS,
+/** The limits together are at most the seven minutes of a call with --budget 420. */
+export const STAGES: readonly Stage[] = [
+  {
+    title: 'the backend loads, and a greedy answer equals the CPU’s',
+    limitSeconds: 60,
+    steps: [check, addon, backend, tokens],
+  },
+  {
+    title: 'one stream of Q4_K 7B against llama-bench',
+    limitSeconds: 75,
+    steps: [programs, testModelStep, benchModelStep('Q4_K'), oneStreamStep('Q4_K')],
+  },
+  {
+    title: '32 requests that share 1000 tokens, and where the time of a step goes',
+    limitSeconds: 60,
+    steps: [manyStep('Q4_K')],
+  },
+  {
+    title: 'F16 7B, one stream and 32 requests, against Transformers',
+    limitSeconds: 115,
+    steps: [benchModelStep('F16'), besideTransformersStep()],
+  },
+  {
+    title: 'a filled card, dispose, 20 times loaded and disposed of',
+    limitSeconds: 60,
+    steps: [blocker, ...MEMORY_TESTS],
+  },
+  {
+    title: 'the rest of the tests',
+    limitSeconds: 50,
+    steps: [...TOKEN_TESTS, ...REQUEST_TESTS, ...PAIR_TESTS, memcheck],
+  },
+  {
+    title: 'the rest of the benchmarks',
+    steps: [
+      singleStreamStep('Q4_K'),
+      singleStreamStep('F16'),
+      fanOutStep('F16'),
+      fanOutStep('Q4_K'),
+      benchModelStep('Q8_0'),
+      singleStreamStep('Q8_0'),
+      fanOutStep('Q8_0'),
+      ...[1, 8].map(compiledStep),
+    ],
+  },
 ]
+
+export const STEPS = STAGES.flatMap(({ steps }) => steps)

@@ -7,8 +7,8 @@ export class Store {
   readonly #folder: string
   readonly #mode: Mode
 
-  constructor(report: string, mode: Mode) {
-    this.#folder = join(report, 'steps')
+  constructor(work: string, mode: Mode) {
+    this.#folder = join(work, 'steps')
     this.#mode = mode
   }
 

@@ -4,7 +4,11 @@ import { loadModel } from '../../dist/index.js'
 import { trainedModel } from '../../scripts/gpu-kit/models.js'
 import { user } from './support.js'
 
-const model = await loadModel(trainedModel(process.argv[2] as string), { contextSize: 256, cacheSize: 512 })
+const model = await loadModel(trainedModel(process.argv[2] as string), {
+  gpuLayers: 999,
+  contextSize: 256,
+  cacheSize: 512,
+})
 const runs = ['Hello!', 'Who are you?'].map((text) =>
   model.generateInference(user(text), { maxTokens: 8, seed: 1 }),
 )

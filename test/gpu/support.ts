@@ -16,7 +16,8 @@ export function gpuTest(
     name: `test-${name}`,
     group: 'test',
     title,
-    after: ['build-addon', 'model-tests'],
+    after: ['addon', 'backend', 'model-tests'],
+    usualSeconds: 12,
     limitSeconds: 300,
     run: async (context) => {
       requireBackend(context)

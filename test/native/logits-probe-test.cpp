@@ -13,6 +13,13 @@ namespace {
 
 constexpr LogitsProbeOptions small{.sequences = 4, .depth = 40, .steps = 3, .batch_tokens = 16};
 
+/// Until a task has run, or half a minute is over.
+void await(const std::atomic<bool>& ran) {
+  for (int waits = 0; !ran && waits < 30000; ++waits)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  CHECK(ran);
+}
+
 } // namespace
 
 TEST(logits_probe_decodes_the_same_step_with_all_one_and_no_logits) {
@@ -52,35 +59,115 @@ TEST(engine_runs_a_task_alone_and_goes_on_with_an_empty_cache) {
   const Run first = bench.submit(before);
   gate.await_arrival();
   std::atomic<bool> ran = false, alone = false;
-  bench.engine().when_idle([&] {
+  bench.engine().when_idle([&](Decoder* decoder) {
     alone = first.inference->finished();
-    probe_logits(bench.decoder, small);
-    ran = true;
+    if (decoder) probe_logits(*decoder, small);
+    return ran = true;
   });
   CHECK(!ran);
   gate.open();
   CHECK_EQ(first.outcome().text, EngineBench::alone(before));
   CHECK_EQ(bench.submit(after).outcome().text, EngineBench::alone(after));
-  // What the first one left there was given up.
-  const auto again = bench.submit({.number = 0}).outcome();
+  await(ran);
+  CHECK(alone);
+  // What the others left there was given up.
+  const auto again = bench.submit(before).outcome();
   CHECK_EQ(again.text, EngineBench::alone(before));
+  CHECK_EQ(again.usage.cached_tokens, 0u);
   bench.finish();
-  CHECK(ran && alone);
+}
+
+TEST(engine_runs_a_task_after_the_only_request_was_cancelled) {
+  EngineBench bench;
+  Gate gate;
+  bench.decoder.script = [&](auto) { return gate.pass() ? DecodeStatus::Ok : DecodeStatus::Broken; };
+  const Run run = bench.submit({.max_tokens = 900});
+  gate.await_arrival();
+  std::atomic<bool> ran = false;
+  bench.engine().when_idle([&](Decoder*) { return ran = true; });
+  bench.cancel(run);
+  gate.open();
+  await(ran);
+  bench.finish();
+}
+
+TEST(engine_runs_a_task_after_requests_that_are_being_prepared) {
+  EngineBench bench;
+  bench.engine().announce();
+  std::atomic<bool> ran = false, last = false;
+  Run run;
+  bench.engine().when_idle([&](Decoder*) {
+    last = run.inference->finished();
+    return ran = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(!ran);
+  bench.engine().submit(EngineBench::sequence({}, run.inference));
+  bench.engine().withdraw();
+  await(ran);
+  CHECK(last);
+  CHECK(!run.outcome().error);
+
+  // Nothing comes of what was being prepared.
+  ran = false;
+  bench.engine().announce();
+  bench.engine().when_idle([&](Decoder*) { return ran = true; });
+  bench.engine().withdraw();
+  await(ran);
+  bench.finish();
+}
+
+TEST(engine_builds_its_decoder_anew_after_a_task_that_broke_it) {
+  EngineBench bench;
+  std::atomic<bool> ran = false;
+  bench.engine().when_idle([&](Decoder*) {
+    ran = true;
+    return false;
+  });
+  const Request request{};
+  CHECK_EQ(bench.submit(request).outcome().text, EngineBench::alone(request));
+  await(ran);
+  bench.stop();
+  CHECK_EQ(bench.decoder.rebuilds, 1);
+  bench.finish();
+}
+
+TEST(engine_without_a_decoder_tells_a_task_so) {
+  EngineBench bench;
+  bench.decoder.can_rebuild = false;
+  bench.decoder.script = [](auto) { return DecodeStatus::Broken; };
+  CHECK(bench.submit({}).outcome().error.has_value());
+  std::atomic<bool> ran = false, without = false;
+  bench.engine().when_idle([&](Decoder* decoder) {
+    without = decoder == nullptr;
+    return ran = true;
+  });
+  await(ran);
+  CHECK(without);
+  bench.finish();
 }
 
 TEST(engine_that_is_stopped_runs_a_task_at_once) {
   EngineBench bench;
   Gate gate;
-  bench.decoder.script = [&](auto) { return gate.pass() ? DecodeStatus::Ok : DecodeStatus::Broken; };
+  bench.decoder.script = [&](auto) {
+    gate.pass();
+    while (!bench.running()->should_abort()) // until it is stopped
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return DecodeStatus::Aborted;
+  };
   const Run run = bench.submit({});
   gate.await_arrival();
   int tasks = 0;
-  bench.engine().when_idle([&] { ++tasks; });
-  std::thread stopper([&] { bench.stop(); });
+  const auto task = [&](Decoder* decoder) {
+    tasks += decoder == nullptr ? 1 : 100;
+    return true;
+  };
+  bench.engine().when_idle(task);
   gate.open();
-  stopper.join();
+  bench.stop();
   CHECK_EQ(tasks, 1);
-  bench.engine().when_idle([&] { ++tasks; });
+  bench.engine().when_idle(task);
   CHECK_EQ(tasks, 2);
   CHECK(run.inference->finished());
   bench.finish();

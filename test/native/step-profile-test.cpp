@@ -78,11 +78,11 @@ TEST(step_profile_counts_time_without_work_as_idle_in_the_next_step) {
   EngineBench bench;
   bench.engine().profile().start(1000);
   CHECK(!bench.submit({.max_tokens = 2}).outcome().error);
-  sleep_ms(20);
+  sleep_ms(300);
   CHECK(!bench.submit({.number = 1, .max_tokens = 2}).outcome().error);
   bench.stop();
   const auto steps = bench.engine().profile().take();
-  CHECK(std::ranges::any_of(steps, [](const auto& step) { return step.parts[StepTimes::Idle] >= 15; }));
+  CHECK(std::ranges::any_of(steps, [](const auto& step) { return step.parts[StepTimes::Idle] >= 50; }));
   for (const auto& step : steps)
     CHECK(covered(step) <= step.total + 1e-6);
   bench.finish();
