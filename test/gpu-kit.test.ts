@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { compilingHelps } from '../scripts/gpu-kit/build.js'
 import { executeStep, lastLines } from '../scripts/gpu-kit/execute.js'
 import { findLibraries } from '../scripts/gpu-kit/libraries.js'
 import { LLAMA_FILES, OWN_FILES, PROJECTS } from '../scripts/gpu-kit/pack.js'
@@ -355,6 +356,26 @@ test('libraries of CUDA are taken from the first place that has them, and the lo
   const own = process.env.LD_LIBRARY_PATH
   expect(libraryPath).toBe([toolkit.folder, python.folder, ...(own ? [own] : [])].join(':'))
 })
+
+test.each([
+  ['none was packed', true],
+  ['…libggml-cuda.so: libcublas.so.13: cannot open shared object file: No such file or directory', true],
+  ['…libggml-cuda.so: libcuda.so.1: cannot open shared object file: No such file or directory', false],
+  ["/lib/libc.so.6: version `GLIBC_2.38' not found (required by llama-bench)", true],
+  ['verbatim-llama: before that: CUDA error: no kernel image is available for execution on the device', true],
+  ['a GPU has compute capability 8.0, and this library was built for 9.0 and later', true],
+  [
+    'CUDA driver version is insufficient for CUDA runtime version. To use it, update the NVIDIA driver',
+    false,
+  ],
+  ['it finds no device. To use it, nvidia-smi must list a GPU', false],
+  ['the addon does not work on this machine (spawnSync node ETIMEDOUT): ', false],
+])(
+  'of what is packed and does not load another is compiled only where it can be better: %s',
+  (reason, helps) => {
+    expect(compilingHelps(reason)).toBe(helps)
+  },
+)
 
 test('the limits of the stages fit into a call of seven minutes, and only the last stage has none', () => {
   const limits = STAGES.map(({ limitSeconds }) => limitSeconds)

@@ -1,6 +1,5 @@
 // Everyone in turn, in rounds: started, measured and ended, so that each has the whole GPU for itself.
 
-import { requireBackend } from '../../scripts/gpu-kit/build.js'
 import { gpuMemory } from '../../scripts/gpu-kit/commands.js'
 import { benchModel, testModel } from '../../scripts/gpu-kit/models.js'
 import {
@@ -77,7 +76,6 @@ export class Contest {
     type: ModelType,
     work: (contest: Contest) => Promise<T>,
   ): Promise<T> {
-    requireBackend(context)
     // Prompts are rendered by a small model of the same vocabulary and template.
     const renderer = new Child('ours')
     try {

@@ -9,7 +9,7 @@ import { missingToCompile } from './check.js'
 import { ask, findCudaTool, runProgram } from './commands.js'
 import { readManifest } from './manifest.js'
 import { trainedModel } from './models.js'
-import { CALL_SECONDS, type KitContext, Skipped, type Step } from './step.js'
+import { CALL_SECONDS, type KitContext, type Step } from './step.js'
 
 export const CUDA_LIBRARY = 'libggml-cuda.so'
 /** Those of llama.cpp that are measured. */
@@ -18,9 +18,19 @@ export const PROGRAMS = ['llama-bench', 'llama-batched-bench'] as const
 const BUILD = { group: 'build', resumes: true, usualSeconds: 10, limitSeconds: CALL_SECONDS } as const
 /** A driver that hangs must not take the whole call. */
 const PROBE_MS = 60_000
-/** What is wrong with a packed library that one built here may have right: a driver that is missing or too old is not. */
-const BUILT_FOR_ANOTHER =
-  /none was packed|cannot open shared object|undefined symbol|version `[^']+' not found|no kernel image|illegal instruction|SIGILL|there is no llama/i
+/** What is wrong with a packed library that one built here has right. A driver that is missing or too old it has not. */
+const BUILT_FOR_ANOTHER = new RegExp(
+  [
+    'none was packed',
+    'there is no llama',
+    '(?<!libcuda\\.so\\.1: )cannot open shared object',
+    'undefined symbol',
+    "version `[^']+' not found",
+    'compute capability',
+    'no kernel image',
+    'SIGILL',
+  ].join('|'),
+)
 
 /** The folder of the addon in use: built for any processor, or for the one that packed the kit. */
 export function addonFolder(root: string): string {
@@ -101,12 +111,6 @@ export const blocker: Step = {
   },
 }
 
-/** For what would otherwise measure or test the CPU without a word. */
-export function requireBackend({ cpuOnly, root }: KitContext): void {
-  if (!cpuOnly && !existsSync(join(addonFolder(root), CUDA_LIBRARY)))
-    throw new Skipped('there is no CUDA backend: see the step backend')
-}
-
 export const BLOCKER = 'test/gpu/blocker'
 export const BLOCKER_SOURCE = 'test/gpu/blocker.cpp'
 
@@ -144,9 +148,12 @@ function useProgramsIn(root: string, folder: string): string | undefined {
 const buildFolder = ({ root, cpuOnly }: KitContext) => join(root, cpuOnly ? 'build-cpu' : 'build-gpu')
 const output = (context: KitContext) => join(buildFolder(context), 'Release')
 
-/** Builds targets from the packed sources, because what was packed does not do, if that can be better. */
+/** Whether what is wrong with a packed library may be right where it is built. */
+export const compilingHelps = (reason: string) => BUILT_FOR_ANOTHER.test(reason)
+
+/** Builds targets from the packed sources, because what was packed does not do. */
 function compile(context: KitContext, targets: readonly string[], reason: string): void {
-  if (!BUILT_FOR_ANOTHER.test(reason)) throw new Error(reason)
+  if (!compilingHelps(reason)) throw new Error(reason)
   process.stderr.write(`compiling ${targets.join(', ')}: ${reason}\n`)
   const missing = missingToCompile(!context.cpuOnly)
   if (missing.length > 0)

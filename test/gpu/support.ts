@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { type LoadModelOptions, loadModel, type Message, type Model } from '../../dist/index.js'
-import { requireBackend } from '../../scripts/gpu-kit/build.js'
 import { gpuMemory } from '../../scripts/gpu-kit/commands.js'
 import { testModel } from '../../scripts/gpu-kit/models.js'
 import type { Findings, KitContext, Step } from '../../scripts/gpu-kit/step.js'
 
-/** What every test begins with. Those that need a GPU need its backend, too. */
+/** What every test begins with. */
 export function gpuTest(
   name: string,
   title: string,
@@ -19,10 +18,7 @@ export function gpuTest(
     after: ['addon', 'backend', 'model-tests'],
     usualSeconds: 12,
     limitSeconds: 300,
-    run: async (context) => {
-      requireBackend(context)
-      return run(context)
-    },
+    run,
     ...more,
   }
 }
