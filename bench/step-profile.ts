@@ -89,10 +89,8 @@ export function addSteps(rounds: Rounds, round: number, count: number, steps: re
 /** A table of where the time of a step goes, for each number of sequences. */
 export function stepTable(rounds: Rounds, counts: readonly number[], title: string): Table {
   const cell = (count: number, what: string) => {
-    const value = rounds.spread(series(count, what))
-    const whole = rounds.spread(series(count, STEP))
-    const share = value && whole ? `${short((100 * value.median) / whole.median)} %` : '–'
-    return [spread(value), share]
+    const share = rounds.ratio(series(count, what), series(count, STEP))
+    return [spread(rounds.spread(series(count, what))), share ? `${short(100 * share.median)} %` : '–']
   }
   const row = (label: string, what: string) => [label, ...counts.flatMap((count) => cell(count, what))]
   return {
@@ -116,7 +114,7 @@ export function stepTable(rounds: Rounds, counts: readonly number[], title: stri
   }
 }
 
-/** All but one sequence's logits are the difference of two steps; of one sequence nothing tells the copy. */
+/** All but one sequence's logits are the difference of two steps; of one sequence nothing tells them. */
 function copyCell(rounds: Rounds, count: number): string[] {
   if (count === 1) return ['–', '–']
   const all = rounds.all[series(count, 'logits of all')] ?? []
@@ -126,6 +124,7 @@ function copyCell(rounds: Rounds, count: number): string[] {
     return value === null || other == null ? [] : [((value - other) * count) / (count - 1)]
   })
   const copy = spreadOf(copies)
+  if (copy && copy.median < 0) return ['within the noise', '–']
   const whole = rounds.spread(series(count, STEP))
   return [spread(copy), copy && whole ? `${short((100 * copy.median) / whole.median)} %` : '–']
 }
@@ -144,7 +143,8 @@ export function stepGoals(rounds: Rounds, counts: readonly number[], about = '')
 
 /** How to read the table. */
 export const STEP_LEGEND = [
-  'Means over the steps in which all sequences generate and nothing else is computed. Each part is timed by itself; "not covered" is the step less their sum.',
+  'A step is one turn of the engine: it computes one batch, and each sequence gets its next token. Planning: who is in the batch, and what the cache holds of them. Emission: the text of the token, stop strings, waking JavaScript. Idle: nothing to do.',
+  'A round’s figure is the mean over the steps in which all sequences generate and nothing else is computed. Each part is timed by itself; "not covered" is the step less their sum.',
   'Where the CPU computes, llama_decode() does all of it; on a GPU it submits the work, and the wait is for the device.',
-  'Below the step: medians of the same batch decoded again and again by itself. The step with the logits of one sequence reads the same weights, so that the difference is what the logits of the others take to compute and to copy. With none there is no output layer at all.',
+  'Below the step: medians of a batch of as many sequences that is decoded again and again by itself, after the tokens that they share. With the logits of one sequence it reads the same weights, so that the difference is what the logits of the others take to compute and to copy; times n / (n - 1) it is an estimate for all. With none there is no output layer at all.',
 ] as const

@@ -13,6 +13,13 @@ import { ARCHIVE, archive } from './gpu-kit/pack.js'
 import { architecturesIn } from './gpu-kit/package-scripts.js'
 import { ARCHITECTURES, buildPortable } from './gpu-kit/portable-build.js'
 
+const USAGE = `usage: npm run gpu-kit -- [options]
+
+  --with-backend        builds the CUDA backend here, without a GPU (most of an hour on 2 cores, once), and packs it
+  --architectures LIST  of that backend: compute capabilities such as 80-real (${ARCHITECTURES}); 90-virtual is PTX
+  --backend FILE        packs a libggml-cuda.so that was built before
+`
+
 /** So that it can be carried to where there is no network. */
 const LIMIT_MB = 50
 const repository = fileURLToPath(new URL('..', import.meta.url))
@@ -35,6 +42,12 @@ async function pack(): Promise<void> {
   await archive(portable)
   const megabytes = statSync(ARCHIVE).size / 1e6
   process.stderr.write(`[gpu-kit] ${ARCHIVE}: ${megabytes.toFixed(1)} MB of ${LIMIT_MB} MB\n`)
+  if (portable) {
+    const { needs, architectures: built } = portable.backend
+    process.stderr.write(
+      `[gpu-kit] for compute capability ${built ?? 'unknown'}; it needs ${needs.join(', ')} on the machine\n`,
+    )
+  }
   if (megabytes <= LIMIT_MB) return
   rmSync(ARCHIVE)
   const advice =
@@ -51,8 +64,10 @@ function readCommandLine() {
         'with-backend': { type: 'boolean' },
         backend: { type: 'string' },
         architectures: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
       },
     })
+    if (values.help) throw new SetupFailure(USAGE)
     const withBackend = values['with-backend'] ?? false
     if (withBackend && values.backend !== undefined)
       throw new SetupFailure('--with-backend builds one, --backend FILE packs one: not both')

@@ -11,10 +11,11 @@ import { findLibraries } from '../scripts/gpu-kit/libraries.js'
 import { LLAMA_FILES, OWN_FILES, PROJECTS } from '../scripts/gpu-kit/pack.js'
 import { writeReport } from '../scripts/gpu-kit/report.js'
 import { type Execution, runStages } from '../scripts/gpu-kit/runner.js'
-import type { KitContext, Stage, Step } from '../scripts/gpu-kit/step.js'
+import type { KitContext, Step } from '../scripts/gpu-kit/step.js'
 import { STAGES, STEPS } from '../scripts/gpu-kit/steps.js'
 import { Store } from '../scripts/gpu-kit/store.js'
 import { llamaCppDir } from '../scripts/make-model/vocab.js'
+import { rest, step } from './support/gpu-kit.js'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 const passed: Execution = { status: 'passed', reason: null, findings: {} }
@@ -24,178 +25,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gpu-kit-'))
 })
 afterEach(() => rmSync(folder, { recursive: true }))
-
-function step(name: string, more: Partial<Step> = {}): Step {
-  return {
-    name,
-    group: 'test',
-    title: name,
-    usualSeconds: 60,
-    limitSeconds: 100,
-    run: async () => ({}),
-    ...more,
-  }
-}
-
-/** A stage without a limit of its own. */
-const rest = (...steps: Step[]): Stage => ({ title: 'all', steps })
-const stage = (limitSeconds: number, ...steps: Step[]): Stage => ({ title: 'some', limitSeconds, steps })
-const status = (name: string) => new Store(folder, 'gpu').read(name)?.status
-
-/** One call of the kit, in which each step takes so many seconds of an imagined clock. */
-async function call(
-  stages: readonly Stage[],
-  {
-    budget = 1000,
-    takes = {} as Record<string, number>,
-    usually = 50,
-    mode = 'gpu' as 'gpu' | 'cpu',
-    results = {} as Record<string, Execution>,
-  } = {},
-) {
-  let now = 0
-  const executed: string[] = []
-  const done = await runStages(stages, {
-    store: new Store(folder, mode),
-    mode,
-    budgetSeconds: budget,
-    say: () => {},
-    now: () => now,
-    execute: async ({ name }, seconds): Promise<Execution> => {
-      executed.push(name)
-      const wanted = takes[name] ?? usually
-      now += Math.min(wanted, seconds)
-      if (wanted <= seconds) return results[name] ?? passed
-      return { status: 'partial', reason: 'it was ended', findings: {} }
-    },
-  })
-  return { done, executed }
-}
-
-describe('a call', () => {
-  test('stops before its budget is used up, and the next goes on', async () => {
-    const stages = [rest(...['a', 'b', 'c', 'd'].map((name) => step(name)))]
-    expect(await call(stages, { budget: 210 })).toEqual({ done: false, executed: ['a', 'b', 'c'] })
-    expect(await call(stages, { budget: 210 })).toEqual({ done: true, executed: ['d'] })
-    expect(await call(stages)).toEqual({ done: true, executed: [] })
-  })
-
-  test('goes on with a build where it was interrupted; another step that needs more than a whole call has failed', async () => {
-    const build = [rest(step('build', { resumes: true }))]
-    expect(await call(build, { budget: 60, usually: 90 })).toEqual({ done: false, executed: ['build'] })
-    expect(status('build')).toBe('partial')
-    expect(await call(build, { usually: 900 })).toMatchObject({ done: true }) // longer than its limit
-    const other = [rest(step('test'))]
-    expect(await call(other, { budget: 60, usually: 90 })).toEqual({ done: true, executed: ['test'] })
-    expect(new Store(folder, 'gpu').read('test')).toMatchObject({
-      status: 'failed',
-      reason: expect.stringMatching(/larger --budget/),
-    })
-  })
-
-  test('tries a failed build again, a failed test not, and skips what needs it', async () => {
-    const stages = [
-      rest(step('build', { resumes: true }), step('test'), step('needs-test', { after: ['test'] })),
-    ]
-    const failed: Execution = { status: 'failed', reason: 'broken', findings: {} }
-    const { executed } = await call(stages, { results: { build: failed, test: failed } })
-    expect(executed).toEqual(['build', 'test'])
-    expect(new Store(folder, 'gpu').read('needs-test')).toMatchObject({
-      status: 'skipped',
-      reason: 'needs test, which did not pass',
-    })
-    expect((await call(stages)).executed).toEqual(['build'])
-  })
-
-  test('loses no time with steps that are skipped at once', async () => {
-    const skipped: Execution = { status: 'skipped', reason: 'no torch', findings: {} }
-    const stages = [rest(step('a'), step('b', { usualSeconds: 400 }))]
-    const results = { a: skipped, b: skipped }
-    expect(await call(stages, { budget: 400, usually: 1, results })).toEqual({
-      done: true,
-      executed: ['a', 'b'],
-    })
-  })
-
-  test('does what was skipped once nothing is in the way', async () => {
-    const stages = [rest(step('build', { resumes: true }), step('test', { after: ['build'] }))]
-    const failed: Execution = { status: 'failed', reason: 'no compiler', findings: {} }
-    expect((await call(stages, { results: { build: failed } })).executed).toEqual(['build'])
-    expect((await call(stages)).executed).toEqual(['build', 'test'])
-    expect((await call(stages)).executed).toEqual([])
-  })
-
-  test('of the dry run skips what needs a GPU, needs none of it, and counts for nothing in a real run', async () => {
-    const stages = [rest(step('a'), step('gpu', { needsGpu: true }), step('b', { after: ['gpu'] }))]
-    expect((await call(stages, { mode: 'cpu' })).executed).toEqual(['a', 'b'])
-    expect(new Store(folder, 'cpu').read('gpu')?.reason).toMatch(/dry run/)
-    expect((await call(stages)).executed).toEqual(['a', 'gpu', 'b'])
-  })
-})
-
-describe('a stage', () => {
-  const quick = (name: string, more: Partial<Step> = {}) => step(name, { usualSeconds: 10, ...more })
-
-  test('is ended at its limit, so that those after it have theirs', async () => {
-    const stages = [stage(40, quick('slow')), stage(60, quick('next')), rest(step('last'))]
-    expect(await call(stages, { budget: 150, takes: { slow: 90 } })).toEqual({
-      done: false,
-      executed: ['slow', 'next'],
-    })
-    expect(['slow', 'next', 'last'].map(status)).toEqual(['partial', 'passed', undefined])
-  })
-
-  test('has what those before it have left', async () => {
-    const stages = [stage(60, quick('a')), stage(60, quick('b'))]
-    await call(stages, { takes: { a: 10, b: 95 } })
-    expect(status('b')).toBe('passed')
-  })
-
-  test('counts of a build that has to be done here no more than looking at what was packed takes', async () => {
-    const stages = [stage(30, quick('build', { resumes: true }), quick('a'))]
-    const takes = { build: 300, a: 15 }
-    expect(await call(stages, { takes })).toEqual({ done: true, executed: ['build', 'a'] })
-    expect(status('a')).toBe('passed')
-  })
-
-  test('is gone through again when time is left: what was not begun, and what was ended early', async () => {
-    const stages = [stage(40, quick('slow'), quick('starved')), stage(60, quick('next')), rest(step('last'))]
-    const { done, executed } = await call(stages, { takes: { slow: 70 } })
-    expect(executed).toEqual(['slow', 'next', 'starved', 'last', 'slow'])
-    expect(done).toBe(true)
-    expect(['slow', 'starved', 'next', 'last'].map(status)).toEqual(Array(4).fill('passed'))
-  })
-
-  test('does what fits into the time that is left, past what does not', async () => {
-    const stages = [stage(20, quick('slow')), rest(step('long', { usualSeconds: 200 }), quick('short'))]
-    expect(await call(stages, { budget: 150, takes: { slow: 90 } })).toEqual({
-      done: false,
-      executed: ['slow', 'short', 'slow'],
-    })
-    expect(['slow', 'long', 'short'].map(status)).toEqual(['partial', undefined, 'passed'])
-  })
-
-  test('does what needs a step that was ended early, once that has passed', async () => {
-    const stages = [stage(20, quick('model'), quick('bench', { after: ['model'] }))]
-    const { done, executed } = await call(stages, { takes: { model: 90 } })
-    expect(executed).toEqual(['model', 'model', 'bench'])
-    expect(done).toBe(true)
-  })
-
-  test('does not begin again what was ended early while there is too little time for more', async () => {
-    const stages = [stage(50, quick('slow', { limitSeconds: 300 })), stage(60, quick('next'))]
-    expect(await call(stages, { budget: 200, takes: { slow: 500 } })).toEqual({
-      done: false,
-      executed: ['slow', 'next'],
-    })
-    // The next call has all of its time for it.
-    expect(await call(stages, { budget: 200, takes: { slow: 150 } })).toEqual({
-      done: true,
-      executed: ['slow'],
-    })
-    expect(status('slow')).toBe('passed')
-  })
-})
 
 describe('the report', () => {
   const context = (): KitContext => ({
@@ -217,7 +46,19 @@ describe('the report', () => {
     const log = ['the end', 'of the ``` log']
     const bad: Execution = { status: 'failed', reason: 'tokens\ndiffer', findings: {}, log }
     const cut: Execution = { status: 'partial', reason: 'it was ended after 40 s', findings: {} }
-    await call([rest(...steps.slice(0, 4))], { mode: 'cpu', results: { bad, cut } })
+    const results: Record<string, Execution> = { bad, cut }
+    let seconds = 0
+    await runStages([rest(...steps.slice(0, 4))], {
+      store: new Store(folder, 'cpu'),
+      mode: 'cpu',
+      budgetSeconds: 1000,
+      say: () => {},
+      now: () => seconds,
+      execute: async ({ name }) => {
+        seconds += 300
+        return results[name] ?? passed
+      },
+    })
     expect(writeReport(steps, context(), null).counts).toEqual({
       passed: 1,
       failed: 1,
@@ -255,7 +96,7 @@ describe('the report', () => {
   test('keeps the last sixty lines of a log, and of each line the beginning', () => {
     const lines = lastLines(Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(500)}`).join('\n'))
     expect(lines).toHaveLength(60)
-    expect(lines[0]).toMatch(/^40 x{197}$/)
+    expect(lines[0]).toMatch(/^40 x{397}$/)
   })
 })
 

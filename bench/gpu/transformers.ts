@@ -39,9 +39,9 @@ const TOKENS = 151_936
 /** Why it cannot be measured here; null where it seems that it can. */
 export function transformersProblem(): string | null {
   const python = findPython()
-  if (python === null) return 'there is no python3'
-  if (python.torch === null) return 'python3 has no torch'
-  if (python.transformers === null) return 'python3 has no transformers'
+  if (python === null) return `there is no ${PYTHON}`
+  if (python.torch === null) return `${PYTHON} has no torch`
+  if (python.transformers === null) return `${PYTHON} has no transformers`
   return null
 }
 
@@ -68,6 +68,7 @@ export async function runTransformers(
     if (name === undefined) end = result as TransformersResult
     else onCase(name, result as CaseResult)
   })
+  child.stdin.on('error', () => {}) // it has ended, and its own words say why
   child.stdin.end(
     JSON.stringify({
       shape: { ...SHAPES[benchShape(context)], tokens: TOKENS },

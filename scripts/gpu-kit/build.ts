@@ -86,7 +86,7 @@ export const programs: Step = {
   ...BUILD,
   name: 'programs',
   title: 'llama-bench and llama-batched-bench: as packed, or built here where they do not run',
-  after: ['addon'],
+  after: ['addon', 'backend'],
   async run(context) {
     const reason = useProgramsIn(context.root, addonFolder(context.root))
     if (reason === undefined) return { facts: { used: 'as packed' } }
@@ -102,7 +102,7 @@ export const blocker: Step = {
   name: 'blocker',
   title: 'the program that fills the memory of the GPU: as packed, or built here',
   needsGpu: true,
-  after: ['check'],
+  after: ['backend'],
   async run(context) {
     const path = blockerPath(context)
     if (ask(path, ['--check']) !== undefined) return { facts: { used: 'as packed' } }
@@ -186,11 +186,15 @@ function configure(context: KitContext): void {
 /** Why the addon cannot be used so, if it cannot; asked in another process, because a wrong one may end it. */
 function addonProblem({ root }: KitContext, gpuLayers: number): string | undefined {
   const script = `
-    const { loadModel } = await import(${JSON.stringify(join(root, 'dist/index.js'))})
-    const model = await loadModel(${JSON.stringify(trainedModel(root))}, { gpuLayers: ${gpuLayers} })
-    await model.generateInference([{ role: 'user', content: 'Hello' }], { maxTokens: 4 })
-    if (model.info.gpuLayers < ${gpuLayers}) throw new Error('no layer is on a GPU')
-    process.stdout.write('works')`
+    try {
+      const { loadModel } = await import(${JSON.stringify(join(root, 'dist/index.js'))})
+      const model = await loadModel(${JSON.stringify(trainedModel(root))}, { gpuLayers: ${gpuLayers} })
+      await model.generateInference([{ role: 'user', content: 'Hello' }], { maxTokens: 4 })
+      if (model.info.gpuLayers < ${gpuLayers}) throw new Error('no layer is on a GPU')
+      process.stdout.write('works')
+    } catch (error) {
+      process.stderr.write(error.name + ': ' + error.message)
+    }`
   const { error, signal, stdout, stderr } = spawnSync(
     process.execPath,
     ['--input-type=module', '--eval', script],
@@ -203,6 +207,6 @@ function addonProblem({ root }: KitContext, gpuLayers: number): string | undefin
     },
   )
   if (stdout === 'works') return undefined
-  const how = error?.message ?? signal ?? 'an error'
-  return `the addon does not work on this machine (${how}): ${stderr.slice(-2000)}`
+  const said = stderr.trim().slice(-2000)
+  return [error?.message ?? signal, said].filter(Boolean).join(': ') || 'it ended without a word'
 }

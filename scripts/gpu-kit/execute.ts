@@ -15,7 +15,7 @@ export type StepMessage = Execution | { readonly status: 'told'; readonly findin
 const KEPT_OUTPUT = 3000
 const KEPT_LOG = 16_000
 const LOG_LINES = 60
-const LINE_CHARACTERS = 200
+const LINE_CHARACTERS = 400
 /** What does not end when it is killed hangs in a driver: the kit goes on without it. */
 const PATIENCE_SECONDS = 10
 

@@ -1,23 +1,23 @@
 // The kit on the machine with the GPU: run.sh starts it with the Node.js that it brings along.
-import { existsSync, mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import '../../bench/contenders/processes.js' // a signal is a regular exit, which ends the step in progress
-import { freeGB, MODELS_GB } from './check.js'
+import { MODELS_GB } from './check.js'
+import { makeContext, UsageError } from './context.js'
 import { executeStep } from './execute.js'
-import { findLibraries } from './libraries.js'
-import { type Manifest, readManifest } from './manifest.js'
+import { readManifest } from './manifest.js'
+import { isStaleModel } from './models.js'
 import { countsLine, writeReport } from './report.js'
 import { runStages } from './runner.js'
-import { type Group, type KitContext, modeOf } from './step.js'
+import { type Group, modeOf } from './step.js'
 import { STAGES, STEPS } from './steps.js'
 import { Store } from './store.js'
 
 const GROUPS: readonly Group[] = ['check', 'build', 'test', 'bench']
-const IN_MEMORY = '/dev/shm/verbatim-kit'
 /** Of the command, where a further call goes on. */
 const UNFINISHED = 75
+const MISUSED = 2
 const USAGE = `usage: ./run.sh [check | build | test | bench | report] [STEP ...] [options]
 
 Without a word: all of it, what is worth most first, each stage within a limit. The report is written after every step.
@@ -30,70 +30,102 @@ What has been done is not done again; called once more it goes on.
 
 environment:
   VERBATIM_KIT_REPORT  where report.md and report.json go (./report)
-  VERBATIM_KIT_MODELS  where the models go: ${MODELS_GB} GB (/dev/shm where it has room, or models/ in the kit)
+  VERBATIM_KIT_MODELS  where the models go: ${MODELS_GB} GB (/dev/shm where it has room, or models/generated in the kit)
   VERBATIM_KIT_PYTHON  the Python with torch and transformers (python3)
 `
 
 const say = (text: string) => process.stderr.write(`[gpu-kit] ${text}\n`)
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    budget: { type: 'string' },
-    cpu: { type: 'boolean' },
-    again: { type: 'boolean' },
-    list: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  },
-})
-if (values.help) process.stdout.write(USAGE)
-else if (values.list) process.stdout.write(listOfSteps())
-else process.exitCode = await main()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = MISUSED
+}
+
+function readCommandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        budget: { type: 'string' },
+        cpu: { type: 'boolean' },
+        again: { type: 'boolean' },
+        list: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`)
+  }
+}
 
 async function main(): Promise<number> {
-  const unknown = positionals.filter(
-    (word) =>
-      word !== 'report' && !(GROUPS as string[]).includes(word) && !STEPS.some(({ name }) => name === word),
-  )
-  if (unknown.length > 0) {
-    process.stderr.write(`there is no step or group '${unknown[0]}'\n\n${USAGE}`)
-    return 2
+  const { values, positionals } = readCommandLine()
+  if (values.help || values.list) {
+    process.stdout.write(values.help ? USAGE : listOfSteps())
+    return 0
   }
+  const isKnown = (word: string) =>
+    word === 'report' || (GROUPS as string[]).includes(word) || STEPS.some(({ name }) => name === word)
+  const unknown = positionals.find((word) => !isKnown(word))
+  if (unknown !== undefined) throw new UsageError(`there is no step or group '${unknown}'\n\n${USAGE}`)
   const budgetSeconds = values.budget === undefined ? Number.POSITIVE_INFINITY : Number(values.budget)
-  if (!(budgetSeconds >= 60)) {
-    process.stderr.write(`--budget takes 60 seconds or more, not '${values.budget}'\n`)
-    return 2
-  }
+  if (!(budgetSeconds >= 60))
+    throw new UsageError(`--budget takes 60 seconds or more, not '${values.budget}'`)
   const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
   const manifest = readManifest(root)
-  const context = makeContext(root, manifest)
-  const mode = modeOf(context)
-  const store = new Store(context.work, mode)
-  const isChosen = ({ name, group }: { name: string; group: Group }) =>
-    positionals.length === 0 || positionals.includes(group) || positionals.includes(name)
-  if (values.again)
-    for (const { name } of STEPS.filter(isChosen))
-      if (positionals.length > 0 || ['failed', 'partial'].includes(store.read(name)?.status ?? ''))
-        store.remove(name)
+  const context = makeContext(root, values.cpu ?? false, manifest, say)
+  const store = new Store(context.work, modeOf(context))
+  const chosen = new Set(
+    STEPS.filter(
+      ({ name, group }) =>
+        positionals.length === 0 || positionals.includes(group) || positionals.includes(name),
+    ).map(({ name }) => name),
+  )
+  const isEndedBadly = (name: string) => ['failed', 'partial'].includes(store.read(name)?.status ?? '')
+  const again = [...chosen].filter((name) => values.again && (positionals.length > 0 || isEndedBadly(name)))
+  const needed = withPrerequisites(chosen)
+  const write = () => writeReport(STEPS, context, manifest)
+  write() // so that it can be
   const done = await runStages(
-    STAGES.map((stage) => ({ ...stage, steps: stage.steps.filter(isChosen) })),
+    STAGES.map((stage) => ({ ...stage, steps: stage.steps.filter(({ name }) => needed.has(name)) })),
     {
       store,
-      mode,
+      mode: modeOf(context),
       budgetSeconds,
       say,
       execute: (step, seconds, cut) => executeStep(step, context, seconds, cut),
-      kept: () => writeReport(STEPS, context, manifest),
+      again: new Set(again),
+      isStale: (result) => isStaleModel(result, context),
+      kept: () => {
+        try {
+          write()
+        } catch (error) {
+          say(`the report could not be written: ${(error as Error).message}`)
+        }
+      },
     },
   )
 
-  const report = writeReport(STEPS, context, manifest)
+  const report = write()
   if (report.warning) say(report.warning)
+  if (report.verdict) say(report.verdict)
   say(`${countsLine(report)}: ${join(context.report, 'report.md')}`)
   if (!done) {
-    say('the budget is used up: call again to go on')
+    say('there is more to do, and not enough of the budget is left: call again to go on')
     return UNFINISHED
   }
   return report.counts.failed > 0 ? 1 : 0
+}
+
+/** With all that they need, directly or not. */
+function withPrerequisites(chosen: ReadonlySet<string>): ReadonlySet<string> {
+  const needed = new Set(chosen)
+  // Steps need only steps before them.
+  for (const { name, after = [] } of STEPS.toReversed())
+    if (needed.has(name)) for (const one of after) needed.add(one)
+  return needed
 }
 
 function listOfSteps(): string {
@@ -103,34 +135,4 @@ function listOfSteps(): string {
       '\n',
     )
   }).join('\n')
-}
-
-function makeContext(root: string, manifest: Manifest | null): KitContext {
-  const report = resolve(process.env.VERBATIM_KIT_REPORT || 'report')
-  const cpuOnly = values.cpu ?? false
-  const inMemory = !cpuOnly && (existsSync(IN_MEMORY) || freeGB('/dev/shm') >= MODELS_GB + 8)
-  const models = resolve(
-    process.env.VERBATIM_KIT_MODELS || (inMemory ? IN_MEMORY : join(root, 'models/generated')),
-  )
-  const work = join(root, 'work')
-  for (const folder of [report, models, work]) mkdirSync(folder, { recursive: true })
-  const ownLibraryPath = process.env.LD_LIBRARY_PATH ?? ''
-  const { found, libraryPath } = cpuOnly
-    ? { found: null, libraryPath: ownLibraryPath }
-    : findCuda(manifest, ownLibraryPath)
-  return { cpuOnly, root, report, work, models, libraries: found, libraryPath, ownLibraryPath }
-}
-
-/** Finds CUDA's libraries, and says where. */
-function findCuda(manifest: Manifest | null, ownLibraryPath: string) {
-  if (!manifest?.backend) {
-    say('no CUDA backend was packed: it is compiled here')
-    return { found: null, libraryPath: ownLibraryPath }
-  }
-  const libraries = findLibraries(manifest.backend.needs)
-  for (const [name, place] of Object.entries(libraries.found))
-    say(
-      `${name}: ${place ? `${place.folder} (${place.what})` : 'not found: the packed backend will not load'}`,
-    )
-  return libraries
 }

@@ -1,8 +1,16 @@
 // The models that are measured: random weights in the shape of real ones, made where they are needed.
-import { readdirSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { type ModelType, makeModel } from '../make-model.js'
-import { CALL_SECONDS, type KitContext, type Step } from './step.js'
+import { CALL_SECONDS, type KitContext, type Step, type StepResult } from './step.js'
+
+/** A model that is not there any more, or that another call had elsewhere. */
+export function isStaleModel({ name, findings }: StepResult, { models }: KitContext): boolean {
+  const path = findings.facts?.path
+  return (
+    name.startsWith('model-') && !(typeof path === 'string' && dirname(path) === models && existsSync(path))
+  )
+}
 
 /** Of the benchmarks: everyone is measured on this shape. */
 export function benchShape({ cpuOnly }: KitContext): string {
@@ -49,7 +57,7 @@ function modelStep(
     name,
     group: 'build',
     title,
-    after: ['check'],
+    after: ['check', 'backend'], // without one nothing is measured
     usualSeconds: 10,
     limitSeconds: CALL_SECONDS,
     async run(context) {

@@ -44,6 +44,7 @@ export const OWN_FILES = [
   'scripts/setup/tools.mjs',
   'scripts/setup/stamp.mjs',
   'bench/gpu/transformers_generate.py',
+  'docs/gpu.md',
   BLOCKER_SOURCE,
 ]
 

@@ -13,6 +13,8 @@ const STATUSES = ['passed', 'failed', 'partial', 'skipped'] as const satisfies r
 export interface Report {
   readonly mode: Mode
   readonly warning: string | null
+  /** That nothing was computed on a GPU, and why. */
+  readonly verdict: string | null
   readonly date: string
   readonly manifest: Manifest | null
   readonly counts: Readonly<Record<StepResult['status'] | 'missing', number>>
@@ -30,6 +32,7 @@ export function writeReport(steps: readonly Step[], context: KitContext, manifes
   const report: Report = {
     mode,
     warning: mode === 'cpu' ? WARNING : null,
+    verdict: verdictOf(mode, store.read('backend')),
     date: new Date().toISOString(),
     manifest,
     counts: {
@@ -43,10 +46,20 @@ export function writeReport(steps: readonly Step[], context: KitContext, manifes
     missing,
   }
   mkdirSync(context.report, { recursive: true })
-  write(join(context.report, 'report.json'), `${JSON.stringify(report, undefined, 1)}\n`)
+  write(join(context.report, 'report.json'), `${JSON.stringify(report, rounded, 1)}\n`)
   write(join(context.report, 'report.md'), markdown(report))
   return report
 }
+
+function verdictOf(mode: Mode, backend: StepResult | undefined): string | null {
+  if (mode === 'cpu' || backend?.status === 'passed') return null
+  const why = backend ? `${backend.status}: ${oneLine(backend.reason ?? '')}` : 'not tried yet'
+  return `Nothing has run on a GPU: the step backend ${why}`
+}
+
+/** Six digits tell as much. */
+const rounded = (_: string, value: unknown) =>
+  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
 
 /** Whole or not at all, whenever the process is killed. */
 function write(path: string, text: string): void {
@@ -61,7 +74,7 @@ export function countsLine({ counts }: Report): string {
 }
 
 function markdown(report: Report): string {
-  const { warning, date, results, missing, manifest } = report
+  const { warning, verdict, date, results, missing, manifest } = report
   const of = (group: string) => results.filter((result) => result.group === group)
   const benches = of('bench')
   const goals = benches.flatMap(({ findings }) => findings.goals ?? [])
@@ -74,11 +87,11 @@ function markdown(report: Report): string {
     '# verbatim-llama on a GPU',
     '',
     ...(warning ? [`**${warning}.**`, ''] : []),
+    ...(verdict ? [`**${verdict}**`, ''] : []),
     `${date}${manifest ? `, the kit of ${manifest.packed}, commit ${manifest.commit}` : ''}. ${countsLine(report)}.`,
     '',
-    '## The machine',
-    '',
-    ...jsonBlock(of('check')[0]?.findings.facts ?? null),
+    ...reasons('Failed', results, 'failed'),
+    ...reasons('In part', results, 'partial'),
     '## Goals',
     '',
     ...(warning
@@ -101,12 +114,13 @@ function markdown(report: Report): string {
     '',
     ...results.map(({ name, title, status, seconds }) => `- ${status}: ${name}, ${title} (${seconds} s)`),
     '',
-    ...reasons('Failed', results, 'failed'),
-    ...reasons('In part', results, 'partial'),
     ...reasons('Skipped', results, 'skipped'),
     ...(missing.length > 0
       ? ['**Not run yet** (call run.sh again)', '', ...missing.map((name) => `- ${name}`), '']
       : []),
+    '## The machine',
+    '',
+    ...jsonBlock(of('check')[0]?.findings.facts ?? null),
     '## What the tests found',
     '',
     ...jsonBlock(
@@ -117,13 +131,15 @@ function markdown(report: Report): string {
       ),
     ),
     ...results.flatMap(({ name, log }) =>
-      log ? [`## The end of ${name}'s log`, '', '```', ...log.map(withoutFence), '```', ''] : [],
+      log?.some((line) => line !== '')
+        ? [`## The end of ${name}'s log`, '', '```', ...log.map(withoutFence), '```', '']
+        : [],
     ),
   ].join('\n')
 }
 
 function jsonBlock(value: unknown): string[] {
-  return ['```json', JSON.stringify(value, undefined, 1), '```', '']
+  return ['```json', JSON.stringify(value, rounded, 1), '```', '']
 }
 
 function reasons(title: string, results: readonly StepResult[], status: StepResult['status']): string[] {

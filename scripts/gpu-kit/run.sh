@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds, tests and measures verbatim-llama on a machine with a GPU, without network, npm or an installed Node.js.
+# Tests and measures verbatim-llama on a machine with a GPU, without network, npm or an installed Node.js.
 # See ./run.sh --help.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 exec "$here/node" --no-warnings "$here/scripts/gpu-kit/main.js" "$@"

@@ -13,6 +13,10 @@ export interface RunnerOptions {
   /** Does a step, and ends it after so many seconds; `cut`: they are fewer than its limit. */
   readonly execute: (step: Step, seconds: number, cut: boolean) => Promise<Execution>
   readonly say: (text: string) => void
+  /** Steps that are to be done again. What they found before is kept until then. */
+  readonly again?: ReadonlySet<string>
+  /** Whether what a step has left is not there any more. */
+  readonly isStale?: (result: StepResult) => boolean
   /** Called when a step has ended: for the report. */
   readonly kept?: () => void
   /** Seconds; the clock of the process unless given. */
@@ -104,11 +108,16 @@ class Call {
 
   /** How a step ended that is not to be begun again. */
   #status({ name, resumes }: Step): StepResult['status'] | undefined {
-    const status = this.#options.store.read(name)?.status
-    if (status === 'skipped') return undefined
+    const { store, again, isStale } = this.#options
+    const result = store.read(name)
+    const status = result?.status
+    if (!result || status === 'skipped' || isStale?.(result)) return undefined
+    if (again?.has(name) && !this.#executed.has(name)) return undefined
     return resumes && status !== 'passed' ? undefined : status
   }
 
+  /** What was tried in this call. */
+  readonly #executed = new Set<string>()
   readonly #skipped = new Set<string>()
 
   /** Whether it was tried in this call, and cannot be done here or has failed to build. */
@@ -125,14 +134,17 @@ class Call {
       return store.read(name)?.status !== 'passed' && !(mode === 'cpu' && needed?.needsGpu)
     }
     const missing = (step.after ?? []).filter(isMissing)
+    const states = missing.map((name) => store.read(name)?.status ?? 'not done yet')
     const reason =
       step.needsGpu && mode === 'cpu'
         ? 'needs a GPU; this is a dry run on the CPU'
         : missing.length > 0
-          ? `needs ${missing.join(' and ')}, which did not pass`
+          ? `needs ${missing.map((name, i) => `${name} (${states[i]})`).join(', ')}`
           : undefined
     if (reason === undefined) return false
-    if (store.read(step.name)?.reason !== reason)
+    const known = store.read(step.name)
+    // What is known of it is worth more.
+    if (!known || (known.status === 'skipped' && known.reason !== reason))
       this.#keep(step, { status: 'skipped', reason, findings: {} }, 0)
     return true
   }
@@ -143,6 +155,7 @@ class Call {
     say(`${step.name}: ${step.title}`)
     // A build takes what it takes: what it has done is kept.
     const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
+    this.#executed.add(step.name)
     const started = this.#now()
     let execution = await execute(step, Math.max(1, Math.min(left, limit)), left < limit)
     if (execution.status === 'partial' && whole && !step.resumes) {
