@@ -131,12 +131,7 @@ Napi::Value ModelWrap::probe_logits(const Napi::CallbackInfo& info) {
         });
       },
       [model, given, options = to_logits_probe_options(info[0].As<Napi::Object>())] {
-        try {
-          return model->probe_logits(*given, options);
-        } catch (...) {
-          *given = nullptr;
-          throw;
-        }
+        return model->probe_logits(*given, options);
       });
 }
 

@@ -100,8 +100,8 @@ void Engine::run() {
     accept_submissions();
     if (idle && !shared_.empty()) await_announced();
     const bool worked = step_all();
-    report_load();
     if (shared_.empty() && (!reproducible_ || reproducible_->empty())) run_idle_tasks();
+    report_load();
     if (!worked) await_news();
     profile_.end_turn();
   }
@@ -176,6 +176,7 @@ Executor& Engine::reproducible() {
 }
 
 void Engine::run_idle_tasks() {
+  const StepProfile::Timer timer(profile_, StepTimes::Idle);
   std::vector<IdleTask> tasks;
   {
     const std::lock_guard lock(mutex_);
@@ -183,7 +184,10 @@ void Engine::run_idle_tasks() {
     tasks.swap(idle_tasks_);
   }
   for (const auto& task : tasks)
-    shared_.use_alone(task);
+    if (stopping_)
+      task(nullptr);
+    else
+      shared_.use_alone(task);
 }
 
 bool Engine::step_all() {

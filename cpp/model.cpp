@@ -245,7 +245,7 @@ void Model::cancel(Inference& inference) {
   if (!disposed_) engine_->wake();
 }
 
-LogitsProbe Model::probe_logits(Decoder* decoder, LogitsProbeOptions options) const {
+LogitsProbe Model::probe_logits(Decoder*& decoder, LogitsProbeOptions options) const {
   require_alive();
   if (!decoder) throw Error(ErrorCode::DecodeFailed, "the model's context was lost to an earlier failure");
   if (info_.no_prefix_sharing)
@@ -256,7 +256,8 @@ LogitsProbe Model::probe_logits(Decoder* decoder, LogitsProbeOptions options) co
     throw Error(ErrorCode::InvalidOption, "a probe of this size does not fit into this model's cache");
   try {
     return verbatim::probe_logits(*decoder, options);
-  } catch (const Error&) {
+  } catch (...) {
+    decoder = nullptr;
     require_alive(); // it was interrupted
     throw;
   }

@@ -66,7 +66,8 @@ class Model {
   /// See Engine::when_idle(): for probe_logits().
   void when_idle(Engine::IdleTask task) { engine_->when_idle(std::move(task)); }
   /// What the logits of a step of so many sequences take, after so many tokens. Throws Error.
-  LogitsProbe probe_logits(Decoder* decoder, LogitsProbeOptions options) const;
+  /// Sets the decoder to null where it is not as good as before.
+  LogitsProbe probe_logits(Decoder*& decoder, LogitsProbeOptions options) const;
 
   /// Runs a task on the pool. After shutdown() it runs at once, on the caller's thread.
   void post(std::function<void()> task);

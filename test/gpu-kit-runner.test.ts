@@ -132,6 +132,24 @@ test('what has left something is done anew where that is gone', async () => {
   expect((await call(stages, { isStale, usually: 40 })).executed).toEqual(['model'])
 })
 
+test('a build that fails for long in every call keeps nothing from being done in the end', async () => {
+  const stages = [rest(step('build', { resumes: true }), step('long', { usualSeconds: 90 }))]
+  const failed: Execution = { status: 'failed', reason: 'no compiler', findings: {} }
+  const options = { budget: 120, takes: { build: 60 }, results: { build: failed } }
+  expect(await call(stages, options)).toEqual({ done: false, executed: ['build'] })
+  expect(await call(stages, options)).toEqual({ done: true, executed: ['build', 'long'] })
+})
+
+test('what was ended at its own limit is not begun again with the same', async () => {
+  const stages = [rest(step('a'), step('slow', { limitSeconds: 100 }))]
+  const budget = Number.POSITIVE_INFINITY
+  expect(await call(stages, { budget, takes: { slow: 500 } })).toEqual({
+    done: true,
+    executed: ['a', 'slow'],
+  })
+  expect(await call(stages, { budget, takes: { slow: 500 } })).toEqual({ done: true, executed: [] })
+})
+
 describe('a stage', () => {
   const quick = (name: string, more: Partial<Step> = {}) => step(name, { usualSeconds: 10, ...more })
 

@@ -13,7 +13,6 @@ export const check: Step = {
   name: 'check',
   group: 'check',
   title: 'what this machine has',
-  resumes: true,
   usualSeconds: 5,
   limitSeconds: 120,
   async run({ models, root, libraries }) {

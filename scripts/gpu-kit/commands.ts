@@ -1,9 +1,10 @@
 // Programs of the machine that the kit asks or runs.
 import { spawnSync } from 'node:child_process'
 
-/** What a program prints; undefined where it is not there or fails. */
-export function ask(command: string, args: readonly string[]): string | undefined {
-  const { status, stdout } = spawnSync(command, [...args], { encoding: 'utf8', timeout: 60_000 })
+/** What a program prints; undefined where it is not there, fails, or takes longer. */
+export function ask(command: string, args: readonly string[], seconds = 10): string | undefined {
+  const options = { encoding: 'utf8', timeout: seconds * 1000, killSignal: 'SIGKILL' } as const
+  const { status, stdout } = spawnSync(command, [...args], options)
   return status === 0 ? stdout.trim() : undefined
 }
 
@@ -50,7 +51,9 @@ export const PYTHON = process.env.VERBATIM_KIT_PYTHON || 'python3'
 /** Null where there is no Python. */
 export function findPython(): Python | null {
   const answer = ask(PYTHON, ['-c', PYTHON_PROBE])
-  return answer === undefined ? null : JSON.parse(answer.split('\n').at(-1) ?? '')
+  // It may have more to say than it was asked.
+  const line = answer?.split('\n').findLast((text) => text.startsWith('{'))
+  return line === undefined ? null : JSON.parse(line)
 }
 
 /** Memory of the first GPU in MiB, by nvidia-smi; null where there is none. */

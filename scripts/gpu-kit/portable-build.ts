@@ -1,6 +1,5 @@
 // Builds what a kit brings along, for other machines than this one: the addon with every CPU variant, llama.cpp's
 // programs, the program that fills a card, and the CUDA backend, which needs nvcc and no GPU.
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
@@ -27,7 +26,7 @@ export interface PortableBuild {
   readonly blocker: string
   /** Of the library that is packed as the CUDA backend. */
   readonly library: string
-  readonly backend: PackedBackend
+  readonly backend: Omit<PackedBackend, 'sha256'>
 }
 
 /**
@@ -80,7 +79,7 @@ function requireNvcc(): string {
 }
 
 /** Reads what a backend needs; refuses what is none, or one of another version of this library or of llama.cpp. */
-function inspect(library: string): PackedBackend {
+function inspect(library: string): PortableBuild['backend'] {
   if (!existsSync(library)) throw new SetupFailure(`${library} is not there`)
   const dynamic = ask('readelf', ['--dynamic', '--wide', library])
   const needed = [...(dynamic ?? '').matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name as string)
@@ -97,8 +96,7 @@ function inspect(library: string): PackedBackend {
   const cublasLt = needs
     .filter((name) => name.startsWith('libcublas.'))
     .map((name) => name.replace('cublas', 'cublasLt'))
-  const sha256 = createHash('sha256').update(readFileSync(library)).digest('hex')
-  return { ...origin, needs: [...needs, ...cublasLt], sha256 }
+  return { ...origin, needs: [...needs, ...cublasLt] }
 }
 
 function readOrigin(library: string): BackendOrigin {

@@ -58,7 +58,8 @@ class Call {
     this.#options = options
     this.#steps = steps
     this.#now = options.now ?? (() => performance.now() / 1000)
-    this.#begin = this.#now()
+    // That of the process began with it.
+    this.#begin = options.now?.() ?? 0
   }
 
   /** Tries a step once, within what its stage is allowed. @returns the seconds that count against it */
@@ -82,7 +83,7 @@ class Call {
 
   /** Does a step again that was ended early, if there is much more time for it now. */
   async retry(step: Step): Promise<void> {
-    if (this.#status(step) !== 'partial') return
+    if (this.#status(step) !== 'partial' || this.#hadItsLimit(step)) return
     const spent = this.#options.store.read(step.name)?.seconds ?? 0
     const needed = Math.max(step.usualSeconds, SECOND_TRY * spent)
     const whole = this.#hasWholeCall
@@ -93,8 +94,15 @@ class Call {
   get isDone(): boolean {
     return this.#steps.every((step) => {
       const status = this.#status(step)
-      return status ? status !== 'partial' : this.#isObstructed(step) || this.#isSkipped(step)
+      return status
+        ? status !== 'partial' || this.#hadItsLimit(step)
+        : this.#isObstructed(step) || this.#isSkipped(step)
     })
+  }
+
+  /** More than its limit it gets in no call. */
+  #hadItsLimit({ name, limitSeconds }: Step): boolean {
+    return (this.#options.store.read(name)?.seconds ?? 0) >= limitSeconds - 1
   }
 
   get #left(): number {
@@ -103,8 +111,11 @@ class Call {
 
   /** A step may take all of a call that has hardly begun: waiting for more would never end. */
   get #hasWholeCall(): boolean {
-    return this.#now() - this.#begin < BEGINNING_SECONDS
+    return this.#isFirst || this.#now() - this.#begin < BEGINNING_SECONDS
   }
+
+  /** Whether nothing has been done but what has failed or was skipped before. */
+  #isFirst = true
 
   /** How a step ended that is not to be begun again. */
   #status({ name, resumes }: Step): StepResult['status'] | undefined {
@@ -156,6 +167,7 @@ class Call {
     // A build takes what it takes: what it has done is kept.
     const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
     this.#executed.add(step.name)
+    const before = this.#options.store.read(step.name)?.status
     const started = this.#now()
     let execution = await execute(step, Math.max(1, Math.min(left, limit)), left < limit)
     if (execution.status === 'partial' && whole && !step.resumes) {
@@ -165,6 +177,7 @@ class Call {
     if (execution.status === 'skipped' || (execution.status === 'failed' && step.resumes))
       this.#skipped.add(step.name)
     this.#keep(step, execution, this.#now() - started)
+    if (before !== 'failed' && before !== 'skipped') this.#isFirst = false
   }
 
   #keep(step: Step, execution: Execution, seconds: number): void {

@@ -16,9 +16,10 @@ export class Store {
   read(name: string): StepResult | undefined {
     try {
       const result = JSON.parse(readFileSync(this.#path(name), 'utf8')) as StepResult
-      return result.mode === this.#mode ? result : undefined
+      return result?.mode === this.#mode ? result : undefined
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      // Nothing was kept, or not all of it.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined
       throw error
     }
   }
