@@ -174,7 +174,8 @@ TEST(executor_computes_the_same_where_nothing_is_shared) {
     context->fail_after = [&](Batch) { return random() % 12 ? 0 : pick<int>(random, 1, 90); };
     StepProfile profile;
     Executor executor(*context,
-                      {.limits = {{.running = running, .cells = 256, .sharing = false}, 32, running},
+                      // so few that somebody has to give way, however the pace of the prompts is
+                      {.limits = {{.running = running, .cells = 200, .sharing = false}, 32, running},
                        .recurrent = has_recurrent_state(model->weights())},
                       profile);
     std::vector<Asked> asked(40);
