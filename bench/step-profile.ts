@@ -3,7 +3,7 @@ import type { StepPart, StepTimes } from '../dist/step-profile.js'
 import type { Child } from './contenders/child.js'
 import type { Prompt } from './protocol.js'
 import { short, spread } from './report/format.js'
-import { type Rounds, spreadOf } from './statistics.js'
+import type { Rounds } from './statistics.js'
 import type { Goal, Table } from './suite.js'
 
 /** In the order of the engine's loop. */
@@ -117,13 +117,10 @@ export function stepTable(rounds: Rounds, counts: readonly number[], title: stri
 /** All but one sequence's logits are the difference of two steps; of one sequence nothing tells them. */
 function copyCell(rounds: Rounds, count: number): string[] {
   if (count === 1) return ['–', '–']
-  const all = rounds.all[series(count, 'logits of all')] ?? []
-  const one = rounds.all[series(count, 'logits of one')] ?? []
-  const copies = all.flatMap((value, round) => {
-    const other = one[round]
-    return value === null || other == null ? [] : [((value - other) * count) / (count - 1)]
-  })
-  const copy = spreadOf(copies)
+  const name = series(count, 'logits’ part')
+  const sources = [series(count, 'logits of all'), series(count, 'logits of one')]
+  rounds.derive(name, sources, (all = 0, one = 0) => ((all - one) * count) / (count - 1))
+  const copy = rounds.spread(name)
   if (copy && copy.median < 0) return ['within the noise', '–']
   const whole = rounds.spread(series(count, STEP))
   return [spread(copy), copy && whole ? `${short((100 * copy.median) / whole.median)} %` : '–']

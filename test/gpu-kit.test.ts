@@ -26,17 +26,18 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
+const context = (): KitContext => ({
+  cpuOnly: true,
+  root: repository,
+  report: folder,
+  work: folder,
+  models: folder,
+  libraries: null,
+  libraryPath: '',
+  ownLibraryPath: '',
+})
+
 describe('the report', () => {
-  const context = (): KitContext => ({
-    cpuOnly: true,
-    root: repository,
-    report: folder,
-    work: folder,
-    models: folder,
-    libraries: null,
-    libraryPath: '',
-    ownLibraryPath: '',
-  })
   const read = (name: string) => readFileSync(join(folder, name), 'utf8')
 
   test('says what passed, failed, was skipped or ended early and why, and that a dry run proves nothing', async () => {
@@ -105,17 +106,8 @@ describe.runIf(process.platform === 'linux')('a step in a process of its own', (
   const execute = (script: string, { seconds = 60, cut = false, more = {} as Partial<Step> } = {}) => {
     const module = join(folder, 'step.mjs')
     writeFileSync(module, script)
-    const context: KitContext = {
-      cpuOnly: true,
-      root: repository,
-      report: folder,
-      work: folder,
-      models: folder,
-      libraries: null,
-      libraryPath: '/where/cuda/is',
-      ownLibraryPath: '',
-    }
-    return executeStep(step('a', more), context, seconds, cut, module)
+    const withCuda = { ...context(), libraryPath: '/where/cuda/is' }
+    return executeStep(step('a', more), withCuda, seconds, cut, module)
   }
   const hang = 'setInterval(() => {}, 1000)'
   const tell = `process.send({ status: 'told', findings: { facts: { known: 1 } } })`

@@ -2,7 +2,7 @@
 import type { Findings, Step } from '../../scripts/gpu-kit/step.js'
 import type { ModelType } from '../../scripts/make-model.js'
 import { ratio, rowName, spread } from '../report/format.js'
-import type { Goal, Table } from '../suite.js'
+import type { Table } from '../suite.js'
 import { type Contest, contestStep, OURS, series, type Turn } from './contest.js'
 import { fanOutLoad, fanOutSize, fanOutTable, measureFanOut, seconds, ways } from './fan-out.js'
 import { measureStream, ONE, speed, streamSize } from './single-stream.js'
@@ -78,19 +78,17 @@ function describe(contest: Contest, many: number): Findings {
         spread(rounds.spread(series(who, 'memory'))),
       ]),
   }
-  const goal = (number: number, text: string, above: string, below: string, limit: number): Goal => ({
-    number,
-    text: `${TYPE}: ${text}`,
-    measured: rounds.ratio(above, below),
-    limit,
-    want: 'at least',
-    unit: '',
-  })
   return {
     tables: [stream, fanOutTable(contest, many, [OURS, EAGER])],
     goals: [
-      goal(3, 'one stream, of eager Transformers in bfloat16', speed(OURS, ONE), speed(EAGER, ONE), 3),
-      goal(
+      contest.goal(
+        3,
+        'one stream, of eager Transformers in bfloat16',
+        speed(OURS, ONE),
+        speed(EAGER, ONE),
+        3,
+      ),
+      contest.goal(
         4,
         `${many} requests at once, against Transformers in batches of ${BATCH}: times as fast`,
         seconds(EAGER, many),

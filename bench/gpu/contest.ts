@@ -16,7 +16,7 @@ import { killAll } from '../contenders/processes.js'
 import { residentMemory } from '../machine.js'
 import { PromptMaker } from '../prompts.js'
 import { Rounds } from '../statistics.js'
-import { loadOptions } from '../suite.js'
+import { type Goal, loadOptions } from '../suite.js'
 
 export const OURS = 'verbatim-llama'
 const ALL_LAYERS = 999
@@ -110,6 +110,12 @@ export class Contest {
       }
     }
     return this.#findings()
+  }
+
+  /** Of the contest's model: how large a ratio of two series is to be at least. */
+  goal(number: number, text: string, above: string, below: string, limit: number): Goal {
+    const measured = this.rounds.ratio(above, below)
+    return { number, text: `${this.type}: ${text}`, measured, limit, want: 'at least', unit: '' }
   }
 
   /** Keeps what is known so far. */

@@ -5,7 +5,7 @@ import type { Running } from '../contenders/contender.js'
 import { batchedBench, llamaBench } from '../contenders/llama-bench.js'
 import type { Sampling } from '../protocol.js'
 import { ratio, rowName, spread } from '../report/format.js'
-import type { Goal, Table } from '../suite.js'
+import type { Table } from '../suite.js'
 import { type Contest, contestStep, OURS, series, type Turn } from './contest.js'
 
 const LLAMA_BENCH = 'llama-bench, no sampling'
@@ -31,22 +31,19 @@ export function oneStreamStep(type: ModelType): Step {
         await measureStream(contest, running, round, OURS, GREEDY, 'greedy')
         await measureStream(contest, running, round, OURS, ONE, 'nucleus')
       })
-    const { type } = contest
     return contest.run([[OURS, ours], llamaBenchTurn(contest)], () => ({
       tables: [table(contest)],
       goals: [
-        goal(
-          contest,
+        contest.goal(
           1,
-          `${type}: one stream, greedy, of llama-bench`,
+          'one stream, greedy, of llama-bench',
           speed(OURS, GREEDY),
           speed(LLAMA_BENCH, ONE),
           0.97,
         ),
-        goal(
-          contest,
+        contest.goal(
           1,
-          `${type}: one stream at 0.7/0.9, of llama-bench`,
+          'one stream at 0.7/0.9, of llama-bench',
           speed(OURS, ONE),
           speed(LLAMA_BENCH, ONE),
           0.97,
@@ -161,26 +158,13 @@ function batchedBenchTurn({ rounds, program, context }: Contest, cacheSize: numb
 
 export const speed = (who: string, what: string) => series(who, `${what}, tokens/s`)
 
-function goal(
-  { rounds }: Contest,
-  number: number,
-  text: string,
-  measured: string,
-  reference: string,
-  limit: number,
-): Goal {
-  return { number, text, measured: rounds.ratio(measured, reference), limit, want: 'at least', unit: '' }
-}
-
 function describeAll(contest: Contest): Findings {
-  const { type } = contest
   return {
     tables: [table(contest)],
     goals: [
-      goal(
-        contest,
+      contest.goal(
         2,
-        `${type}: one stream with the cache full of idle prefixes, of the empty one`,
+        'one stream with the cache full of idle prefixes, of the empty one',
         speed(FULL, ONE),
         speed(OURS, ONE),
         0.95,

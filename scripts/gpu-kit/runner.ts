@@ -94,9 +94,7 @@ class Call {
   get isDone(): boolean {
     return this.#steps.every((step) => {
       const status = this.#status(step)
-      return status
-        ? status !== 'partial' || this.#hadItsLimit(step)
-        : this.#isObstructed(step) || this.#isSkipped(step)
+      return status ? status !== 'partial' || this.#hadItsLimit(step) : this.#isObstructed(step)
     })
   }
 
@@ -129,16 +127,12 @@ class Call {
 
   /** What was tried in this call. */
   readonly #executed = new Set<string>()
+  /** Of that, what cannot be done here or has failed to build. */
   readonly #skipped = new Set<string>()
-
-  /** Whether it was tried in this call, and cannot be done here or has failed to build. */
-  #isSkipped({ name }: Step): boolean {
-    return this.#skipped.has(name)
-  }
 
   /** What was in the way of a skipped step may be gone. */
   #isObstructed(step: Step): boolean {
-    if (this.#isSkipped(step)) return true
+    if (this.#skipped.has(step.name)) return true
     const { store, mode } = this.#options
     const isMissing = (name: string) => {
       const needed = this.#steps.find((other) => other.name === name)
