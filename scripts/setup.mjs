@@ -2,7 +2,9 @@
 // stale: npm packages, the llama.cpp source, the native build, the TypeScript build. Everything it
 // prints goes to stderr.
 //
-//   node scripts/setup.mjs            all of it
+//   node scripts/setup.mjs            all that a user of the library needs
+//   node scripts/setup.mjs --with-native-tests
+//                                     and the native tests
 //   node scripts/setup.mjs --no-build npm packages and the llama.cpp source only
 //   npm run build:cuda [-- --architectures 80,90]
 //                                     all of it with the CUDA backend, for these GPUs (or native: those of this machine);
@@ -27,22 +29,23 @@ import {
 
 process.chdir(repositoryRoot)
 try {
-  await setUp(!process.argv.includes('--no-build'))
+  await setUp()
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error
   say(error.message)
   process.exitCode = 1
 }
 
-async function setUp(build) {
+async function setUp() {
   requireNode()
   installPackages()
   // Needs packages that the step above may just have installed.
   const { obtainLlamaSource } = await import('./setup/llama-source.mjs')
   const llamaCppDir = await obtainLlamaSource()
-  if (!build) return
+  if (process.argv.includes('--no-build')) return
   const cuda = chooseCuda(process.argv)
-  buildNative(llamaCppDir, cuda)
+  const addon = buildAddon(llamaCppDir, cuda)
+  if (process.argv.includes('--with-native-tests')) buildNativeTests(addon)
   rememberCuda(process.argv, cuda)
   buildTypeScript()
 }
@@ -56,10 +59,12 @@ function installPackages() {
   writeStamp(stamp, wanted)
 }
 
-function buildNative(sourceDir, cuda) {
+/** @returns {string} what the build has been made from */
+function buildAddon(sourceDir, cuda) {
   const stamp = 'build/.verbatim-llama-native'
-  const wanted = `${hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding', 'test/native'])} ${sourceDir} ${cuda.mode} ${cuda.architectures}`
-  if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node')) return
+  const sources = hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding'])
+  const wanted = `${sources} ${sourceDir} ${cuda.mode} ${cuda.architectures}`
+  if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node')) return wanted
   requireTools()
   removeStamp(stamp) // from here on the folder is what neither build wants
   if (cuda.mode === 'off') dropCuda()
@@ -70,6 +75,18 @@ function buildNative(sourceDir, cuda) {
   )
   compileNative('build')
   if (!existsSync('build/Release/verbatim-llama.node')) fail('the build ended without verbatim-llama.node')
+  writeStamp(stamp, wanted)
+  return wanted
+}
+
+/** Beside the addon, with the options that it has been configured with. */
+function buildNativeTests(addon) {
+  const stamp = 'build/.verbatim-llama-native-tests'
+  const wanted = `${hashFiles(['test/native'])} ${addon}`
+  if (hasStamp(stamp, wanted)) return
+  requireTools()
+  say('building the native tests')
+  compileNative('build', ['--target', 'verbatim-native-tests'])
   writeStamp(stamp, wanted)
 }
 
