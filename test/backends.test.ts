@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { copyFile, mkdtemp, readdir, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,23 +6,6 @@ import { describe, expect, test } from 'vitest'
 import { runScript } from './support/child.js'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
-
-describe.runIf(process.platform === 'linux' && process.arch === 'x64')('in one process with others', () => {
-  // Downloads the other library the first time. The scenarios are in test/peers/coexistence.mjs.
-  test('node-llama-cpp', { timeout: 600_000 }, async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'test/peers/coexistence.mjs'], {
-      cwd: repository,
-      env: { ...process.env, NODE_OPTIONS: '' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let output = ''
-    child.stdout.on('data', (text) => (output += text))
-    child.stderr.on('data', (text) => (output += text))
-    const code = await new Promise((resolve) => child.once('close', resolve))
-    expect(code, output).toBe(0)
-    expect(output.match(/^ok /gm)).toHaveLength(4)
-  })
-})
 
 describe.runIf(process.platform === 'linux')('backends', () => {
   test('are loaded from the folder of the addon and from nowhere else', async () => {
