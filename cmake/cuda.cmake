@@ -1,6 +1,10 @@
 # The CUDA backend is a plugin beside the addon. 'auto' builds it where nvcc and cuBLAS are found.
 
-include("${CMAKE_CURRENT_LIST_DIR}/cuda-stand-ins.cmake")
+set(VERBATIM_CUDA_STAND_INS "" CACHE FILEPATH
+  "Module with verbatim_cuda_stand_ins(): builds the CUDA backend where cuBLAS or the driver's library is missing")
+if(VERBATIM_CUDA_STAND_INS)
+  include("${VERBATIM_CUDA_STAND_INS}")
+endif()
 
 # What a build needs and this machine lacks; empty where it has all of it.
 function(verbatim_cuda_missing result)

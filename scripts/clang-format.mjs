@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { repositoryRoot } from './setup/tools.mjs'
 
 const cli = createRequire(import.meta.url).resolve('clang-format-node/build/cli.js')
-const files = ['binding', 'cpp', 'test/gpu', 'test/native'].flatMap((folder) =>
+const files = ['binding', 'cpp', 'gpu-kit', 'test/native'].flatMap((folder) =>
   readdirSync(join(repositoryRoot, folder), { recursive: true })
     .filter((name) => /\.(h|cpp)$/.test(name))
     .map((name) => join(folder, name)),
