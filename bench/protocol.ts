@@ -1,5 +1,5 @@
 // What the benchmark and the processes that it measures say to each other.
-import type { LogitsProbe, LogitsProbeOptions, StepTimes } from '../dist/step-profile.js'
+import type { LogitsProbe, LogitsProbeOptions, StepTimes } from '#lib/step-profile.js'
 
 /** How a contender is loaded; the same for all of them, as far as each can be told. */
 export interface LoadOptions {

@@ -1,5 +1,5 @@
 // Where the time of a step goes, measured in a process of this library: by the suite `step`, and by the GPU kit.
-import type { StepPart, StepTimes } from '../dist/step-profile.js'
+import type { StepPart, StepTimes } from '#lib/step-profile.js'
 import type { Child } from './contenders/child.js'
 import type { Prompt } from './protocol.js'
 import { short, spread } from './report/format.js'

@@ -1,5 +1,5 @@
+import { generateInference, loadModel } from 'verbatim-llama'
 import { expect, test } from 'vitest'
-import { generateInference, loadModel } from '../dist/index.js'
 import { tinyModel } from './support/model.js'
 
 test('messages in, streamed text and a result out', async () => {

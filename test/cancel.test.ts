@@ -1,5 +1,4 @@
 import { getEventListeners, setMaxListeners } from 'node:events'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   CancelledError,
   type Delta,
@@ -7,7 +6,8 @@ import {
   loadModel,
   type Model,
   type ModelGenerateOptions,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contentOnly, longModel, promptOf, rejection, until, user } from './support/model.js'
 
 let model: Model

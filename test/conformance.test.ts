@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ChatTemplate } from 'verbatim-llama'
 import { describe, expect, test } from 'vitest'
-import { ChatTemplate } from '../dist/index.js'
 import { llamaCppDir } from '../scripts/make-model/vocab.js'
 
 const folder = fileURLToPath(new URL('conformance', import.meta.url))

@@ -1,4 +1,3 @@
-import { describe, expect, test } from 'vitest'
 import {
   CancelledError,
   DisposedError,
@@ -7,7 +6,8 @@ import {
   loadModel,
   type Model,
   type ModelGenerateOptions,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { describe, expect, test } from 'vitest'
 import { runScript } from './support/child.js'
 import { contentOnly, longModel, promptOf, rejection, spmModel, until, user } from './support/model.js'
 

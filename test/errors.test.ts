@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import * as errors from '../lib/errors.js'
-import { type ErrorCode, VerbatimError } from '../lib/errors.js'
-import { fromNative, type NativeError } from '../lib/native-error.js'
+import * as errors from '#lib/errors.js'
+import { type ErrorCode, VerbatimError } from '#lib/errors.js'
+import { fromNative, type NativeError } from '#lib/native-error.js'
 
 const partial = {
   text: 'so far',

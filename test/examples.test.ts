@@ -1,7 +1,7 @@
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { loadModel, type Model } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadModel, type Model } from '../dist/index.js'
 import { createApp as createExpressApp } from '../examples/express-server.js'
 import { createApp as createFastifyApp } from '../examples/fastify-server.js'
 import { tinyModel, until } from './support/model.js'

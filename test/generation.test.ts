@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   ContextOverflowError,
   generateInference,
   type InferenceResult,
   type Model,
   type ModelGenerateOptions,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { patchModel, temporaryFolder } from './support/gguf-patch.js'
 import { contentOnly, loadRepeatable, promptOf, rejection, tinyModel, user } from './support/model.js'
 

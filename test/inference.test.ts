@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   CancelledError,
   ContextOverflowError,
@@ -10,7 +9,8 @@ import {
   InvalidOptionError,
   type Model,
   type ModelGenerateOptions,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectScript } from './support/child.js'
 import { loadRepeatable, rejection, until, user } from './support/model.js'
 

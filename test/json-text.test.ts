@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { createContext, runInContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { InternalError, InvalidOptionError, type VerbatimError } from '../lib/errors.js'
-import { acceptJsonText, type JsonShape, MAX_JSON_DEPTH, readJsonText, toJsonText } from '../lib/json-text.js'
+import { InternalError, InvalidOptionError, type VerbatimError } from '#lib/errors.js'
+import { acceptJsonText, type JsonShape, MAX_JSON_DEPTH, readJsonText, toJsonText } from '#lib/json-text.js'
 
 function refusal(run: () => unknown): InvalidOptionError {
   try {

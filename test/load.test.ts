@@ -1,7 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
 import {
   InvalidOptionError,
   type LoadModelOptions,
@@ -10,7 +9,8 @@ import {
   ModelLoadError,
   OutOfMemoryError,
   VerbatimError,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { describe, expect, test } from 'vitest'
 import { readGguf } from '../scripts/make-model/gguf-reader.js'
 import { expectScript, runScript } from './support/child.js'
 import { patchModel, temporaryFolder } from './support/gguf-patch.js'

@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
 import {
   type InferenceResult,
   type LoadModelOptions,
   loadModel,
   type Model,
   type ModelGenerateOptions,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { describe, expect, test } from 'vitest'
 import { readGguf } from '../scripts/make-model/gguf-reader.js'
 import { temporaryFolder } from './support/gguf-patch.js'
 import { contentOnly, lfm2Model, mambaModel, rejection, until, user, windowModel } from './support/model.js'

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   type EstimateMemoryOptions,
   estimateMemory,
   InvalidOptionError,
   loadModel,
   ModelLoadError,
-} from '../lib/index.js'
+} from 'verbatim-llama'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { expectScript } from './support/child.js'
 import { spmModel, tinyModel } from './support/model.js'
 

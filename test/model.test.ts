@@ -1,5 +1,4 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   InvalidMessagesError,
   InvalidOptionError,
@@ -10,7 +9,8 @@ import {
   NoChatTemplateError,
   type RenderOptions,
   TemplateError,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadRepeatable, plainModel, rejection, spmModel, tinyModel, user } from './support/model.js'
 
 const DEFAULT_SYSTEM = 'You are Qwen, created by Alibaba Cloud. You are a helpful assistant.'

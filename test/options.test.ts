@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { InvalidMessagesError, InvalidOptionError, type VerbatimError } from '../lib/errors.js'
-import { readLoadOptions, readModelPath } from '../lib/load-options.js'
-import type { Model } from '../lib/model.js'
+import { InvalidMessagesError, InvalidOptionError, type VerbatimError } from '#lib/errors.js'
+import { readLoadOptions, readModelPath } from '#lib/load-options.js'
+import type { Model } from '#lib/model.js'
 import {
   readGenerateOptions,
   readMessages,
@@ -11,8 +11,8 @@ import {
   readText,
   readTokenIds,
   readTokenizeOptions,
-} from '../lib/options.js'
-import type { GenerateOptions, InferenceResult, LoadModelOptions, Messages, Tool } from '../lib/types.js'
+} from '#lib/options.js'
+import type { GenerateOptions, InferenceResult, LoadModelOptions, Messages, Tool } from '#lib/types.js'
 
 const model = {} as Model
 

@@ -1,7 +1,8 @@
 // A long prompt beside running streams is computed in a lane of its own (cpp/prefill-lane.h). What it computes is tested
 // natively; here, that nothing of it shows but the pace.
+
+import { CancelledError, DisposedError, type Inference, loadModel, type Model } from 'verbatim-llama'
 import { expect, test } from 'vitest'
-import { CancelledError, DisposedError, type Inference, loadModel, type Model } from '../dist/index.js'
 import { contentOnly, longModel, promptOf, rejection, until, user } from './support/model.js'
 
 const LONG = 6000

@@ -1,5 +1,5 @@
+import { type InferenceResult, type Message, type Model, QueueFullError } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type InferenceResult, type Message, type Model, QueueFullError } from '../dist/index.js'
 import { loadRepeatable, rejection, tinyModel, until, user } from './support/model.js'
 
 const system: Message = {

@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   ChatTemplate,
   loadModel,
@@ -10,7 +9,8 @@ import {
   type Span,
   TemplateError,
   TemplateLimitError,
-} from '../dist/index.js'
+} from 'verbatim-llama'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { llamaCppDir } from '../scripts/make-model/vocab.js'
 import { tinyModel } from './support/model.js'
 

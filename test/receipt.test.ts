@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import { type InferenceResult, loadModel, type Model, verifyReceipt } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type InferenceResult, loadModel, type Model, verifyReceipt } from '../dist/index.js'
 import { tinyModel } from './support/model.js'
 
 const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex')

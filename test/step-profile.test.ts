@@ -1,9 +1,10 @@
 // The profile of the engine's steps, which benchmarks read: that it changes nothing, and adds up. How long anything
 // takes is for bench/ to say.
+
+import * as api from 'verbatim-llama'
+import { loadModel, type Model } from 'verbatim-llama'
 import { expect, test } from 'vitest'
-import * as api from '../dist/index.js'
-import { loadModel, type Model } from '../dist/index.js'
-import { probeLogits, STEP_PARTS, startStepProfile, takeStepProfile } from '../dist/step-profile.js'
+import { probeLogits, STEP_PARTS, startStepProfile, takeStepProfile } from '#lib/step-profile.js'
 import { loadRepeatable, mambaModel, rejection, tinyModel, user } from './support/model.js'
 
 const exact = { maxTokens: 12, temperature: 0, ignoreEndOfSequence: true }

@@ -1,5 +1,5 @@
+import { loadModel, type Message, type Model } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadModel, type Message, type Model } from '../dist/index.js'
 import { answerAll, type Reply, readPrompts, rowsOf } from '../models/verbatim-tiny/evaluate.js'
 
 const file = (path: string) => new URL(`../models/${path}`, import.meta.url).pathname

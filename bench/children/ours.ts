@@ -13,7 +13,7 @@ interface Addon {
 
 /** What is no part of the public API. */
 const internal = <T>(name: string): Promise<T> => import(new URL(name, dist).href)
-const stepProfile = () => internal<typeof import('../../dist/step-profile.js')>('step-profile.js')
+const stepProfile = () => internal<typeof import('#lib/step-profile.js')>('step-profile.js')
 
 let model: Model
 

@@ -1,7 +1,7 @@
 // Measures how long the JavaScript thread is held.
 import { openSync, readSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
-import type { NativeAddon, NativeModel } from '../../dist/native.js'
+import type { NativeAddon, NativeModel } from '#lib/native.js'
 
 /**
  * How long something held the thread, in milliseconds: without the time that the thread was ready to run and other

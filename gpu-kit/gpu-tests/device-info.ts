@@ -1,5 +1,5 @@
 // All that the GPU tests read of where a model is computed: the one place to follow changes of `model.info`.
-import type { DeviceUse, MemoryAttempt, Model } from '../../dist/index.js'
+import type { DeviceUse, MemoryAttempt, Model } from 'verbatim-llama'
 
 /** The GPUs a model is on. */
 export function gpusOf(model: Model): readonly DeviceUse[] {

@@ -1,6 +1,6 @@
 // What a model answers to some prompts, with log probabilities, to be compared with what it answers elsewhere.
 import assert from 'node:assert/strict'
-import { type ChosenTokenLogprob, type LoadModelOptions, loadModel, type Message } from '../../dist/index.js'
+import { type ChosenTokenLogprob, type LoadModelOptions, loadModel, type Message } from 'verbatim-llama'
 
 export type Prompts = readonly (readonly Message[])[]
 export type Outputs = readonly (readonly ChosenTokenLogprob[])[]

@@ -1,6 +1,6 @@
 // Sharing, cancelling, many at once.
 import assert from 'node:assert/strict'
-import { CancelledError } from '../../dist/index.js'
+import { CancelledError } from 'verbatim-llama'
 import { answer, exactAnswer, gpuTest, load, user, words } from './support.js'
 
 export const REQUEST_TESTS = [

@@ -1,6 +1,6 @@
 // What compute-sanitizer watches: it makes everything a hundred times slower.
 import assert from 'node:assert/strict'
-import { loadModel } from '../../dist/index.js'
+import { loadModel } from 'verbatim-llama'
 import { trainedModel } from '../run/synthetic-models.js'
 import { user } from './support.js'
 

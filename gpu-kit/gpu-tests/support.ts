@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type LoadModelOptions, loadModel, type Message, type Model } from '../../dist/index.js'
+import { type LoadModelOptions, loadModel, type Message, type Model } from 'verbatim-llama'
 import { gpuMemory } from '../run/machine-programs.js'
 import type { Findings, KitContext, Step } from '../run/step-types.js'
 import { testModel } from '../run/synthetic-models.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { type LoadModelOptions, loadModel, type Message, type Model } from '../../dist/index.js'
+import { type LoadModelOptions, loadModel, type Message, type Model } from 'verbatim-llama'
 import { GENERATED_MODELS, type MakeModelOptions } from '../../scripts/make-model.js'
 
 const made = (file: string) => join(GENERATED_MODELS, file)

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { createWorker, type WorkerOptions } from '../../dist/worker/index.js'
-import { NodeServer } from '../../dist/worker/node-server.js'
+import { createWorker, type WorkerOptions } from 'verbatim-llama/worker'
+import { NodeServer } from '#lib/worker/node-server.js'
 
 /** A worker on a free port of the loopback interface. */
 export interface RunningWorker {

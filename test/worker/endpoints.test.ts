@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { loadModel, type Model, type Receipt, verifyReceipt } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadModel, type Model, type Receipt, verifyReceipt } from '../../dist/index.js'
-import { camelCase } from '../../dist/worker/snake-case.js'
+import { camelCase } from '#lib/worker/snake-case.js'
 import { loadRepeatable, tinyModel, user } from '../support/model.js'
 import { parseEvents, post, type RunningWorker, send, startWorker } from '../support/worker.js'
 

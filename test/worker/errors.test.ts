@@ -1,5 +1,5 @@
+import { loadModel, type Model } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadModel, type Model } from '../../dist/index.js'
 import { loadRepeatable, plainModel, tinyModel, until, user } from '../support/model.js'
 import { post, type RunningWorker, send, startWorker } from '../support/worker.js'
 

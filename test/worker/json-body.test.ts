@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { HttpError } from '../../dist/worker/http-error.js'
-import { readJsonBody } from '../../dist/worker/json-body.js'
+import { HttpError } from '#lib/worker/http-error.js'
+import { readJsonBody } from '#lib/worker/json-body.js'
 
 const read = (text: string) => readJsonBody(Buffer.from(text))
 const texts = (text: string) => Object.fromEntries(read(text).texts)

@@ -1,8 +1,8 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { generateText, streamText } from 'ai'
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from 'openai'
+import { loadModel, type Model } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadModel, type Model } from '../../dist/index.js'
 import { loadRepeatable, rejection, tinyModel, until } from '../support/model.js'
 import { parseEvents, post, type RunningWorker, send, startWorker } from '../support/worker.js'
 
