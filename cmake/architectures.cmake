@@ -1,13 +1,16 @@
 # Writes gguf-architectures.h: the model architectures of this llama.cpp and which of its graph
 # assertions each one has. llama.cpp has no public call for either, and both change with every release,
-# so they are read from its source. The result is included by cpp/gguf-check-model.cpp only.
+# so they are read from its source. The result is included by cpp/gguf-check-model.cpp only. Also a script, which needs no
+# configured build and writes below the folder that it is run in: cmake -DLLAMA_CPP_DIR=… -P architectures.cmake
 function(verbatim_write_architectures)
   set(architectures_dir "${LLAMA_CPP_DIR}/src")
   set(architectures_header "${CMAKE_BINARY_DIR}/generated/gguf-architectures.h")
-  file(GLOB architecture_models CONFIGURE_DEPENDS "${architectures_dir}/models/*.cpp")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-    "${architectures_dir}/llama-arch.cpp" "${architectures_dir}/llama-model.cpp"
-    "${architectures_dir}/models/models.h" ${architecture_models})
+  file(GLOB architecture_models "${architectures_dir}/models/*.cpp")
+  if(NOT CMAKE_SCRIPT_MODE_FILE)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+      "${architectures_dir}/llama-arch.cpp" "${architectures_dir}/llama-model.cpp"
+      "${architectures_dir}/models/models.h" ${architecture_models})
+  endif()
 
   # flags_<class>: what models/*.cpp asserts for the class, as C++ enumerators joined by " | ".
   foreach(model IN LISTS architecture_models)
