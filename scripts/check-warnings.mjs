@@ -27,6 +27,7 @@ async function checkWarnings() {
   const command = [...(findTool('ccache') ? ['ccache'] : []), compiler, ...compilerOptions(llamaCppDir)]
   const files = cppFiles(/\.cpp$/)
   let failures = 0
+  /** @param {number} number */
   const worker = async (number) => {
     for (let file = files.pop(); file !== undefined; file = files.pop())
       if (!(await compiles(command, file, join(WORK, `${number}.o`)))) failures++
@@ -37,7 +38,11 @@ async function checkWarnings() {
   if (failures > 0) process.exitCode = 1
 }
 
-/** What a build generates, by the same code. */
+/**
+ * What a build generates, by the same code.
+ *
+ * @param {string} llamaCppDir
+ */
 function generateArchitectures(llamaCppDir) {
   const script = [`-DLLAMA_CPP_DIR=${resolve(llamaCppDir)}`, '-P', resolve('cmake/architectures.cmake')]
   rmSync(WORK, { recursive: true, force: true })
@@ -45,7 +50,11 @@ function generateArchitectures(llamaCppDir) {
   run('cmake', ['-E', 'chdir', WORK, 'cmake', ...script], 'the list of architectures was not made')
 }
 
-/** Those of all targets together: what a file takes that its target does not give it, the build itself finds. */
+/**
+ * Those of all targets together: what a file takes that its target does not give it, the build itself finds.
+ *
+ * @param {string} llamaCppDir
+ */
 function compilerOptions(llamaCppDir) {
   const own = ['cpp', 'test/native', join(WORK, 'generated')]
   const foreign = ['node_modules/node-addon-api', 'node_modules/node-api-headers/include']
@@ -67,9 +76,17 @@ function compilerOptions(llamaCppDir) {
   ]
 }
 
-/** What the compiler says goes to stderr, one file's at a time. */
-function compiles([program, ...options], file, object) {
+/**
+ * What the compiler says goes to stderr, one file's at a time.
+ *
+ * @param {readonly string[]} command
+ * @param {string} file
+ * @param {string} object
+ * @returns {Promise<boolean>}
+ */
+function compiles(command, file, object) {
   return new Promise((done, reject) => {
+    const [program = '', ...options] = command
     const child = spawn(program, [...options, '-o', object, file], { stdio: ['ignore', 'ignore', 'pipe'] })
     let output = ''
     child.stderr.setEncoding('utf8').on('data', (text) => {

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { repositoryRoot } from './setup/tools.mjs'
 
+/** @param {string} path */
 const tool = (path) => join('node_modules', path)
 
 /** The quick ones first. */
@@ -37,11 +38,13 @@ function check() {
   return 0
 }
 
+/** @param {string} name */
 function misused(name) {
   say(`there is no step '${name}', only ${STEPS.map((step) => step.name).join(', ')}`)
   return 2
 }
 
+/** @param {string} text */
 function say(text) {
   process.stderr.write(`[check] ${text}\n`)
 }

@@ -14,7 +14,11 @@ import { fail, repositoryRoot, run, SetupFailure, say } from './setup/tools.mjs'
 const OUT = 'docs/api'
 /** TypeDoc is a package apart: it needs a TypeScript older than this repository's. */
 const TOOLS = join(repositoryRoot, 'docs/reference')
-/** By the names that they are imported by. */
+/**
+ * By the names that they are imported by.
+ *
+ * @type {Record<string, string>}
+ */
 const MODULES = { index: 'verbatim-llama', worker: 'verbatim-llama/worker' }
 
 process.chdir(repositoryRoot)
@@ -37,6 +41,7 @@ function installTools() {
   writeStamp(stamp, wanted)
 }
 
+/** @param {string} out */
 async function write(out) {
   const typedoc = createRequire(join(TOOLS, 'package.json')).resolve('typedoc')
   const { Application, TSConfigReader, TypeDocReader } = await import(pathToFileURL(typedoc).href)
@@ -64,6 +69,7 @@ async function check() {
   }
 }
 
+/** @param {string} folder */
 function contents(folder) {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.md'),

@@ -8,6 +8,7 @@
 // Environment: VERBATIM_JOBS=<n>
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+// @ts-expect-error it has no types
 import prebuildify from 'prebuildify'
 import { checkBinaries } from './package/check-binaries.mjs'
 import { compileNative, configureNative } from './setup/cmake-js.mjs'
@@ -31,6 +32,7 @@ try {
   process.exitCode = 1
 }
 
+/** @param {string} source */
 async function prebuild(source) {
   build(BUILD, source, { mode: 'off', architectures: 'default' })
   // node-gyp-build does not know a platform for musl.
@@ -43,6 +45,7 @@ async function prebuild(source) {
   report(folder)
 }
 
+/** @param {string} source */
 function prebuildCuda(source) {
   if (process.platform !== 'linux' || process.arch !== 'x64') fail('the CUDA package is for Linux x64')
   const cuda = { mode: 'on', architectures: architecturesIn(process.argv) }
@@ -55,6 +58,12 @@ function prebuildCuda(source) {
   report(CUDA_PACKAGE)
 }
 
+/**
+ * @param {string} folder
+ * @param {string} source
+ * @param {import('./setup/cuda.mjs').CudaChoice} cuda
+ * @param {readonly string[]} [target]
+ */
 function build(folder, source, cuda, target = []) {
   const options = [`--CDLLAMA_CPP_DIR=${source}`, '--CDVERBATIM_PREBUILD=ON', '--CDVERBATIM_BUILD_TESTS=OFF']
   say(`configuring ${folder}`)
@@ -73,16 +82,22 @@ function stageBuild() {
   return stage
 }
 
-/** prebuildify would build with node-gyp; everything is built, so that a command that does nothing takes its place. */
+/**
+ * prebuildify would build with node-gyp; everything is built, so that a command that does nothing takes its place.
+ *
+ * @param {object} options
+ * @returns {Promise<void>}
+ */
 function prebuildifyAlone(options) {
   const nodeGyp = process.platform === 'win32' ? 'rem' : 'true'
   return new Promise((resolve, reject) => {
-    prebuildify({ ...options, napi: true, nodeGyp, quiet: true }, (error) =>
+    prebuildify({ ...options, napi: true, nodeGyp, quiet: true }, (/** @type {Error | undefined} */ error) =>
       error ? reject(error) : resolve(),
     )
   })
 }
 
+/** @param {string} folder */
 function report(folder) {
   const names = readdirSync(folder)
   const bytes = names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)

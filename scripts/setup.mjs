@@ -59,7 +59,11 @@ function installPackages() {
   writeStamp(stamp, wanted)
 }
 
-/** @returns {string} what the build has been made from */
+/**
+ * @param {string} sourceDir
+ * @param {import('./setup/cuda.mjs').CudaChoice} cuda
+ * @returns {string} what the build has been made from
+ */
 function buildAddon(sourceDir, cuda) {
   const stamp = 'build/.verbatim-llama-native'
   const sources = hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding'])
@@ -79,7 +83,11 @@ function buildAddon(sourceDir, cuda) {
   return wanted
 }
 
-/** Beside the addon, with the options that it has been configured with. */
+/**
+ * Beside the addon, with the options that it has been configured with.
+ *
+ * @param {string} addon
+ */
 function buildNativeTests(addon) {
   const stamp = 'build/.verbatim-llama-native-tests'
   const wanted = `${hashFiles(['test/native'])} ${addon}`

@@ -28,6 +28,7 @@ try {
   process.exitCode = 1
 }
 
+/** @param {string} sanitizer */
 function testUnder(sanitizer) {
   const build = `build-${sanitizer}`
   const source = process.env.LLAMA_CPP_DIR

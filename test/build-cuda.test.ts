@@ -3,23 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-
-interface CudaChoice {
-  readonly mode: string
-  readonly architectures: string
-}
-
-interface Cuda {
-  chooseCuda: (args: readonly string[]) => CudaChoice
-  rememberCuda: (args: readonly string[], choice: CudaChoice) => void
-  dropCuda: () => void
-  cudaOptions: (choice: CudaChoice) => string[]
-  architecturesIn: (args: readonly string[]) => string
-}
-
-const { architecturesIn, chooseCuda, cudaOptions, dropCuda, rememberCuda } = (await import(
-  new URL('../scripts/setup/cuda.mjs', import.meta.url).href
-)) as Cuda
+import { architecturesIn, chooseCuda, cudaOptions, dropCuda, rememberCuda } from '../scripts/setup/cuda.mjs'
 
 const AUTO = { mode: 'auto', architectures: 'default' }
 const BUILD = ['--cuda', '--architectures', '80,90']

@@ -15,10 +15,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run, SetupFailure } from '../../bench/tools.js'
 import { llamaCppDir } from '../../scripts/make-model/vocab.js'
+import { copyAll, stageSources } from '../../scripts/package/sources.mjs'
 import { ask } from '../run/machine-programs.js'
 import type { Manifest } from '../run/manifest.js'
 import { BLOCKER, BLOCKER_SOURCE, CUDA_LIBRARY, PROGRAMS } from '../run/packed-or-built.js'
-import { copyAll, stageSources } from './build-scripts.js'
 import type { PortableBuild } from './portable-build.js'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
@@ -43,8 +43,6 @@ export const OWN_FILES = [
   'dist',
   'models/verbatim-tiny.gguf',
   'node_modules/node-gyp-build',
-  'scripts/setup/tools.mjs',
-  'scripts/setup/stamp.mjs',
   'gpu-kit/gpu-bench/transformers_generate.py',
   'docs/gpu.md',
   BLOCKER_SOURCE,

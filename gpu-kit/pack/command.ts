@@ -9,8 +9,8 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { run, SetupFailure } from '../../bench/tools.js'
+import { architecturesIn } from '../../scripts/setup/cuda.mjs'
 import { ARCHIVE, archive } from './archive.js'
-import { architecturesIn } from './build-scripts.js'
 import { ARCHITECTURES, buildPortable } from './portable-build.js'
 
 const USAGE = `usage: npm run gpu-kit -- [options]

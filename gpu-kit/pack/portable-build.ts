@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { llamaCppVersion } from '../../bench/contenders/llama-cpp.js'
 import { run, SetupFailure } from '../../bench/tools.js'
 import { llamaCppDir } from '../../scripts/make-model/vocab.js'
+import { compileNative, configureNative } from '../../scripts/setup/cmake-js.mjs'
 import { ask, findCudaTool } from '../run/machine-programs.js'
 import type { BackendOrigin, PackedBackend } from '../run/manifest.js'
 import { BLOCKER_SOURCE, blockerArguments, CUDA_LIBRARY } from '../run/packed-or-built.js'
-import { compileNative, configureNative } from './build-scripts.js'
 
 /** A further call goes on here: with the backend, and without one where it is given. */
 const WITH_BACKEND = 'build-gpu-backend'

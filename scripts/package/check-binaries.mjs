@@ -4,7 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail, repositoryRoot, say } from '../setup/tools.mjs'
 
-/** The systems that have glibc 2.34 have at least these: RHEL 9, Ubuntu 22.04, Debian 12. */
+/**
+ * The systems that have glibc 2.34 have at least these: RHEL 9, Ubuntu 22.04, Debian 12.
+ *
+ * @type {Record<string, string>}
+ */
 const NEWEST = { GLIBC: '2.34', GLIBCXX: '3.4.29', CXXABI: '1.3.13', GCC: '12.0.0' }
 
 /** What every system has that Node.js runs on; no libgomp, which slim images lack. */
@@ -16,7 +20,11 @@ const CUDA = /^lib(cudart|cublas|cuda)\.so\.\d+$/
 
 const OWN = /^libverbatim-llama-[\d.]+-(llama|ggml|ggml-base)\.so$/
 
-/** Fails, naming everything that is wrong in the libraries of a folder. */
+/**
+ * Fails, naming everything that is wrong in the libraries of a folder.
+ *
+ * @param {string} folder
+ */
 export function checkBinaries(folder, { cuda = false } = {}) {
   if (process.platform !== 'linux') return say('the libraries are checked on Linux only')
   const names = readdirSync(folder).filter((name) => /\.(so|node)$/.test(name))
@@ -27,14 +35,19 @@ export function checkBinaries(folder, { cuda = false } = {}) {
   if (problems.length > 0) fail(`these libraries would not load everywhere:\n${problems.join('\n')}`)
 }
 
+/**
+ * @param {string} path
+ * @param {boolean} cuda
+ */
 function problemsOf(path, cuda) {
+  /** @type {string[]} */
   const problems = []
-  for (const [, library, number] of read(['--version-info', '--wide', path]).matchAll(
+  for (const [, library = '', number = ''] of read(['--version-info', '--wide', path]).matchAll(
     /Name: (GLIBC|GLIBCXX|CXXABI|GCC)_([\d.]+)/g,
   ))
-    if (isNewer(number, NEWEST[library])) problems.push(`needs ${library}_${number}`)
+    if (isNewer(number, NEWEST[library] ?? '0')) problems.push(`needs ${library}_${number}`)
   const dynamic = read(['--dynamic', '--wide', path])
-  for (const [, needed] of dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g))
+  for (const [, needed = ''] of dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g))
     if (!SYSTEM.test(needed) && !OWN.test(needed) && !(cuda && CUDA.test(needed)))
       problems.push(`needs ${needed}`)
   const [, runPath] = /\((?:RUNPATH|RPATH)\).*\[(.*)\]/.exec(dynamic) ?? []
@@ -44,14 +57,19 @@ function problemsOf(path, cuda) {
   return [...new Set(problems)]
 }
 
+/** @param {readonly string[]} args */
 function read(args) {
   const { error, status, stdout } = spawnSync('readelf', args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
   if (error || status !== 0) fail(`readelf (binutils) could not read ${args.at(-1)}`)
   return stdout
 }
 
+/**
+ * @param {string} version
+ * @param {string} limit
+ */
 function isNewer(version, limit) {
-  const [a, b] = [version, limit].map((text) => text.split('.').map(Number))
+  const [a = [], b = []] = [version, limit].map((text) => text.split('.').map(Number))
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const difference = (a[i] ?? 0) - (b[i] ?? 0)
     if (difference !== 0) return difference > 0

@@ -8,6 +8,7 @@ const ARCHIVE = 'sources.tar.xz'
 const STAGE = 'build-sources'
 const BACKENDS = ['ggml-cpu', 'ggml-cuda', 'ggml-metal']
 
+/** @param {string} llamaCppDir */
 export function packSources(llamaCppDir) {
   requireTools()
   rmSync(STAGE, { recursive: true, force: true })
@@ -19,7 +20,12 @@ export function packSources(llamaCppDir) {
   rmSync(STAGE, { recursive: true })
 }
 
-/** Copies everything that the addon and its backends are built from. */
+/**
+ * Copies everything that the addon and its backends are built from.
+ *
+ * @param {string} stage
+ * @param {string} llamaCppDir
+ */
 export function stageSources(stage, llamaCppDir) {
   const modules = join(repositoryRoot, 'node_modules')
   copyAll('.', stage, [
@@ -40,7 +46,11 @@ export function stageSources(stage, llamaCppDir) {
   cpSync(join(modules, 'cmake-js/LICENSE'), join(stage, 'node-api/win_delay_load_hook.LICENSE'))
 }
 
-/** What CMake reads when the library is built and nothing else: no tools, tests, web pages, models. */
+/**
+ * What CMake reads when the library is built and nothing else: no tools, tests, web pages, models.
+ *
+ * @param {string} folder
+ */
 function llamaFiles(folder) {
   const ggml = readdirSync(join(folder, 'ggml/src'), { withFileTypes: true })
     .filter((entry) => entry.isFile() || BACKENDS.includes(entry.name))
@@ -56,7 +66,13 @@ function llamaFiles(folder) {
   ]
 }
 
-/** Copies files and folders, which must be there, to the same places below another folder. */
+/**
+ * Copies files and folders, which must be there, to the same places below another folder.
+ *
+ * @param {string} from
+ * @param {string} to
+ * @param {readonly string[]} names
+ */
 export function copyAll(from, to, names) {
   for (const name of names) {
     if (!existsSync(join(from, name))) fail(`${relative('.', join(from, name))} is missing`)

@@ -2,6 +2,12 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fail } from './tools.mjs'
 
+/**
+ * @typedef {object} CudaChoice
+ * @property {string} mode auto, on or off
+ * @property {string} architectures as CMake writes them, or default or native
+ */
+
 // Written by `npm run build:cuda`, so that a later `npm run setup` or `npm test` finds the build as it wants it.
 const REMEMBERED = 'build/.verbatim-llama-cuda'
 const LIBRARY = 'build/Release/libggml-cuda.so'
@@ -10,7 +16,8 @@ const LIBRARY = 'build/Release/libggml-cuda.so'
  * The choice of the command line, of the environment, of the last `npm run build:cuda`, or none: then the backend is
  * built where a toolkit is found.
  *
- * @returns {{ mode: string, architectures: string }}
+ * @param {readonly string[]} args
+ * @returns {CudaChoice}
  */
 export function chooseCuda(args) {
   if (args.includes('--cuda')) return { mode: 'on', architectures: architecturesIn(args) }
@@ -20,12 +27,21 @@ export function chooseCuda(args) {
   return { mode: mode ?? 'auto', architectures: 'default' }
 }
 
-/** What CMake is told of the choice. */
+/**
+ * What CMake is told of the choice.
+ *
+ * @param {CudaChoice} choice
+ */
 export function cudaOptions({ mode, architectures }) {
   return [`--CDVERBATIM_CUDA=${mode}`, `--CDVERBATIM_CUDA_ARCHITECTURES=${architectures}`]
 }
 
-/** Keeps the choice of the command line for later, once it is built. */
+/**
+ * Keeps the choice of the command line for later, once it is built.
+ *
+ * @param {readonly string[]} args
+ * @param {CudaChoice} choice
+ */
 export function rememberCuda(args, choice) {
   if (args.includes('--cuda')) writeFileSync(REMEMBERED, JSON.stringify(choice))
 }
@@ -35,14 +51,19 @@ export function dropCuda() {
   for (const path of [LIBRARY, REMEMBERED]) rmSync(path, { force: true })
 }
 
-/** `--architectures 80,90` as CMake writes it; `default` without. */
+/**
+ * `--architectures 80,90` as CMake writes it; `default` without.
+ *
+ * @param {readonly string[]} args
+ */
 export function architecturesIn(args) {
   const at = args.findIndex((arg) => /^--architectures(=|$)/.test(arg))
-  if (at < 0) return 'default'
-  const given = args[at].includes('=') ? args[at].split('=')[1] : args[at + 1]
+  const option = args[at]
+  if (option === undefined) return 'default'
+  const given = option.includes('=') ? option.split('=')[1] : args[at + 1]
   if (given === 'native' || given === 'default') return given
-  if (!/^\d{2,3}[af]?(-real|-virtual)?(,\d{2,3}[af]?(-real|-virtual)?)*$/.test(given ?? ''))
-    fail(
+  if (!given || !/^\d{2,3}[af]?(-real|-virtual)?(,\d{2,3}[af]?(-real|-virtual)?)*$/.test(given))
+    return fail(
       `--architectures takes native, or compute capabilities such as 80,90 (for 8.0 and 9.0), not '${given}'`,
     )
   return given.replaceAll(',', ';')

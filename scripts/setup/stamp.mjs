@@ -3,9 +3,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** SHA-256 over the names and contents of files and, recursively, folders. */
+/**
+ * SHA-256 over the names and contents of files and, recursively, folders.
+ *
+ * @param {readonly string[]} paths
+ */
 export function hashFiles(paths) {
   const hash = createHash('sha256')
+  /** @param {string} path */
   const add = (path) => {
     if (!existsSync(path)) return
     if (statSync(path).isDirectory()) {
@@ -18,15 +23,24 @@ export function hashFiles(paths) {
   return hash.digest('hex')
 }
 
+/**
+ * @param {string} path
+ * @param {string} wanted
+ */
 export function hasStamp(path, wanted) {
   return existsSync(path) && readFileSync(path, 'utf8') === wanted
 }
 
+/**
+ * @param {string} path
+ * @param {string} value
+ */
 export function writeStamp(path, value) {
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, value)
 }
 
+/** @param {string} path */
 export function removeStamp(path) {
   rmSync(path, { force: true })
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 
+/** @param {string} message */
 export function say(message) {
   process.stderr.write(`[setup] ${message}\n`)
 }
@@ -13,12 +14,21 @@ export function say(message) {
 /** A failure with a message for the user; setup.mjs prints it and ends with status 1. */
 export class SetupFailure extends Error {}
 
-/** @returns {never} */
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 export function fail(message) {
   throw new SetupFailure(message)
 }
 
-/** Runs a command with its output on stderr; fails with the reason. */
+/**
+ * Runs a command with its output on stderr; fails with the reason.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {string} reason
+ */
 export function run(command, args, reason) {
   const windowsShell = process.platform === 'win32' && command === 'npm'
   const result = spawnSync(command, args, { stdio: ['ignore', 2, 2], shell: windowsShell })
@@ -27,7 +37,11 @@ export function run(command, args, reason) {
     fail(`${reason} (${command} ended with ${result.signal ?? `status ${result.status}`})`)
 }
 
-/** The path of a program on the PATH, or undefined. */
+/**
+ * The path of a program on the PATH, or undefined.
+ *
+ * @param {string} name
+ */
 export function findTool(name) {
   const endings = process.platform === 'win32' ? ['.exe', '.cmd', '.bat'] : ['']
   for (const folder of (process.env.PATH ?? '').split(delimiter))
@@ -37,7 +51,7 @@ export function findTool(name) {
 }
 
 export function requireNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number)
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major < 20 || (major === 20 && minor < 19))
     fail(
       `Node ${process.versions.node} is too old: verbatim-llama needs Node 20.19 or later (https://nodejs.org)`,
@@ -56,11 +70,12 @@ const remedies = {
 
 /** Names every missing build tool at once, each with the way to get it on this system. */
 export function requireTools() {
+  /** @type {(keyof typeof remedies)[]} */
   const missing = []
   if (!findTool('git')) missing.push('git')
   if (!findTool('cmake')) missing.push('cmake')
   // CMake finds Visual Studio by itself; on other systems the compiler is on the PATH or in $CXX.
-  const compilers = [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean)
+  const compilers = [process.env.CXX || 'c++', 'g++', 'clang++']
   if (process.platform !== 'win32' && !compilers.some((name) => existsSync(name) || findTool(name)))
     missing.push('a C++20 compiler')
   if (missing.length === 0) return
