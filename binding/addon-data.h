@@ -1,10 +1,10 @@
 #pragma once
 
+#include "base/thread.h"
+#include "base/worker-pool.h"
 #include "mailbox.h"
 #include "model.h"
 #include "node-api.h"
-#include "thread.h"
-#include "worker-pool.h"
 
 #include <functional>
 #include <list>

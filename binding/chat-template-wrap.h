@@ -1,7 +1,7 @@
 #pragma once
 
-#include "chat-template.h"
 #include "node-api.h"
+#include "prompt/chat-template.h"
 
 #include <memory>
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "error.h"
-#include "inference.h"
+#include "base/error.h"
+#include "engine/inference.h"
+#include "engine/sequence.h"
 #include "model.h"
 #include "node-api.h"
-#include "sequence.h"
 
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inference.h"
+#include "engine/inference.h"
 #include "model.h"
 #include "node-api.h"
 

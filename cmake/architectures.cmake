@@ -1,6 +1,6 @@
 # Writes gguf-architectures.h: the model architectures of this llama.cpp and which of its graph
 # assertions each one has. llama.cpp has no public call for either, and both change with every release,
-# so they are read from its source. The result is included by cpp/gguf-check-model.cpp only. Also a script, which needs no
+# so they are read from its source. The result is included by cpp/gguf/gguf-check-model.cpp only. Also a script, which needs no
 # configured build and writes below the folder that it is run in: cmake -DLLAMA_CPP_DIR=… -P architectures.cmake
 function(verbatim_write_architectures)
   set(architectures_dir "${LLAMA_CPP_DIR}/src")

@@ -1,17 +1,30 @@
 #pragma once
 
-#include "device.h"
-#include "log.h"
+// What loading a model asks for. Plain data, which every room may read.
+
+#include "base/log.h"
 
 #include <llama.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace verbatim {
+
+/// Called with 0 … 1 while loading.
+using LoadProgress = std::function<void(double fraction)>;
+
+/// What is asked for of GPUs.
+struct DeviceOptions {
+  std::vector<std::string> names; ///< such as CUDA0, in the order of use; none: all
+  bool single = false;            ///< the whole model on one of them…
+  int32_t main_gpu = 0;           ///< …which is this one of the list
+  std::vector<float> shares;      ///< of the layers, for each; none: by free memory
+};
 
 struct LoadOptions {
   std::string path;

@@ -1,10 +1,10 @@
 #include "model-loader.h"
 
-#include "gguf-reader.h"
-#include "memory-kind.h"
-#include "prefix-cache.h"
-#include "sha256.h"
-#include "weights.h"
+#include "backend/memory-kind.h"
+#include "backend/weights.h"
+#include "base/sha256.h"
+#include "cache/prefix-cache.h"
+#include "gguf/gguf-reader.h"
 
 #include <algorithm>
 
@@ -130,10 +130,10 @@ ContextOptions ModelLoader::context_options(const llama_model* model, const Memo
   return context;
 }
 
-ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const Model::Progress& progress,
+ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const LoadProgress& progress,
                                        const std::atomic<bool>& cancelled) const {
   struct Watch {
-    const Model::Progress& progress;
+    const LoadProgress& progress;
     const std::atomic<bool>& cancelled;
   } watch{progress, cancelled};
   auto params = placement_.model_params(plan.gpu_layers);
@@ -148,7 +148,7 @@ ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const Model::Prog
   return verbatim::load_weights(options_.path, params, options_.on_log);
 }
 
-ModelLoader::Loaded ModelLoader::load(const Model::Progress& progress, const std::atomic<bool>& cancelled,
+ModelLoader::Loaded ModelLoader::load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
                                       std::function<bool()> should_abort) {
   Loaded loaded;
   loaded.threads = std::make_shared<ThreadPool>(thread_count());

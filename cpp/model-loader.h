@@ -1,11 +1,11 @@
 #pragma once
 
-#include "context.h"
-#include "device.h"
-#include "gguf-check.h"
-#include "memory-measure.h"
-#include "memory-plan.h"
-#include "model.h"
+#include "backend/context.h"
+#include "backend/device.h"
+#include "gguf/gguf-check.h"
+#include "load-options.h"
+#include "memory/memory-measure.h"
+#include "memory/memory-plan.h"
 
 #include <atomic>
 #include <memory>
@@ -29,7 +29,7 @@ class ModelLoader {
 
   /// Throws Error: OutOfMemory when no plan fits, Cancelled when `cancelled` becomes true meanwhile.
   /// @param should_abort is asked while the context computes
-  Loaded load(const Model::Progress& progress, const std::atomic<bool>& cancelled,
+  Loaded load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
               std::function<bool()> should_abort);
 
   /// The plan that load() would begin with, if there is one, and what it needs. Loads nothing.
@@ -48,7 +48,7 @@ class ModelLoader {
   bool obviously_fits() const;
   int32_t thread_count() const;
   ContextOptions context_options(const llama_model* model, const MemoryPlan& plan) const;
-  ModelWeights load_weights(const MemoryPlan& plan, const Model::Progress& progress,
+  ModelWeights load_weights(const MemoryPlan& plan, const LoadProgress& progress,
                             const std::atomic<bool>& cancelled) const;
   [[noreturn]] void fail() const;
 

@@ -1,6 +1,6 @@
 #include "model.h"
 
-#include "memory-kind.h"
+#include "backend/memory-kind.h"
 #include "model-loader.h"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ std::optional<std::string> metadata(const llama_model* model, const std::string&
 
 } // namespace
 
-std::shared_ptr<Model> Model::load(LoadOptions options, const Progress& progress,
+std::shared_ptr<Model> Model::load(LoadOptions options, const LoadProgress& progress,
                                    const std::atomic<bool>& cancelled) {
   std::shared_ptr<Model> model(new Model);
   model->options_ = std::move(options);

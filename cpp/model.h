@@ -1,15 +1,15 @@
 #pragma once
 
-#include "chat-template.h"
-#include "context.h"
-#include "engine.h"
+#include "backend/context.h"
+#include "base/worker-pool.h"
+#include "engine/engine.h"
+#include "engine/logits-probe.h"
 #include "load-options.h"
-#include "logits-probe.h"
-#include "memory-measure.h"
-#include "prompt-tokenizer.h"
-#include "prompt.h"
-#include "tokenizer.h"
-#include "worker-pool.h"
+#include "memory/memory-measure.h"
+#include "prompt/chat-template.h"
+#include "prompt/prompt-tokenizer.h"
+#include "prompt/prompt.h"
+#include "prompt/tokenizer.h"
 
 #include <llama.h>
 
@@ -41,11 +41,8 @@ struct ModelInfo {
 /// A loaded model: weights, context, engine thread, and the pool that renders and tokenizes.
 class Model {
  public:
-  /// Called with 0 … 1 while loading.
-  using Progress = std::function<void(double fraction)>;
-
   /// Blocks until the model is ready. Throws Error; Cancelled when `cancelled` becomes true meanwhile.
-  static std::shared_ptr<Model> load(LoadOptions options, const Progress& progress,
+  static std::shared_ptr<Model> load(LoadOptions options, const LoadProgress& progress,
                                      const std::atomic<bool>& cancelled);
   ~Model();
 

@@ -4,7 +4,7 @@ import type { NativeLogitsProbe, NativeLogitsProbeOptions } from './native.js'
 
 export type { NativeLogitsProbe as LogitsProbe, NativeLogitsProbeOptions as LogitsProbeOptions }
 
-/** What a step's time is divided into, in the order of the engine (`StepTimes` in cpp/step-profile.h). */
+/** What a step's time is divided into, in the order of the engine (`StepTimes` in cpp/engine/step-profile.h). */
 export const STEP_PARTS = ['planning', 'submit', 'wait', 'sampling', 'emission', 'idle'] as const
 
 export type StepPart = (typeof STEP_PARTS)[number]

@@ -1,4 +1,4 @@
-// A long prompt beside running streams is computed in a lane of its own (cpp/prefill-lane.h). What it computes is tested
+// A long prompt beside running streams is computed in a lane of its own (cpp/engine/prefill-lane.h). What it computes is tested
 // natively; here, that nothing of it shows but the pace.
 
 import { CancelledError, DisposedError, type Inference, loadModel, type Model } from 'verbatim-llama'

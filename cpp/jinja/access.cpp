@@ -1,5 +1,5 @@
-#include "builder.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/operations.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "operations.h"
+#include "jinja/operations.h"
 
 #include <cmath>
 #include <limits>

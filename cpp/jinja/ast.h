@@ -1,7 +1,7 @@
 #pragma once
 
-#include "bigint.h"
-#include "jinja.h"
+#include "jinja/bigint.h"
+#include "jinja/jinja.h"
 
 #include <cstdint>
 #include <map>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "operations.h"
+#include "jinja/operations.h"
 
 namespace verbatim::jinja {
 

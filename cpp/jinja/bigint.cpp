@@ -1,4 +1,4 @@
-#include "bigint.h"
+#include "jinja/bigint.h"
 
 #include <algorithm>
 #include <bit>

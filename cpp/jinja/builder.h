@@ -1,6 +1,6 @@
 #pragma once
 
-#include "interpreter.h"
+#include "jinja/interpreter.h"
 
 namespace verbatim::jinja {
 

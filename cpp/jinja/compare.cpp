@@ -1,5 +1,5 @@
-#include "operations.h"
-#include "search.h"
+#include "jinja/operations.h"
+#include "jinja/search.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "constants.h"
+#include "jinja/constants.h"
 
 #include <algorithm>
 #include <iterator>

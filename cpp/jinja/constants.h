@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ast.h"
+#include "jinja/ast.h"
 
 /// Where Jinja2's optimizer, which evaluates constant expressions at compile time, shows in what a template
 /// does.

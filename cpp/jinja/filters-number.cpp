@@ -1,7 +1,7 @@
-#include "builder.h"
-#include "filters.h"
-#include "numbers.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/filters.h"
+#include "jinja/numbers.h"
+#include "jinja/operations.h"
 
 #include <cmath>
 #include <limits>

@@ -1,6 +1,6 @@
-#include "attributes.h"
-#include "filters.h"
-#include "operations.h"
+#include "jinja/attributes.h"
+#include "jinja/filters.h"
+#include "jinja/operations.h"
 
 #include <optional>
 

@@ -1,6 +1,6 @@
-#include "attributes.h"
-#include "filters.h"
-#include "strings.h"
+#include "jinja/attributes.h"
+#include "jinja/filters.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 

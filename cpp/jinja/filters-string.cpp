@@ -1,7 +1,7 @@
-#include "filters.h"
-#include "format.h"
-#include "markup.h"
-#include "strings.h"
+#include "jinja/filters.h"
+#include "jinja/format.h"
+#include "jinja/markup.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 #include <set>

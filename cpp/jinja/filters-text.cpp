@@ -1,6 +1,6 @@
-#include "filters.h"
-#include "markup.h"
-#include "strings.h"
+#include "jinja/filters.h"
+#include "jinja/markup.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 #include <set>

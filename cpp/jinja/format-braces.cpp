@@ -1,4 +1,4 @@
-#include "format.h"
+#include "jinja/format.h"
 
 #include <algorithm>
 

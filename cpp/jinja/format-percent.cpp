@@ -1,5 +1,5 @@
-#include "format.h"
-#include "numbers.h"
+#include "jinja/format.h"
+#include "jinja/numbers.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "object.h"
+#include "jinja/object.h"
 
 namespace verbatim::jinja {
 

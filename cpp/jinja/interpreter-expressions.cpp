@@ -1,7 +1,7 @@
-#include "builder.h"
-#include "filters.h"
-#include "interpreter.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/filters.h"
+#include "jinja/interpreter.h"
+#include "jinja/operations.h"
 
 namespace verbatim::jinja {
 

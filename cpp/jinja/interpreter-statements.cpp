@@ -1,6 +1,6 @@
-#include "builder.h"
-#include "interpreter.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/interpreter.h"
+#include "jinja/operations.h"
 
 namespace verbatim::jinja {
 

@@ -1,7 +1,7 @@
-#include "interpreter.h"
+#include "jinja/interpreter.h"
 
-#include "builder.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/operations.h"
 
 #include <algorithm>
 #include <unordered_map>

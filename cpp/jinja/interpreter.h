@@ -1,11 +1,11 @@
 #pragma once
 
-#include "ast.h"
-#include "json.h"
-#include "parser.h"
-#include "raise.h"
-#include "unicode.h"
-#include "value.h"
+#include "jinja/ast.h"
+#include "jinja/json.h"
+#include "jinja/parser.h"
+#include "jinja/raise.h"
+#include "jinja/unicode.h"
+#include "jinja/value.h"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
-#include "json.h"
+#include "jinja/json.h"
 
-#include "interpreter.h"
-#include "numbers.h"
+#include "jinja/interpreter.h"
+#include "jinja/numbers.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "raise.h"
+#include "jinja/raise.h"
 
 #include <cstdint>
 #include <string>

@@ -1,6 +1,6 @@
-#include "lexer.h"
+#include "jinja/lexer.h"
 
-#include "unicode.h"
+#include "jinja/unicode.h"
 
 namespace verbatim::jinja {
 

@@ -1,6 +1,6 @@
-#include "markup.h"
+#include "jinja/markup.h"
 
-#include "strings.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "value.h"
+#include "jinja/value.h"
 
 #include <cstddef>
 

@@ -1,4 +1,4 @@
-#include "strings.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 

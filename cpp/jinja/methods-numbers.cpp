@@ -1,6 +1,6 @@
-#include "builder.h"
-#include "numbers.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/numbers.h"
+#include "jinja/operations.h"
 
 #include <cmath>
 

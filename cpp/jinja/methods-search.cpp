@@ -1,5 +1,5 @@
-#include "search.h"
-#include "strings.h"
+#include "jinja/search.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 

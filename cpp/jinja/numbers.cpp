@@ -1,6 +1,6 @@
-#include "numbers.h"
+#include "jinja/numbers.h"
 
-#include "unicode.h"
+#include "jinja/unicode.h"
 
 #include <algorithm>
 #include <charconv>

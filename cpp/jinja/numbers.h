@@ -1,6 +1,6 @@
 #pragma once
 
-#include "bigint.h"
+#include "jinja/bigint.h"
 
 #include <optional>
 #include <string>

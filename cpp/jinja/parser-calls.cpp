@@ -1,5 +1,5 @@
-#include "filters.h"
-#include "parser.h"
+#include "jinja/filters.h"
+#include "jinja/parser.h"
 
 namespace verbatim::jinja {
 

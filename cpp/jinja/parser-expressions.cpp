@@ -1,5 +1,5 @@
-#include "numbers.h"
-#include "parser.h"
+#include "jinja/numbers.h"
+#include "jinja/parser.h"
 
 #include <array>
 #include <charconv>

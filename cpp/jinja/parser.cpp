@@ -1,7 +1,7 @@
-#include "parser.h"
+#include "jinja/parser.h"
 
-#include "scope.h"
-#include "value.h"
+#include "jinja/scope.h"
+#include "jinja/value.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ast.h"
-#include "lexer.h"
+#include "jinja/ast.h"
+#include "jinja/lexer.h"
 
 #include <string>
 #include <string_view>

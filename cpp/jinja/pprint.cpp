@@ -1,6 +1,6 @@
-#include "format.h"
-#include "markup.h"
-#include "strings.h"
+#include "jinja/format.h"
+#include "jinja/markup.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "jinja.h"
+#include "jinja/jinja.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
-#include "builder.h"
-#include "markup.h"
-#include "numbers.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/markup.h"
+#include "jinja/numbers.h"
+#include "jinja/operations.h"
 
 #include <cstdio>
 

@@ -1,9 +1,9 @@
-#include "scope.h"
+#include "jinja/scope.h"
 
-#include "constants.h"
-#include "parser.h"
-#include "symbols.h"
-#include "value.h"
+#include "jinja/constants.h"
+#include "jinja/parser.h"
+#include "jinja/symbols.h"
+#include "jinja/value.h"
 
 #include <algorithm>
 

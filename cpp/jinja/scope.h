@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ast.h"
+#include "jinja/ast.h"
 
 namespace verbatim::jinja {
 

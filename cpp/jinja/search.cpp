@@ -1,4 +1,4 @@
-#include "search.h"
+#include "jinja/search.h"
 
 #include <algorithm>
 #include <vector>

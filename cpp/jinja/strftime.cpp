@@ -1,6 +1,6 @@
-#include "builder.h"
-#include "markup.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/markup.h"
+#include "jinja/operations.h"
 
 #include <ctime>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "builder.h"
-#include "operations.h"
+#include "jinja/builder.h"
+#include "jinja/operations.h"
 
 namespace verbatim::jinja {
 

@@ -1,6 +1,6 @@
-#include "symbols.h"
+#include "jinja/symbols.h"
 
-#include "scope.h"
+#include "jinja/scope.h"
 
 #include <map>
 

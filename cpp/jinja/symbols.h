@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ast.h"
-#include "raise.h"
+#include "jinja/ast.h"
+#include "jinja/raise.h"
 
 #include <deque>
 #include <optional>

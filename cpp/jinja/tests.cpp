@@ -1,5 +1,5 @@
-#include "filters.h"
-#include "operations.h"
+#include "jinja/filters.h"
+#include "jinja/operations.h"
 
 namespace verbatim::jinja {
 

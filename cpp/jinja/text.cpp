@@ -1,4 +1,4 @@
-#include "text.h"
+#include "jinja/text.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-#include "markup.h"
-#include "strings.h"
+#include "jinja/markup.h"
+#include "jinja/strings.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "unicode.h"
+#include "jinja/unicode.h"
 
 #include <algorithm>
 #include <array>

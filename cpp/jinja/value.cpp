@@ -1,6 +1,6 @@
-#include "value.h"
+#include "jinja/value.h"
 
-#include "unicode.h"
+#include "jinja/unicode.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "bigint.h"
-#include "object.h"
-#include "text.h"
+#include "jinja/bigint.h"
+#include "jinja/object.h"
+#include "jinja/text.h"
 
 #include <string>
 #include <string_view>

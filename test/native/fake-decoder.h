@@ -3,8 +3,8 @@
 // A decoder without a model: the next token follows from the tokens before it. It fails when told to, and
 // notes every breach of the contract in decoder.h.
 
-#include "decoder.h"
-#include "scheduler.h"
+#include "engine/decoder.h"
+#include "engine/scheduler.h"
 #include "support.h"
 
 #include <algorithm>

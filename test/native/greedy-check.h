@@ -2,8 +2,8 @@
 
 // What a greedy request has generated among others, compared with what it is to generate alone.
 
+#include "backend/context.h"
 #include "check.h"
-#include "context.h"
 
 #include <algorithm>
 #include <cmath>

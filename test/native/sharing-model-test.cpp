@@ -2,7 +2,7 @@
 // one goes as it does alone.
 
 #include "check.h"
-#include "executor.h"
+#include "engine/executor.h"
 #include "greedy-check.h"
 #include "model.h"
 #include "tiny-model.h"

@@ -2,10 +2,10 @@
 
 // What several native tests share: a vocabulary, runs that can be waited for, gates between threads.
 
-#include "backend.h"
+#include "backend/backend.h"
 #include "check.h"
-#include "inference.h"
-#include "tokenizer.h"
+#include "engine/inference.h"
+#include "prompt/tokenizer.h"
 
 #include <chrono>
 #include <condition_variable>

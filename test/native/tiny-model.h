@@ -2,7 +2,7 @@
 
 // The weights of a tiny model with random weights, for tests of what holds only where something is computed.
 
-#include "context.h"
+#include "backend/context.h"
 #include "support.h"
 
 #include <algorithm>

@@ -1,0 +1,89 @@
+#pragma once
+
+#include "backend/backend.h"
+#include "base/log.h"
+#include "engine/decoder.h"
+
+#include <llama.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+struct ContextOptions {
+  uint32_t cells = 0;        ///< of the KV cache, shared by all sequences
+  uint32_t sequences = 1;    ///< sequence ids, and most tokens of a batch whose logits are wanted
+  uint32_t batch_tokens = 0; ///< most tokens of one decode
+  int32_t threads = 1;
+  llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  ggml_type kv_cache_type = GGML_TYPE_F16;
+};
+
+/// llama.cpp's caches have whole blocks of cells.
+constexpr uint32_t cell_block = 256;
+constexpr uint32_t whole_blocks(uint32_t cells) {
+  return (cells + cell_block - 1) / cell_block * cell_block;
+}
+
+/// A llama_context with one KV cache that all sequences share. Used by one thread at a time.
+class Context : public Decoder {
+ public:
+  /// `should_abort` is asked while a batch is computed (by the CPU backend only).
+  /// Throws Error OutOfMemory, or InvalidOption for what this model cannot do.
+  /// Contexts may share their CPU threads if no two of them compute at the same time; one that never computes
+  /// needs none.
+  Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
+          std::function<bool()> should_abort, const LogSink* log_sink);
+  ~Context() override;
+
+  DecodeStatus decode(std::span<const BatchToken> batch) override;
+  void synchronize() override;
+  const float* logits(size_t batch_index) override;
+  void set_threads(int32_t threads) override;
+  void clear(int32_t sequence) override;
+  void clear_all() override;
+  void truncate(int32_t sequence, int32_t begin) override;
+  void share(int32_t from, int32_t to, int32_t begin, int32_t end) override;
+  std::vector<uint8_t> save(int32_t sequence) override;
+  bool restore(int32_t sequence, std::span<const uint8_t> data) override;
+  bool rebuild() override;
+
+  /// Has everything allocated that the first requests would: computes one token, and a full batch; of that,
+  /// where only the CPU computes, no more than its beginning. Throws Error OutOfMemory.
+  void warm_up(bool on_gpu);
+
+  uint32_t cells() const { return llama_n_ctx(context_.get()); }
+  const llama_context* get() const { return context_.get(); }
+
+ private:
+  struct Free {
+    void operator()(llama_context* context) const { llama_free(context); }
+  };
+  void create();
+  DecodeStatus compute(int32_t size); ///< the batch in the arrays below
+  void attach_threads();
+
+  llama_model* const model_;
+  const ContextOptions options_;
+  const std::function<bool()> should_abort_;
+  bool abort_at_once_ = false;
+  const LogSink* const log_sink_;
+  /// One of each size that was asked for: the workers of a pool spin while others of it compute. They outlive
+  /// the context that uses them.
+  std::vector<std::shared_ptr<ThreadPool>> threads_;
+  int32_t thread_count_;
+  std::unique_ptr<llama_context, Free> context_;
+
+  // The arrays of a llama_batch, reused.
+  std::vector<llama_token> tokens_;
+  std::vector<llama_pos> positions_;
+  std::vector<int32_t> sequence_counts_;
+  std::vector<llama_seq_id> sequence_ids_;
+  std::vector<llama_seq_id*> sequence_id_pointers_;
+  std::vector<int8_t> wants_logits_;
+};
+
+} // namespace verbatim

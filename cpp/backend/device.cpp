@@ -1,0 +1,87 @@
+#include "backend/device.h"
+
+#include "base/error.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace verbatim {
+
+namespace {
+
+/// Every GPU once, whichever backend it is seen by; where there are none, those that are part of the
+/// processor.
+std::vector<ggml_backend_dev_t> all_gpus() {
+  for (const auto type : {GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU}) {
+    std::vector<ggml_backend_dev_t> found;
+    std::vector<std::string> ids;
+    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+      const auto device = ggml_backend_dev_get(i);
+      if (ggml_backend_dev_type(device) != type) continue;
+      ggml_backend_dev_props properties{};
+      ggml_backend_dev_get_props(device, &properties);
+      if (properties.device_id) {
+        if (std::ranges::find(ids, properties.device_id) != ids.end()) continue;
+        ids.emplace_back(properties.device_id);
+      }
+      found.push_back(device);
+    }
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+std::string names_of(const std::vector<ggml_backend_dev_t>& devices) {
+  std::string names;
+  for (const auto device : devices)
+    names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
+  return names.empty() ? "none" : names;
+}
+
+} // namespace
+
+Placement::Placement(std::vector<ggml_backend_dev_t> devices, const std::vector<float>& shares)
+    : devices_(std::move(devices)), terminated_(devices_) {
+  terminated_.push_back(nullptr);
+  if (shares.empty()) return;
+  shares_ = shares;
+  shares_.resize(std::max(shares.size(), llama_max_devices()), 0.0F);
+}
+
+Placement Placement::choose(const DeviceOptions& options) {
+  const auto gpus = all_gpus();
+  std::vector<ggml_backend_dev_t> devices;
+  for (size_t i = 0; i < options.names.size(); ++i) {
+    const auto device = std::ranges::find(gpus, options.names[i], ggml_backend_dev_name);
+    if (device == gpus.end())
+      throw Error(ErrorCode::InvalidOption,
+                  "there is no GPU " + options.names[i] + " that can be used; there are: " + names_of(gpus),
+                  {{"path", "devices[" + std::to_string(i) + "]"}});
+    devices.push_back(*device);
+  }
+  if (options.names.empty()) devices = gpus;
+  if (options.shares.size() > devices.size())
+    throw Error(ErrorCode::InvalidOption,
+                "tensorSplit has " + std::to_string(options.shares.size()) +
+                    " shares, but the GPUs to use are: " + names_of(devices),
+                {{"path", "tensorSplit"}});
+  if (options.main_gpu > 0 && static_cast<size_t>(options.main_gpu) >= devices.size())
+    throw Error(ErrorCode::InvalidOption,
+                "mainGpu is " + std::to_string(options.main_gpu) +
+                    ", counted from 0, but the GPUs to use are: " + names_of(devices),
+                {{"path", "mainGpu"}});
+  if (options.single && !devices.empty()) devices = {devices[static_cast<size_t>(options.main_gpu)]};
+  return {std::move(devices), options.shares};
+}
+
+llama_model_params Placement::model_params(int32_t gpu_layers) const {
+  auto params = llama_model_default_params();
+  // An empty list, unlike none, keeps llama.cpp from the GPUs altogether.
+  params.devices = const_cast<ggml_backend_dev_t*>(terminated_.data());
+  params.tensor_split = shares_.empty() ? nullptr : shares_.data();
+  params.n_gpu_layers = gpu_layers;
+  params.split_mode = devices_.size() > 1 ? LLAMA_SPLIT_MODE_LAYER : LLAMA_SPLIT_MODE_NONE;
+  return params;
+}
+
+} // namespace verbatim

@@ -1,0 +1,52 @@
+#include "base/worker-pool.h"
+
+namespace verbatim {
+
+WorkerPool::WorkerPool(size_t thread_count) {
+  try {
+    for (size_t i = 0; i < thread_count; ++i)
+      threads_.emplace_back([this] { work(); });
+  } catch (...) {
+    stop(); // or the threads that did start would be waited for without end
+    throw;
+  }
+}
+
+WorkerPool::~WorkerPool() {
+  stop();
+}
+
+bool WorkerPool::post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return false;
+    tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void WorkerPool::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  threads_.clear(); // joins
+}
+
+void WorkerPool::work() {
+  for (;;) {
+    std::function<void()> task;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    task();
+  }
+}
+
+} // namespace verbatim

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "base/thread.h"
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+namespace verbatim {
+
+/// A few threads that render templates and tokenize, so that neither the JavaScript thread nor the
+/// engine thread ever does.
+class WorkerPool {
+ public:
+  explicit WorkerPool(size_t thread_count);
+  ~WorkerPool();
+
+  /// Runs a task on some thread, first come first served. Tasks must not throw. False after stop().
+  bool post(std::function<void()> task);
+
+  /// Runs what is queued, then ends the threads. Idempotent; not from a task.
+  void stop();
+
+ private:
+  void work();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  bool stopping_ = false;
+  std::vector<Thread> threads_;
+};
+
+} // namespace verbatim

@@ -1,0 +1,134 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/token.h"
+#include "prompt/prompt-digest.h"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+enum class FinishReason {
+  Stop,       ///< the model ended its turn
+  Length,     ///< max_tokens reached
+  StopString, ///< one of the caller's stop strings was completed
+  Context,    ///< the request fills the context
+};
+
+const char* finish_reason_name(FinishReason reason);
+
+/// A token at a place of the output, and the natural logarithm of its probability there: in the model's
+/// own distribution, before penalties and temperature.
+struct LikelyToken {
+  Token token;
+  std::string text; ///< whole UTF-8; control tokens by their names
+  float logprob;
+};
+
+struct Logprobs {
+  LikelyToken chosen;
+  std::vector<LikelyToken> top; ///< the most likely tokens there, the most likely first
+};
+
+struct Usage {
+  uint32_t prompt_tokens = 0;
+  uint32_t cached_tokens = 0; ///< of the prompt tokens: not computed, because they were in the cache
+  uint32_t completion_tokens = 0;
+};
+
+/// Milliseconds, by a monotonic clock.
+struct Timings {
+  double queue_ms = 0;          ///< from the call until the engine took the request up; includes rendering
+  double prefill_ms = 0;        ///< from then until the first token
+  double first_token_ms = 0;    ///< from the call until the first token
+  double per_token_ms = 0;      ///< mean interval between the tokens after the first
+  double total_ms = 0;          ///< from the call until the end
+  uint32_t drafted_tokens = 0;  ///< guessed ahead, with speculation
+  uint32_t accepted_tokens = 0; ///< of those: guessed right
+};
+
+/// One generation as its caller sees it: the engine writes, the caller reads from another thread.
+/// Unread text coalesces, so a slow reader costs no more than the whole text.
+class Inference {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// Called from any thread: after finish(), and once after each arm() as soon as there is news.
+  using Listener = std::function<void()>;
+
+  /// `on_end` is called once, at the end, before the listener.
+  explicit Inference(
+      Listener listener, std::function<void()> on_end = [] {})
+      : listener_(std::move(listener)), on_end_(std::move(on_end)) {}
+
+  // ---- for the caller ----
+
+  struct Slice {
+    std::string text;
+    std::vector<Token> tokens;
+    std::vector<Logprobs> logprobs;
+    bool empty() const { return text.empty() && tokens.empty(); }
+  };
+  struct Outcome {
+    std::string text;
+    std::vector<Token> tokens;
+    std::vector<Logprobs> logprobs;
+    std::optional<FinishReason> finish_reason; ///< none when the run failed or was cancelled
+    std::optional<Error> error;
+    Usage usage;
+    Timings timings;
+    PromptDigest prompt;
+  };
+
+  /// What was generated since the last call. When that is nothing and the run goes on, the listener is
+  /// called at the next news.
+  Slice take();
+
+  /// Asks for the end. A run that no engine holds ends at once, a running one at the next step.
+  void cancel();
+
+  bool finished() const;
+
+  /// Everything. Call after the run has finished, once: it moves the data out.
+  Outcome outcome();
+
+  // ---- for the engine ----
+
+  void describe_prompt(PromptDigest digest);
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  /// The engine takes the run up. False when it has ended already.
+  bool begin(uint32_t prompt_tokens);
+  void append(std::string_view text, Token token, std::optional<Logprobs> logprobs);
+  /// Text without a token of its own: what was held back until the end.
+  void append_text(std::string_view text);
+  /// How much of the prompt came from the cache. The first time counts: one that had to give its place away
+  /// finds its own prompt there later.
+  void set_cached_tokens(uint32_t count);
+  void add_drafts(uint32_t drafted, uint32_t accepted);
+  void finish(FinishReason reason);
+  void fail(Error error);
+
+ private:
+  void end(std::unique_lock<std::mutex> lock, std::optional<FinishReason> reason, std::optional<Error> error);
+  void announce(std::unique_lock<std::mutex> lock);
+
+  const Listener listener_;
+  const std::function<void()> on_end_;
+  std::atomic<bool> cancelled_ = false;
+
+  mutable std::mutex mutex_;
+  bool running_ = false;
+  bool cached_tokens_known_ = false;
+  bool finished_ = false;
+  bool armed_ = false;
+  Outcome outcome_;
+  size_t taken_text_ = 0, taken_tokens_ = 0;
+  Clock::time_point called_ = Clock::now(), begun_, first_token_, last_token_;
+};
+
+} // namespace verbatim

@@ -1,0 +1,53 @@
+#include "engine/prompt-lookup.h"
+
+#include <algorithm>
+
+namespace verbatim {
+
+namespace {
+
+/// A collision costs a wrong guess, nothing else.
+uint64_t hash_before(const std::vector<Token>& tokens, size_t end, size_t count) {
+  uint64_t hash = 0;
+  for (size_t i = end - count; i < end; ++i)
+    hash = (hash ^ static_cast<uint32_t>(tokens[i])) * 0x9E3779B97F4A7C15u;
+  return hash;
+}
+
+} // namespace
+
+void PromptLookup::index(const std::vector<Token>& tokens) {
+  // The end itself is left out: it has no continuation yet.
+  for (size_t end = std::max<size_t>(indexed_, 2); end < tokens.size(); ++end) {
+    pairs_[hash_before(tokens, end, 2)] = static_cast<uint32_t>(end);
+    if (end >= 3) triples_[hash_before(tokens, end, 3)] = static_cast<uint32_t>(end);
+  }
+  indexed_ = tokens.size();
+}
+
+std::span<const Token> PromptLookup::propose(const std::vector<Token>& tokens, size_t limit) {
+  index(tokens);
+  proposal_.clear();
+  const size_t count = std::min(reach_, limit);
+  // What follows is taken one by one, from the proposal itself where the text repeats with a short period.
+  size_t from = 0;
+  if (tokens.size() >= 3) {
+    const auto triple = triples_.find(hash_before(tokens, tokens.size(), 3));
+    if (triple != triples_.end()) from = triple->second;
+  }
+  if (from == 0 && tokens.size() >= 2) {
+    const auto pair = pairs_.find(hash_before(tokens, tokens.size(), 2));
+    if (pair != pairs_.end()) from = pair->second;
+  }
+  for (size_t i = 0; from != 0 && i < count; ++i, ++from)
+    proposal_.push_back(from < tokens.size() ? tokens[from] : proposal_[from - tokens.size()]);
+  return proposal_;
+}
+
+void PromptLookup::learn(size_t proposed, size_t right) {
+  if (proposed == 0) return;
+  reach_ = right == proposed ? std::min(most, std::max(reach_, proposed) * 2)
+                             : std::max<size_t>(1, (right + reach_) / 2);
+}
+
+} // namespace verbatim

@@ -1,0 +1,361 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace verbatim {
+
+namespace {
+
+// Room that each sequence is expected to grow into soon. Without it a preempted sequence would be let in
+// again as soon as it fits, and pushed out a few tokens later.
+constexpr size_t expected_growth = 64;
+
+// Waiting for another request's prefix costs about one step of the engine: it has to spare this many tokens.
+constexpr size_t worth_waiting = 32;
+
+/// What may come from the cache: all but the last token, whose logits are wanted.
+std::span<const Token> reusable(const Sequence& sequence) {
+  return std::span(sequence.tokens()).first(sequence.tokens().size() - 1);
+}
+
+/// Cells that a running sequence will still take for what it has now.
+size_t outstanding(const Sequence& sequence) {
+  return sequence.tokens().size() - std::max(sequence.computed, sequence.leader ? sequence.follow_until : 0);
+}
+
+constexpr auto arrival = [](const auto& sequence) { return sequence->arrival; };
+
+} // namespace
+
+Scheduler::Scheduler(SequenceMemory& memory, SchedulerLimits limits, PromptLane* lane)
+    : limits_(limits), lane_(lane), cache_(memory, limits.cache), pace_(limits.batch_tokens) {
+}
+
+void Scheduler::add(std::unique_ptr<Sequence> sequence) {
+  sequence->arrival = arrivals_++;
+  waiting_.push_back(std::move(sequence));
+}
+
+// ---- who runs ----
+
+size_t Scheduler::growth_reserve(const Sequence* newcomer) const {
+  size_t reserve = std::min(expected_growth, newcomer->headroom());
+  for (const auto& sequence : running_)
+    reserve += std::min(expected_growth, sequence->headroom());
+  return reserve;
+}
+
+/// Cells that a newcomer adds to those that running sequences use.
+size_t Scheduler::new_cells(const Sequence& newcomer) const {
+  size_t shared = 0;
+  if (limits_.cache.sharing)
+    for (const auto& sequence : running_)
+      shared = std::max(shared, common_prefix(sequence->tokens(), reusable(newcomer)));
+  return newcomer.tokens().size() - shared;
+}
+
+void Scheduler::admit() {
+  if (running_.empty()) holding_ = false;
+  const auto may_run = static_cast<size_t>(limits_.cache.running);
+  while (!holding_ && !waiting_.empty() && running_.size() < may_run) {
+    Sequence& next = *waiting_.front();
+    size_t needed = cache_.pinned_cells() + new_cells(next) + growth_reserve(&next);
+    for (const auto& sequence : running_)
+      needed += outstanding(*sequence);
+    if (!running_.empty() && needed > limits_.cache.cells) return;
+    next.id = cache_.acquire();
+    next.admitted = steps_;
+    // A preempted sequence returns to its place in the order of arrival.
+    const auto place = std::ranges::upper_bound(running_, next.arrival, {}, arrival);
+    running_.insert(place, std::move(waiting_.front()));
+    waiting_.pop_front();
+    next.inference().begin(static_cast<uint32_t>(next.prompt_size()));
+    settle(next);
+  }
+}
+
+/// Starts a sequence from what is known of its tokens, or lets it wait for somebody who computes them.
+void Scheduler::settle(Sequence& sequence) {
+  if (sequence.attached) return;
+  if (sequence.leader && sequence.leader->computed < sequence.follow_until) return;
+  follow(sequence);
+  if (sequence.leader) return;
+  sequence.attached = true;
+  sequence.computed = cache_.attach(sequence.id, reusable(sequence));
+  sequence.inference().set_cached_tokens(
+      static_cast<uint32_t>(std::min(sequence.computed, sequence.prompt_size())));
+}
+
+void Scheduler::follow(Sequence& sequence) {
+  sequence.leader = nullptr;
+  if (!limits_.cache.sharing) return;
+  const auto tokens = reusable(sequence);
+  size_t known = cache_.known(tokens);
+  for (const auto& other : running_) {
+    if (other.get() == &sequence) break; // only older ones: so nobody waits in a circle
+    if (other->decoding()) continue;
+    const size_t common = common_prefix(other->tokens(), tokens);
+    if (common < std::max(known, other->computed) + worth_waiting) continue;
+    known = common;
+    sequence.leader = other.get();
+    sequence.follow_until = common;
+  }
+}
+
+bool Scheduler::yield_to_oldest() {
+  // What the cells hold after a failure is not worth keeping.
+  if (!preempt_newest(Cells::Discard)) return false;
+  holding_ = true;
+  return true;
+}
+
+bool Scheduler::preempt_newest(Cells cells) {
+  if (running_.size() < 2) return false;
+  auto sequence = std::move(running_.back());
+  running_.pop_back();
+  if (cells == Cells::Keep)
+    cache_.retire_to_host(sequence->id);
+  else
+    cache_.discard(sequence->id);
+  forget(*sequence);
+  const auto place = std::ranges::upper_bound(waiting_, sequence->arrival, {}, arrival);
+  waiting_.insert(place, std::move(sequence));
+  return true;
+}
+
+void Scheduler::restart(Sequence& sequence) {
+  cache_.clear(sequence.id);
+  sequence.computed = 0;
+  sequence.attached = false;
+}
+
+void Scheduler::restart_all() {
+  cache_.reset(true);
+  for (const auto& sequence : running_) {
+    sequence->computed = 0;
+    sequence->attached = false;
+    sequence->leader = nullptr;
+  }
+}
+
+/// A sequence has given its id back.
+void Scheduler::forget(Sequence& sequence) {
+  if (sequence.lane == Sequence::Lane::Computing) {
+    lane_->cancel();
+    sequence.lane = Sequence::Lane::Unused;
+  }
+  sequence.id = -1;
+  sequence.computed = 0;
+  sequence.attached = false;
+  sequence.leader = nullptr;
+  for (const auto& other : running_)
+    if (other && other->leader == &sequence) other->leader = nullptr;
+}
+
+std::unique_ptr<Sequence> Scheduler::remove(const Sequence& sequence, Cells cells) {
+  auto removed = remove_if([&](Sequence& other) { return &other == &sequence; }, cells);
+  return removed.empty() ? nullptr : std::move(removed.front());
+}
+
+std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<bool(Sequence&)>& predicate,
+                                                            Cells cells) {
+  std::vector<std::unique_ptr<Sequence>> removed;
+  for (auto& sequence : running_) {
+    if (!predicate(*sequence)) continue;
+    holding_ = false;
+    if (cells == Cells::Keep)
+      cache_.retire(sequence->id);
+    else
+      cache_.discard(sequence->id);
+    forget(*sequence);
+    removed.push_back(std::move(sequence));
+  }
+  std::erase(running_, nullptr);
+  for (auto& sequence : waiting_)
+    if (predicate(*sequence)) removed.push_back(std::move(sequence));
+  std::erase(waiting_, nullptr);
+  return removed;
+}
+
+// ---- the next step ----
+
+std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
+  ++steps_;
+  collect_from_lane();
+  for (const auto& sequence : running_)
+    settle(*sequence);
+  admit();
+  const auto decoding = [](const auto& sequence) { return sequence->decoding(); };
+  while (cache_.pinned_cells() + static_cast<size_t>(std::ranges::count_if(running_, decoding)) >
+             limits_.cache.cells &&
+         preempt_newest(Cells::Keep)) {
+  }
+  auto chunks = fill(batch_tokens);
+  while (chunks.empty() && can_compute() && preempt_newest(Cells::Keep)) {
+    for (const auto& sequence : running_)
+      settle(*sequence); // its leader may have gone
+    chunks = fill(batch_tokens);
+  }
+  return chunks;
+}
+
+// ---- the lane ----
+
+void Scheduler::collect_from_lane() {
+  const auto cells = lane_ ? lane_->take() : std::nullopt;
+  if (!cells) return;
+  const auto lent = std::ranges::find(running_, Sequence::Lane::Computing,
+                                      [](const auto& sequence) { return sequence->lane; });
+  if (lent == running_.end()) return;
+  Sequence& sequence = **lent;
+  sequence.lane = Sequence::Lane::Used;
+  const auto computed = reusable(sequence).subspan(sequence.computed);
+  if (!cells->empty() && cache_.adopt(sequence.id, computed, *cells)) sequence.computed += computed.size();
+}
+
+/// Takes out the long prompts that the lane computes or that wait for it. Where many prompts are to be
+/// computed, nobody generates undisturbed anyway.
+void Scheduler::use_lane(size_t generating, std::vector<Sequence*>& prefilling) {
+  if (!lane_ || generating == 0) return;
+  if (prefilling.size() > 1 && 2 * prefilling.size() >= generating) return;
+  std::erase_if(prefilling, [&](Sequence* sequence) {
+    if (sequence->lane == Sequence::Lane::Used) return false;
+    if (sequence->pending() <= limits_.long_prompt) return false;
+    return lane_->busy() || lend(*sequence);
+  });
+}
+
+bool Scheduler::lend(Sequence& sequence) {
+  sequence.lane = Sequence::Lane::Used;
+  try {
+    const auto tokens = reusable(sequence);
+    PromptLane::Job job{{tokens.begin(), tokens.end()}, sequence.computed, {}};
+    if (job.begin > 0) {
+      job.prefix = cache_.copy(sequence.id);
+      if (job.prefix.empty()) return false;
+    }
+    lane_->start(std::move(job));
+  } catch (const std::exception&) {
+    return false; // no memory for it: it is computed with the others
+  }
+  sequence.lane = Sequence::Lane::Computing;
+  return true;
+}
+
+/// Whether anybody's next tokens could be in a batch, if there were cells.
+bool Scheduler::can_compute() const {
+  return std::ranges::any_of(running_, [](const auto& sequence) { return sequence->computable(); });
+}
+
+// ---- what the batch holds ----
+
+std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
+  std::vector<Sequence*> generating, prefilling;
+  demand_ = {};
+  for (const auto& sequence : running_)
+    if (sequence->computable()) (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
+  use_lane(generating.size(), prefilling);
+  size_t wanted = generating.size();
+  uint64_t first_admitted = steps_;
+  for (const Sequence* sequence : prefilling) {
+    wanted += sequence->pending();
+    demand_.depth = std::max(demand_.depth, sequence->computed);
+    first_admitted = std::min(first_admitted, sequence->admitted);
+  }
+  for (Sequence* sequence : generating) {
+    if (sequence->generating_since == 0) sequence->generating_since = steps_;
+    if (sequence->generating_since < first_admitted) ++demand_.disturbed;
+  }
+  demand_.generating = generating.size();
+  demand_.prefilling = prefilling.size();
+  cache_.make_room(std::min(wanted, batch_tokens));
+
+  const auto budget = pace_.budget(demand_);
+  size_t tokens_left = std::min(batch_tokens, cache_.free_cells());
+  std::vector<Chunk> chunks;
+  for (Sequence* sequence : generating) {
+    if (tokens_left == 0 || (budget.alone && !prefilling.empty())) break;
+    chunks.push_back({sequence, sequence->computed, 1, true});
+    --tokens_left;
+  }
+  const auto shares = share_prefill(prefilling, std::min(tokens_left, budget.prompt_tokens));
+  for (size_t i = 0; i < prefilling.size(); ++i) {
+    const Sequence& sequence = *prefilling[i];
+    if (shares[i] == 0) continue;
+    chunks.push_back({prefilling[i], sequence.computed, shares[i], shares[i] == sequence.pending()});
+    tokens_left -= shares[i];
+  }
+  if (prefilling.empty()) add_drafts(chunks, tokens_left);
+  return chunks;
+}
+
+/// How many tokens each gets: first half of them the oldest, then whoever has least left, then the oldest.
+std::vector<size_t> Scheduler::share_prefill(const std::vector<Sequence*>& prefilling, size_t tokens) const {
+  std::vector<size_t> shares(prefilling.size());
+  const auto give = [&](size_t index, size_t most) {
+    const Sequence& sequence = *prefilling[index];
+    const size_t total = std::min(sequence.pending(), shares[index] + std::min(most, tokens));
+    const size_t capped = cap_for_followers(sequence, total);
+    if (capped <= shares[index]) return;
+    tokens -= capped - shares[index];
+    shares[index] = capped;
+  };
+  if (prefilling.empty()) return shares;
+  give(0, (tokens + 1) / 2);
+  std::vector<size_t> order(prefilling.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return prefilling[i]->pending() - shares[i]; });
+  for (const size_t index : order)
+    give(index, tokens);
+  return shares;
+}
+
+/// One that others wait for stops where they join it, if it would be done otherwise: then all the ends are
+/// computed in one batch, and nobody generates alone meanwhile.
+size_t Scheduler::cap_for_followers(const Sequence& leader, size_t count) const {
+  if (count < leader.pending()) return count;
+  for (const auto& follower : running_)
+    if (follower->leader == &leader && follower->follow_until > leader.computed)
+      count = std::min(count, follower->follow_until - leader.computed);
+  return count;
+}
+
+void Scheduler::add_drafts(std::vector<Chunk>& chunks, size_t tokens_left) {
+  size_t outputs_left = limits_.outputs - std::min(limits_.outputs, chunks.size());
+  auto speculating = static_cast<size_t>(
+      std::ranges::count_if(chunks, [](const Chunk& chunk) { return chunk.sequence->speculates(); }));
+  for (Chunk& chunk : chunks) {
+    if (!chunk.sequence->speculates()) continue;
+    const size_t share = std::min(tokens_left, outputs_left) / speculating--;
+    chunk.drafted = chunk.sequence->propose(share);
+    tokens_left -= chunk.drafted;
+    outputs_left -= chunk.drafted;
+  }
+}
+
+void Scheduler::computed(const std::vector<Chunk>& chunks, double milliseconds) {
+  size_t generating = 0, prompt_tokens = 0, drafted = 0;
+  for (const Chunk& chunk : chunks) {
+    drafted += chunk.drafted;
+    if (chunk.sequence->decoding())
+      ++generating;
+    else
+      prompt_tokens += chunk.count;
+  }
+  if (drafted == 0) pace_.record(demand_, generating, prompt_tokens, milliseconds);
+  for (const Chunk& chunk : chunks) {
+    cache_.append(chunk.sequence->id, std::span(chunk.sequence->tokens()).subspan(chunk.begin, chunk.count));
+    chunk.sequence->computed += chunk.count;
+  }
+}
+
+void Scheduler::accept_draft(const Chunk& chunk, size_t right) {
+  Sequence& sequence = *chunk.sequence;
+  sequence.learn(chunk.drafted, right);
+  cache_.append(sequence.id, std::span(sequence.tokens()).subspan(sequence.computed, right));
+  sequence.computed += right;
+  if (right < chunk.drafted) cache_.cut_drafts(sequence.id, sequence.computed);
+}
+
+} // namespace verbatim

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "generate-options.h"
+#include "jinja/jinja.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace verbatim {
+
+/// bos_token, eos_token, …: the name in the template and the token's text.
+using SpecialTokenTexts = std::vector<std::pair<std::string, std::string>>;
+
+/// A chat template, parsed once. Immutable: may be rendered from several threads at once.
+class ChatTemplate {
+ public:
+  /// Throws Error TemplateSyntax or TemplateLimit.
+  explicit ChatTemplate(const std::string& source);
+
+  /// The exact prompt, and for each of its bytes who wrote it. Throws Error TemplateRender, quoting the
+  /// template's own message where it raised one; TemplateLimit; InvalidMessages for data that is not
+  /// acceptable JSON.
+  jinja::Rendered render(const RenderInput& input, const SpecialTokenTexts& special_tokens) const;
+  /// The same with any variables: a JSON object.
+  jinja::Rendered render(const std::string& variables, const SpecialTokenTexts& special_tokens,
+                         int64_t now_ms) const;
+
+ private:
+  std::shared_ptr<const jinja::Template> template_;
+};
+
+} // namespace verbatim

@@ -1,0 +1,80 @@
+#include "prompt/prompt.h"
+
+#include "base/sha256.h"
+#include "prompt/canonical-json.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace verbatim {
+
+namespace {
+
+/// The index in a path such as messages[2].content; nothing for other paths.
+bool is_trusted(std::string_view path, const std::vector<uint32_t>& trusted_messages) {
+  constexpr std::string_view prefix = "messages[";
+  if (!path.starts_with(prefix)) return false;
+  uint32_t index = 0;
+  const auto [end, error] = std::from_chars(path.data() + prefix.size(), path.data() + path.size(), index);
+  return error == std::errc() && end != path.data() + path.size() && *end == ']' &&
+         std::ranges::binary_search(trusted_messages, index);
+}
+
+std::vector<ByteRange> template_bytes(const jinja::Rendered& rendered, const ControlTokenPolicy& policy) {
+  if (policy.anywhere) return {{0, rendered.text.size()}};
+  std::vector<bool> trusted;
+  for (const auto& path : rendered.origins)
+    trusted.push_back(is_trusted(path, policy.trusted_messages));
+  std::vector<ByteRange> ranges;
+  for (const auto& span : rendered.spans)
+    if (span.origin < 0 || trusted[static_cast<size_t>(span.origin)])
+      ranges.push_back({span.begin, span.end});
+  return ranges;
+}
+
+std::string json_sha256(const std::string& json) {
+  return json.empty() ? std::string() : sha256(canonical_json(json));
+}
+
+} // namespace
+
+Prompt make_prompt(const ChatTemplate& chat_template, const SpecialTokenTexts& special_tokens,
+                   const PromptTokenizer& tokenizer, const RenderInput& input,
+                   const ControlTokenPolicy& policy) {
+  Prompt prompt;
+  prompt.rendered = chat_template.render(input, special_tokens);
+  prompt.tokens = tokenizer.tokenize(prompt.rendered.text, template_bytes(prompt.rendered, policy)).tokens;
+  prompt.digest = {json_sha256(input.messages),  json_sha256(input.tools),
+                   json_sha256(input.documents), json_sha256(input.template_variables),
+                   sha256(prompt.rendered.text), token_ids_sha256(prompt.tokens)};
+  return prompt;
+}
+
+std::vector<Utf16Span> utf16_spans(const jinja::Rendered& rendered) {
+  std::vector<Utf16Span> spans;
+  size_t byte = 0, unit = 0;
+  const auto advance_to = [&](size_t end) {
+    for (; byte < end; ++byte) {
+      const auto c = static_cast<unsigned char>(rendered.text[byte]);
+      if ((c & 0xc0) != 0x80) unit += c >= 0xf0 ? 2 : 1;
+    }
+    return unit;
+  };
+  for (const auto& span : rendered.spans) {
+    const size_t begin = advance_to(span.begin);
+    spans.push_back({begin, advance_to(span.end), span.origin});
+  }
+  return spans;
+}
+
+std::string token_ids_sha256(const std::vector<Token>& tokens) {
+  std::string bytes;
+  bytes.reserve(tokens.size() * 4);
+  for (const Token token : tokens)
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes.push_back(static_cast<char>(static_cast<uint32_t>(token) >> shift));
+  return sha256(bytes);
+}
+
+} // namespace verbatim

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "generate-options.h"
+#include "prompt/chat-template.h"
+#include "prompt/prompt-digest.h"
+#include "prompt/prompt-tokenizer.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace verbatim {
+
+/// The exact text and tokens the model is given, and who wrote each stretch of the text.
+struct Prompt {
+  jinja::Rendered rendered;
+  std::vector<Token> tokens;
+  PromptDigest digest;
+};
+
+/// Renders and tokenizes. Throws Error. Thread-safe.
+Prompt make_prompt(const ChatTemplate& chat_template, const SpecialTokenTexts& special_tokens,
+                   const PromptTokenizer& tokenizer, const RenderInput& input,
+                   const ControlTokenPolicy& policy);
+
+/// A span in UTF-16 code units, as JavaScript counts.
+struct Utf16Span {
+  size_t begin, end;
+  int32_t origin; ///< as jinja::Span::origin
+};
+std::vector<Utf16Span> utf16_spans(const jinja::Rendered& rendered);
+
+/// SHA-256 of token ids as little-endian uint32, one after the other.
+std::string token_ids_sha256(const std::vector<Token>& tokens);
+
+} // namespace verbatim

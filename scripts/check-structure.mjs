@@ -1,0 +1,145 @@
+// Checks that docs/structure.md names every file once, and that nothing reaches upwards: C++ includes follow the order
+// of the rooms there, TypeScript imports follow the floors below, and no files of lib/ import each other in a circle.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Folders whose files docs/structure.md names one by one. */
+const NAMED = ['cpp', 'binding', 'lib', 'scripts', 'bench', 'gpu-kit']
+
+/** Folders that may import from themselves and from those before them. */
+const FLOORS = ['lib', 'lib/worker', 'lib/cli', 'scripts', 'bench', 'gpu-kit', 'test']
+
+const SOURCE = /\.(cpp|h|ts|mjs|py|sh)$/
+
+/** What is wrong with the structure: a sentence for each. */
+export function structureMistakes(folder = root) {
+  const files = NAMED.flatMap((name) => sources(folder, name))
+  const rooms = readRooms(readFileSync(join(folder, 'docs/structure.md'), 'utf8'))
+  return [
+    ...unnamed(files, rooms),
+    ...climbingIncludes(folder, files, rooms),
+    ...climbingImports(folder),
+    ...circles(folder, sources(folder, 'lib')),
+  ]
+}
+
+function sources(folder, path) {
+  if (!existsSync(join(folder, path))) return []
+  return readdirSync(join(folder, path), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && SOURCE.test(entry.name))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+    .filter((file) => !/(^|\/)(node_modules|build)\//.test(file))
+    .sort()
+}
+
+/** The rooms in their order: `### cpp/base/` and the lines `- name: sentence` below it. */
+function readRooms(text) {
+  const rooms = []
+  for (const line of text.split('\n')) {
+    const heading = /^### `([^`]+)`/.exec(line)
+    if (heading) rooms.push({ path: heading[1], names: [] })
+    const entry = /^- `([^`]+)`: (.*)$/.exec(line)
+    if (entry) rooms.at(-1)?.names.push({ name: entry[1], sentence: entry[2].trim() })
+  }
+  return rooms
+}
+
+/** A unit of C++ is named without its ending, and stands for its header and its source. */
+function unit(file) {
+  return /^(cpp|binding)\//.test(file) ? file.replace(/\.(cpp|h)$/, '') : file
+}
+
+function unnamed(files, rooms) {
+  const units = new Set(files.map(unit))
+  const seen = new Set()
+  const mistakes = []
+  for (const { path, names } of rooms)
+    for (const { name, sentence } of names) {
+      const named = posix.join(path, name)
+      if (!units.has(named)) mistakes.push(`docs/structure.md names ${named}, which is not there.`)
+      if (seen.has(named)) mistakes.push(`docs/structure.md names ${named} twice.`)
+      if (sentence === '') mistakes.push(`docs/structure.md has no sentence for ${named}.`)
+      seen.add(named)
+    }
+  for (const name of units) if (!seen.has(name)) mistakes.push(`docs/structure.md does not name ${name}.`)
+  return mistakes
+}
+
+function climbingIncludes(folder, files, rooms) {
+  const cpp = rooms.filter(({ path }) => path.startsWith('cpp/'))
+  const floorOf = new Map(
+    cpp.flatMap(({ path, names }, floor) => names.map(({ name }) => [posix.join(path, name), floor])),
+  )
+  const mistakes = []
+  for (const file of files.filter((each) => each.startsWith('cpp/'))) {
+    const floor = floorOf.get(unit(file))
+    for (const [, included] of readFileSync(join(folder, file), 'utf8').matchAll(/^#include "([^"]+)"/gm)) {
+      const path = `cpp/${included}`
+      if (!existsSync(join(folder, path))) {
+        if (existsSync(join(folder, dirname(file), included)))
+          mistakes.push(`${file} includes "${included}" without its room.`)
+        continue // llama.cpp's, or made by CMake
+      }
+      const other = floorOf.get(unit(path))
+      if (floor !== undefined && other !== undefined && other > floor)
+        mistakes.push(`${file} includes "${included}", which climbs: ${cpp[other].path} stands above it.`)
+    }
+  }
+  return mistakes
+}
+
+function floorOf(file) {
+  const floors = FLOORS.filter((folder) => file.startsWith(`${folder}/`))
+  return floors.length === 0 ? undefined : Math.max(...floors.map((folder) => FLOORS.indexOf(folder)))
+}
+
+function importsOf(folder, file) {
+  const text = readFileSync(join(folder, file), 'utf8')
+  return [...text.matchAll(/^(?:import|export)\b[^'"]*?from '(\.[^']+)'|^import '(\.[^']+)'/gm)].map(
+    ([, from, bare]) => posix.join(posix.dirname(file), (from ?? bare).replace(/\.js$/, '.ts')),
+  )
+}
+
+function climbingImports(folder) {
+  const mistakes = []
+  const tops = [...new Set(FLOORS.map((path) => path.split('/')[0]))]
+  for (const file of tops.flatMap((top) => sources(folder, top)).filter((each) => /\.(ts|mjs)$/.test(each)))
+    for (const imported of importsOf(folder, file)) {
+      const [own, other] = [floorOf(file), floorOf(imported)]
+      if (other === undefined || own === undefined) continue
+      const climbs = other > own || (FLOORS[own] === 'test' && FLOORS[other] === 'gpu-kit')
+      if (climbs) mistakes.push(`${file} imports ${imported}, which climbs: ${FLOORS[other]}/ stands above it.`)
+    }
+  return mistakes
+}
+
+/** Each circle once, by the files on it. */
+function circles(folder, files) {
+  const imports = new Map(files.map((file) => [file, importsOf(folder, file)]))
+  const state = new Map()
+  const path = []
+  const mistakes = []
+  const visit = (file) => {
+    if (state.get(file) === 'done' || !imports.has(file)) return
+    if (state.get(file) === 'open') {
+      mistakes.push(`A circle of imports: ${[...path.slice(path.indexOf(file)), file].join(' -> ')}.`)
+      return
+    }
+    state.set(file, 'open')
+    path.push(file)
+    for (const imported of imports.get(file)) visit(imported)
+    path.pop()
+    state.set(file, 'done')
+  }
+  for (const file of files) visit(file)
+  return mistakes
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const mistakes = structureMistakes()
+  for (const mistake of mistakes) process.stderr.write(`${mistake}\n`)
+  process.exitCode = mistakes.length === 0 ? 0 : 1
+}

@@ -1,0 +1,84 @@
+#include "base/worker-pool.h"
+
+#include "check.h"
+#include "support.h"
+
+#include <atomic>
+#include <thread>
+
+using namespace verbatim;
+using support::Gate;
+
+TEST(worker_pool_runs_what_many_threads_post) {
+  std::atomic<int> sum = 0;
+  {
+    WorkerPool pool(3);
+    std::vector<std::thread> posters;
+    for (int poster = 0; poster < 4; ++poster)
+      posters.emplace_back([&] {
+        for (int i = 1; i <= 1000; ++i)
+          CHECK(pool.post([&sum, i] { sum += i; }));
+      });
+    for (auto& poster : posters)
+      poster.join();
+  } // the destructor runs what is left
+  CHECK_EQ(sum.load(), 4 * 500500);
+}
+
+TEST(worker_pool_is_first_come_first_served) {
+  WorkerPool pool(1);
+  std::vector<int> order;
+  for (int i = 0; i < 500; ++i)
+    pool.post([&order, i] { order.push_back(i); });
+  pool.stop();
+  CHECK_EQ(order.size(), 500u);
+  for (int i = 0; i < 500; ++i)
+    CHECK_EQ(order[static_cast<size_t>(i)], i);
+}
+
+TEST(worker_pool_uses_all_its_threads) {
+  WorkerPool pool(2);
+  Gate gate;
+  pool.post([&] { gate.pass(); });
+  pool.post([&] { gate.pass(); });
+  gate.await_arrival(2); // both at once
+  gate.open();
+}
+
+TEST(worker_pool_stops_once_and_refuses_afterwards) {
+  WorkerPool pool(2);
+  Gate gate;
+  std::atomic<int> ran = 0;
+  for (int i = 0; i < 10; ++i)
+    pool.post([&] {
+      gate.pass();
+      ++ran;
+    });
+  gate.await_arrival(2);
+  std::thread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    gate.open();
+  });
+  pool.stop(); // waits
+  CHECK_EQ(ran.load(), 10);
+  opener.join();
+  CHECK(!pool.post([&] { ++ran; }));
+  pool.stop();
+  CHECK_EQ(ran.load(), 10);
+}
+
+TEST(worker_pool_accepts_tasks_from_tasks) {
+  Gate done;
+  WorkerPool pool(1);
+  CHECK(pool.post([&] { pool.post([&] { done.open(); }); }));
+  CHECK(done.pass());
+}
+
+TEST(worker_pool_frees_what_a_task_held) {
+  const auto held = std::make_shared<int>(1);
+  WorkerPool pool(2);
+  for (int i = 0; i < 20; ++i)
+    pool.post([held] {});
+  pool.stop();
+  CHECK_EQ(held.use_count(), 1);
+}

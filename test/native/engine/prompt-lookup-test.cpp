@@ -1,0 +1,129 @@
+#include "engine/prompt-lookup.h"
+
+#include "check.h"
+#include "support.h"
+
+#include <algorithm>
+
+using namespace verbatim;
+using support::pick;
+
+namespace {
+
+using Tokens = std::vector<Token>;
+
+Tokens proposal(PromptLookup& lookup, const Tokens& tokens, size_t limit = 100) {
+  const auto proposed = lookup.propose(tokens, limit);
+  return {proposed.begin(), proposed.end()};
+}
+
+/// How many tokens it proposes where a text repeats for ever.
+size_t reach(PromptLookup& lookup) {
+  return proposal(lookup, Tokens(10, 5)).size();
+}
+
+Tokens repeated(const Tokens& period, size_t size) {
+  Tokens tokens(size);
+  for (size_t i = 0; i < size; ++i)
+    tokens[i] = period[i % period.size()];
+  return tokens;
+}
+
+} // namespace
+
+TEST(prompt_lookup_proposes_what_followed_before) {
+  PromptLookup lookup;
+  CHECK(proposal(lookup, {1, 2, 3, 4, 5, 6, 7, 1, 2}) == (Tokens{3, 4, 5, 6}));
+  CHECK(proposal(lookup, {1, 2, 3, 4, 5, 6, 7, 1, 2, 8, 9, 1, 2}, 2) == (Tokens{8, 9})); // the newest
+}
+
+TEST(prompt_lookup_prefers_three_tokens_to_two) {
+  PromptLookup lookup;
+  CHECK(proposal(lookup, {1, 2, 3, 10, 11, 12, 13, 9, 2, 3, 20, 21, 22, 1, 2, 3}) ==
+        (Tokens{10, 11, 12, 13}));
+}
+
+TEST(prompt_lookup_proposes_nothing_without_a_repetition) {
+  PromptLookup lookup;
+  CHECK(proposal(lookup, {}).empty());
+  CHECK(proposal(lookup, {1}).empty());
+  CHECK(proposal(lookup, {1, 1}).empty()); // a pair that has no continuation yet
+  CHECK(proposal(lookup, {1, 1, 2, 3}).empty());
+  CHECK(proposal(lookup, {1, 1, 2, 3, 1}).empty()); // one token is not enough
+  PromptLookup other;
+  CHECK(proposal(other, {1, 1, 1}) == (Tokens{1, 1, 1, 1})); // this pair has
+  CHECK(proposal(other, {1, 1, 1}, 0).empty());
+}
+
+TEST(prompt_lookup_continues_a_period_beyond_the_end) {
+  for (size_t period = 1; period <= 9; ++period) {
+    Tokens unit(period);
+    for (size_t i = 0; i < period; ++i)
+      unit[i] = static_cast<Token>(i);
+    const Tokens text = repeated(unit, 2 * period + 3);
+    PromptLookup lookup;
+    for (int i = 0; i < 4; ++i)
+      lookup.learn(4, 4);
+    const Tokens proposed = proposal(lookup, text);
+    const Tokens whole = repeated(unit, text.size() + PromptLookup::most);
+    CHECK(proposed == Tokens(whole.begin() + std::ssize(text), whole.end()));
+  }
+}
+
+TEST(prompt_lookup_sees_a_text_grow) {
+  // The same as if it saw the whole text at once, however it came there.
+  std::mt19937_64 random(8);
+  for (int round = 0; round < 200; ++round) {
+    PromptLookup growing;
+    Tokens tokens;
+    for (int step = 0; step < 40; ++step) {
+      for (size_t i = pick<size_t>(random, 0, 3); i > 0; --i)
+        tokens.push_back(pick<Token>(random, 0, 3));
+      PromptLookup fresh;
+      CHECK(proposal(growing, tokens) == proposal(fresh, tokens));
+    }
+  }
+}
+
+TEST(prompt_lookup_learns_how_far_to_reach) {
+  PromptLookup lookup;
+  CHECK_EQ(reach(lookup), 4u);
+  lookup.learn(0, 0); // nothing was proposed
+  CHECK_EQ(reach(lookup), 4u);
+  lookup.learn(4, 4);
+  CHECK_EQ(reach(lookup), 8u);
+  lookup.learn(8, 8);
+  CHECK_EQ(reach(lookup), PromptLookup::most);
+  for (int i = 0; i < 100; ++i)
+    lookup.learn(PromptLookup::most, PromptLookup::most);
+  CHECK_EQ(reach(lookup), PromptLookup::most);
+  lookup.learn(15, 3);
+  CHECK_EQ(reach(lookup), 9u);
+  for (int i = 0; i < 100; ++i)
+    lookup.learn(reach(lookup), 0);
+  CHECK_EQ(reach(lookup), 1u); // it goes on trying
+  lookup.learn(1, 1);
+  CHECK_EQ(reach(lookup), 2u);
+}
+
+TEST(prompt_lookup_keeps_to_every_limit) {
+  std::mt19937_64 random(9);
+  size_t proposals = 0;
+  for (int round = 0; round < 300; ++round) {
+    PromptLookup lookup;
+    Tokens tokens;
+    const Token variety = pick<Token>(random, 1, 6);
+    for (int step = 0; step < 60; ++step) {
+      const size_t limit = random() % 3 ? pick<size_t>(random, 0, 20) : 1000000;
+      const Tokens proposed = proposal(lookup, tokens, limit);
+      CHECK(proposed.size() <= std::min(limit, PromptLookup::most));
+      for (const Token token : proposed)
+        CHECK(std::ranges::find(tokens, token) != tokens.end());
+      proposals += proposed.size();
+      lookup.learn(proposed.size(), proposed.empty() ? 0 : pick<size_t>(random, 0, proposed.size()));
+      tokens.push_back(pick<Token>(random, 0, variety));
+      if (random() % 4 == 0) tokens.insert(tokens.end(), proposed.begin(), proposed.end());
+    }
+  }
+  CHECK(proposals > 1000);
+}
