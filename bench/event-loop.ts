@@ -78,7 +78,7 @@ async function measureMessages(model: Model): Promise<void> {
 
 async function cancelSoon(run: ReturnType<typeof generateInference>): Promise<unknown> {
   const timer = setInterval(() => {
-    if (model.load.running > 0) calls.time('cancel', () => run.cancel())
+    if (model.status.running > 0) calls.time('cancel', () => run.cancel())
   }, 1)
   return run.result.finally(() => clearInterval(timer))
 }

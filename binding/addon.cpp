@@ -110,7 +110,7 @@ Napi::Value estimate_memory(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   return settle_later<MemoryReport>(
       info.Env(), [&data](std::function<void()> task) { data.run_in_background(std::move(task)); },
-      [options = to_memory_options(info[0].As<Napi::Object>())] { return ModelLoader(options).estimate(); });
+      [options = to_load_options(info[0].As<Napi::Object>())] { return ModelLoader(options).estimate(); });
 }
 
 /// hasWholeHeader(path) -> a promise: rejected where the file is no GGUF, or ends before its header does.

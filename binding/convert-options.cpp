@@ -1,122 +1,152 @@
-// What JavaScript asks for, as the engine takes it.
+// Options as lib/options/ has checked them, as the engine takes them. What is null, undefined or the word
+// auto leaves a member at its default: the engine chooses.
 #include "convert.h"
 
 namespace verbatim {
 
 namespace {
 
-std::string text_or_empty(const Napi::Object& object, const char* key) {
-  const Napi::Value value = object.Get(key);
-  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+bool is_default(const Napi::Value& value) {
+  return value.IsNull() || value.IsUndefined() ||
+         (value.IsString() && value.As<Napi::String>().Utf8Value() == "auto");
 }
 
-double number(const Napi::Object& object, const char* key) {
-  return object.Get(key).As<Napi::Number>().DoubleValue();
+void read(const Napi::Value& value, bool& member) {
+  member = value.As<Napi::Boolean>().Value();
 }
 
-uint32_t unsigned_number(const Napi::Object& object, const char* key) {
-  return object.Get(key).As<Napi::Number>().Uint32Value();
+void read(const Napi::Value& value, int32_t& member) {
+  member = value.As<Napi::Number>().Int32Value();
 }
 
-bool boolean(const Napi::Object& object, const char* key) {
-  return object.Get(key).As<Napi::Boolean>().Value();
+void read(const Napi::Value& value, uint32_t& member) {
+  member = value.As<Napi::Number>().Uint32Value();
 }
 
-ggml_type kv_cache_type(const std::string& name) {
-  static constexpr std::pair<const char*, ggml_type> types[] = {
-      {"f32", GGML_TYPE_F32},   {"f16", GGML_TYPE_F16},   {"bf16", GGML_TYPE_BF16},
-      {"q8_0", GGML_TYPE_Q8_0}, {"q5_1", GGML_TYPE_Q5_1}, {"q5_0", GGML_TYPE_Q5_0},
-      {"q4_1", GGML_TYPE_Q4_1}, {"q4_0", GGML_TYPE_Q4_0}, {"iq4_nl", GGML_TYPE_IQ4_NL},
-  };
-  for (const auto& [known, type] : types)
-    if (name == known) return type;
+void read(const Napi::Value& value, int64_t& member) {
+  member = value.As<Napi::Number>().Int64Value();
+}
+
+void read(const Napi::Value& value, uint64_t& member) {
+  member = static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue());
+}
+
+void read(const Napi::Value& value, float& member) {
+  member = value.As<Napi::Number>().FloatValue();
+}
+
+void read(const Napi::Value& value, double& member) {
+  member = value.As<Napi::Number>().DoubleValue();
+}
+
+void read(const Napi::Value& value, std::string& member) {
+  member = value.As<Napi::String>().Utf8Value();
+}
+
+template <typename Element> void read(const Napi::Value& value, std::vector<Element>& member) {
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    read(array.Get(i), member.emplace_back());
+}
+
+template <typename Value> void read(const Napi::Value& value, std::optional<Value>& member) {
+  read(value, member.emplace());
+}
+
+template <typename Visit> void each_member(const Napi::Object& object, const Visit& visit) {
+  const auto names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const auto name = names.Get(i).As<Napi::String>();
+    visit(name.Utf8Value(), Napi::Value(object.Get(name)));
+  }
+}
+
+void read(const Napi::Value& value, ControlTokenPolicy& member) {
+  member.anywhere = value.IsString();
+  if (!member.anywhere) read(value, member.trusted_roles);
+}
+
+void read(const Napi::Value& value, Speculative& member) {
+  member = value.IsString() ? Speculative::PromptLookup : Speculative::None;
+}
+
+void read(const Napi::Value& value, SplitMode& member) {
+  member = value.As<Napi::String>().Utf8Value() == "none" ? SplitMode::None : SplitMode::Layer;
+}
+
+void read(const Napi::Value& value, OnOutOfMemory& member) {
+  member = value.As<Napi::String>().Utf8Value() == "fit" ? OnOutOfMemory::Fit : OnOutOfMemory::Throw;
+}
+
+void read(const Napi::Value& value, llama_flash_attn_type& member) {
+  member = value.As<Napi::Boolean>().Value() ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+}
+
+void read(const Napi::Value& value, ggml_type& member) {
+  const std::string name = value.As<Napi::String>().Utf8Value();
+  for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
+    member = static_cast<ggml_type>(type);
+    const char* const known = ggml_type_name(member);
+    if (known && name == known) return;
+  }
   throw Error(ErrorCode::InvalidOption, "unknown kvCacheType " + name, {{"path", "kvCacheType"}});
+}
+
+void read(const Napi::Value& value, ChatTemplateChoice& member) {
+  if (value.IsString())
+    read(value, member.source);
+  else
+    read(value.As<Napi::Object>().Get("name"), member.name);
+}
+
+void read(const Napi::Value& value, SpecialTokenReplacements& member) {
+  each_member(value.As<Napi::Object>(), [&](std::string name, const Napi::Value& text) {
+    auto& replacement = member.emplace_back(std::move(name), std::nullopt);
+    if (!is_default(text)) read(text, replacement.second);
+  });
+}
+
+template <typename Options> Options to_options(const Napi::Object& object) {
+  Options options;
+  visit_options(options, [&](const char* name, auto& member) {
+    const Napi::Value value = object.Get(name);
+    if (!is_default(value)) read(value, member);
+  });
+  return options;
 }
 
 } // namespace
 
-LoadOptions to_memory_options(const Napi::Object& options) {
-  LoadOptions result;
-  result.path = text_or_empty(options, "path");
-  result.context_size = unsigned_number(options, "contextSize");
-  result.cache_size = unsigned_number(options, "cacheSize");
-  result.max_sequences = unsigned_number(options, "maxSequences");
-  result.gpu_layers = options.Get("gpuLayers").As<Napi::Number>().Int32Value();
-  result.devices.names = to_strings(options.Get("devices").As<Napi::Array>());
-  result.devices.single = text_or_empty(options, "splitMode") == "none";
-  result.devices.main_gpu = options.Get("mainGpu").As<Napi::Number>().Int32Value();
-  const auto shares = options.Get("tensorSplit").As<Napi::Array>();
-  for (uint32_t i = 0; i < shares.Length(); ++i)
-    result.devices.shares.push_back(shares.Get(i).As<Napi::Number>().FloatValue());
-  result.flash_attention =
-      static_cast<llama_flash_attn_type>(options.Get("flashAttention").As<Napi::Number>().Int32Value());
-  if (const auto type = text_or_empty(options, "kvCacheType"); !type.empty())
-    result.kv_cache_type = kv_cache_type(type);
-  result.fit_memory = boolean(options, "fitMemory");
-  return result;
-}
-
 LoadOptions to_load_options(const Napi::Object& options) {
-  LoadOptions result = to_memory_options(options);
-  result.max_queue = unsigned_number(options, "maxQueue");
-  if (const double size = number(options, "prefixCacheSize"); size >= 0)
-    result.prefix_cache_size = static_cast<uint32_t>(size);
-  result.threads = options.Get("threads").As<Napi::Number>().Int32Value();
-  const Napi::Value chat_template = options.Get("chatTemplate");
-  if (chat_template.IsString()) result.chat_template = chat_template.As<Napi::String>().Utf8Value();
-  const Napi::Value chat_template_name = options.Get("chatTemplateName");
-  if (chat_template_name.IsString())
-    result.chat_template_name = chat_template_name.As<Napi::String>().Utf8Value();
-  const auto special_tokens = options.Get("specialTokens").As<Napi::Object>();
-  const auto names = special_tokens.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
-    const auto name = names.Get(i).As<Napi::String>();
-    const Napi::Value text = special_tokens.Get(name);
-    result.special_tokens.emplace_back(name.Utf8Value(),
-                                       text.IsString() ? std::optional(text.As<Napi::String>().Utf8Value())
-                                                       : std::nullopt);
-  }
-  return result;
+  return to_options<LoadOptions>(options);
 }
 
 RenderInput to_render_input(const Napi::Object& request) {
-  RenderInput input;
-  input.messages = text_or_empty(request, "messages");
-  input.tools = text_or_empty(request, "tools");
-  input.documents = text_or_empty(request, "documents");
-  input.template_variables = text_or_empty(request, "templateVariables");
-  input.add_generation_prompt = boolean(request, "addGenerationPrompt");
-  input.now_ms = static_cast<int64_t>(number(request, "now"));
-  return input;
+  return to_options<RenderInput>(request);
+}
+
+GenerateOptions to_generate_options(const Napi::Object& request) {
+  return to_options<GenerateOptions>(request);
 }
 
 ControlTokenPolicy to_control_token_policy(const Napi::Object& request) {
   ControlTokenPolicy policy;
-  policy.anywhere = boolean(request, "controlTokensAnywhere");
-  const auto trusted = request.Get("trustedMessages").As<Napi::Array>();
-  for (uint32_t i = 0; i < trusted.Length(); ++i)
-    policy.trusted_messages.push_back(trusted.Get(i).As<Napi::Number>().Uint32Value());
+  read(request.Get("controlTokens"), policy);
   return policy;
 }
 
-GenerateOptions to_generate_options(const Napi::Object& request) {
-  GenerateOptions options;
-  options.max_tokens = unsigned_number(request, "maxTokens");
-  options.ignore_end_of_sequence = boolean(request, "ignoreEndOfSequence");
-  options.reproducible = boolean(request, "reproducible");
-  options.prompt_lookup = boolean(request, "promptLookup");
-  options.stop = to_strings(request.Get("stop").As<Napi::Array>());
-  auto& sampling = options.sampling;
-  sampling.temperature = number(request, "temperature");
-  sampling.top_p = number(request, "topP");
-  sampling.min_p = number(request, "minP");
-  sampling.top_k = request.Get("topK").As<Napi::Number>().Int32Value();
-  sampling.repetition_penalty = number(request, "repetitionPenalty");
-  sampling.presence_penalty = number(request, "presencePenalty");
-  sampling.frequency_penalty = number(request, "frequencyPenalty");
-  sampling.seed = static_cast<uint64_t>(number(request, "seed"));
-  sampling.logprobs = request.Get("logprobs").As<Napi::Number>().Int32Value();
-  return options;
+SpecialTokenTexts to_special_tokens(const Napi::Object& texts) {
+  SpecialTokenTexts result;
+  each_member(texts, [&](std::string name, const Napi::Value& text) {
+    read(text, result.emplace_back(std::move(name), "").second);
+  });
+  return result;
+}
+
+std::vector<std::string> to_strings(const Napi::Array& array) {
+  std::vector<std::string> strings;
+  read(array, strings);
+  return strings;
 }
 
 } // namespace verbatim

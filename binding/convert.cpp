@@ -64,23 +64,6 @@ Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
 
 } // namespace
 
-SpecialTokenTexts to_special_tokens(const Napi::Object& texts) {
-  SpecialTokenTexts result;
-  const auto names = texts.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
-    const auto name = names.Get(i).As<Napi::String>();
-    result.emplace_back(name.Utf8Value(), texts.Get(name).As<Napi::String>().Utf8Value());
-  }
-  return result;
-}
-
-std::vector<std::string> to_strings(const Napi::Array& array) {
-  std::vector<std::string> result;
-  for (uint32_t i = 0; i < array.Length(); ++i)
-    result.push_back(array.Get(i).As<Napi::String>().Utf8Value());
-  return result;
-}
-
 namespace {
 
 Napi::Value field_to_js(Napi::Env env, int64_t value) {

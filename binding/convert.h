@@ -13,8 +13,6 @@ namespace verbatim {
 
 // JavaScript values to engine values. lib/ has validated them; a wrong type is a bug there and throws.
 
-/// Those that decide what memory a model takes; the others stay as they are by default.
-LoadOptions to_memory_options(const Napi::Object& options);
 LoadOptions to_load_options(const Napi::Object& options);
 RenderInput to_render_input(const Napi::Object& request);
 ControlTokenPolicy to_control_token_policy(const Napi::Object& request);

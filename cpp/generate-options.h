@@ -1,29 +1,30 @@
 #pragma once
 
-// What one request asks for. Plain data, which every room may read.
+// What one request asks for. Plain data, which every room may read. The values here are neutral; the defaults
+// of the public API, ranges and documentation are in lib/options/generate-options.ts.
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace verbatim {
 
-/// What a template is rendered with, as transformers' apply_chat_template passes it. The caller's data
-/// are JSON texts.
+/// Input of a chat template, as transformers' apply_chat_template passes it. The caller's data are JSON
+/// texts.
 struct RenderInput {
   std::string messages;           ///< JSON array
   std::string tools;              ///< JSON array; empty: None
   std::string documents;          ///< JSON array; empty: None
   std::string template_variables; ///< JSON object; empty: none
   bool add_generation_prompt = true;
-  int64_t now_ms = 0; ///< what strftime_now sees, milliseconds since the epoch
+  int64_t now_ms = 0; ///< time that strftime_now sees, milliseconds since the epoch
 };
 
 /// Where control tokens may be recognised.
 struct ControlTokenPolicy {
-  bool anywhere = false; ///< also in what the caller supplied, as Transformers does
-  /// Indices of messages whose content may spell control tokens too, ascending.
-  std::vector<uint32_t> trusted_messages;
+  bool anywhere = false;                  ///< also in what the caller supplied, as Transformers does
+  std::vector<std::string> trusted_roles; ///< also in messages of these roles
 };
 
 /// How to sample. The defaults sample from the model's own distribution.
@@ -39,14 +40,43 @@ struct SamplerOptions {
   int32_t logprobs = -1;         ///< -1: none; n: of the sampled token and of the n most likely
 };
 
-/// How one request is to be continued. The defaults of the public API live in TypeScript.
+enum class Speculative { None, PromptLookup };
+
+/// How to continue one request.
 struct GenerateOptions {
   SamplerOptions sampling;
-  uint32_t max_tokens = 512;
+  uint32_t max_tokens = std::numeric_limits<int32_t>::max();
   std::vector<std::string> stop;
   bool ignore_end_of_sequence = false;
-  bool prompt_lookup = false; ///< speculate by PromptLookup
-  bool reproducible = false;  ///< compute it by itself, in batches of fixed size
+  bool reproducible = false; ///< compute it by itself, in batches of fixed size
+  Speculative speculative = Speculative::None;
 };
+
+/// Calls visit(name, member) for each option, by its name in lib/options/.
+template <typename Visit> void visit_options(RenderInput& input, const Visit& visit) {
+  visit("messages", input.messages);
+  visit("tools", input.tools);
+  visit("documents", input.documents);
+  visit("templateVariables", input.template_variables);
+  visit("addGenerationPrompt", input.add_generation_prompt);
+  visit("now", input.now_ms);
+}
+
+template <typename Visit> void visit_options(GenerateOptions& options, const Visit& visit) {
+  visit("maxTokens", options.max_tokens);
+  visit("temperature", options.sampling.temperature);
+  visit("topP", options.sampling.top_p);
+  visit("topK", options.sampling.top_k);
+  visit("minP", options.sampling.min_p);
+  visit("repetitionPenalty", options.sampling.repetition_penalty);
+  visit("presencePenalty", options.sampling.presence_penalty);
+  visit("frequencyPenalty", options.sampling.frequency_penalty);
+  visit("seed", options.sampling.seed);
+  visit("logprobs", options.sampling.logprobs);
+  visit("stop", options.stop);
+  visit("ignoreEndOfSequence", options.ignore_end_of_sequence);
+  visit("reproducible", options.reproducible);
+  visit("speculative", options.speculative);
+}
 
 } // namespace verbatim

@@ -1,6 +1,7 @@
 #pragma once
 
-// What loading a model asks for. Plain data, which every room may read.
+// What loading a model asks for. Plain data, which every room may read. The defaults of the public API,
+// ranges and documentation are in lib/options/load-options.ts.
 
 #include "base/log.h"
 
@@ -8,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,34 +20,71 @@ namespace verbatim {
 /// Called with 0 … 1 while loading.
 using LoadProgress = std::function<void(double fraction)>;
 
-/// What is asked for of GPUs.
+enum class SplitMode {
+  Layer, ///< the layers spread over all devices
+  None,  ///< the whole model on one device
+};
+
+/// The GPUs to use.
 struct DeviceOptions {
   std::vector<std::string> names; ///< such as CUDA0, in the order of use; none: all
-  bool single = false;            ///< the whole model on one of them…
-  int32_t main_gpu = 0;           ///< …which is this one of the list
-  std::vector<float> shares;      ///< of the layers, for each; none: by free memory
+  SplitMode split_mode = SplitMode::Layer;
+  int32_t main_gpu = 0;            ///< index into the list, for SplitMode::None
+  std::vector<float> tensor_split; ///< parts of the layers, for each device; none: by free memory
 };
+
+enum class OnOutOfMemory {
+  Fit,   ///< try smaller plans (see MemoryLimits), as far as their parts were not asked for
+  Throw, ///< refuse
+};
+
+/// A chat template in place of the model's own: its source, or the name of another one in the file.
+struct ChatTemplateChoice {
+  std::optional<std::string> source, name;
+};
+
+/// Special tokens as the template sees them: a replacement, or none for "no such token".
+using SpecialTokenReplacements = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
 struct LoadOptions {
   std::string path;
   uint32_t context_size = 0;  ///< most tokens of one request; 0: the trained length, at most 8192
   uint32_t cache_size = 0;    ///< KV cells shared by all requests; 0: context_size
-  uint32_t max_sequences = 8; ///< requests running at once
-  uint32_t max_queue = 1000;  ///< requests waiting beside them; further ones fail
-  /// Tokens of finished requests that are kept for later ones; none: cache_size
-  std::optional<uint32_t> prefix_cache_size;
+  uint32_t max_sequences = 1; ///< requests running at once
+  uint32_t max_queue =
+      std::numeric_limits<uint32_t>::max(); ///< requests waiting beside them; further ones fail
+  std::optional<uint32_t>
+      prefix_cache_size;   ///< tokens of finished requests kept for later ones; none: cache_size
   int32_t gpu_layers = -1; ///< negative: as many as fit
   DeviceOptions devices;
-  /// Whether what does not fit is reduced (see MemoryLimits), as far as it was not asked for.
-  bool fit_memory = true;
-  int32_t threads = 0; ///< 0: default_threads()
+  OnOutOfMemory on_out_of_memory = OnOutOfMemory::Fit;
+  int32_t threads = 0; ///< 0: one for each core that can be used
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
-  std::optional<ggml_type> kv_cache_type;        ///< none: F16, or a smaller one where that does not fit
-  std::optional<std::string> chat_template;      ///< instead of the model's own
-  std::optional<std::string> chat_template_name; ///< one of the model's named templates, such as tool_use
-  /// Replaces (or, without a value, removes) special tokens as the template sees them.
-  std::vector<std::pair<std::string, std::optional<std::string>>> special_tokens;
+  std::optional<ggml_type> kv_cache_type; ///< none: F16, or a smaller one where that does not fit
+  ChatTemplateChoice chat_template;
+  SpecialTokenReplacements special_tokens;
   LogSink on_log;
 };
+
+/// Calls visit(name, member) for each option, by its name in lib/options/.
+template <typename Visit> void visit_options(LoadOptions& options, const Visit& visit) {
+  visit("path", options.path);
+  visit("contextSize", options.context_size);
+  visit("cacheSize", options.cache_size);
+  visit("maxSequences", options.max_sequences);
+  visit("maxQueue", options.max_queue);
+  visit("prefixCacheSize", options.prefix_cache_size);
+  visit("gpuLayers", options.gpu_layers);
+  visit("devices", options.devices.names);
+  visit("splitMode", options.devices.split_mode);
+  visit("mainGpu", options.devices.main_gpu);
+  visit("tensorSplit", options.devices.tensor_split);
+  visit("onOutOfMemory", options.on_out_of_memory);
+  visit("threads", options.threads);
+  visit("flashAttention", options.flash_attention);
+  visit("kvCacheType", options.kv_cache_type);
+  visit("chatTemplate", options.chat_template);
+  visit("specialTokens", options.special_tokens);
+}
 
 } // namespace verbatim

@@ -55,7 +55,7 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
       options_.path, placement_,
       [this](const llama_model* model, const MemoryPlan& plan) { return context_options(model, plan); },
       options_.on_log);
-  ladder_ = std::make_unique<MemoryLadder>(ladder(options_.fit_memory));
+  ladder_ = std::make_unique<MemoryLadder>(ladder(options_.on_out_of_memory == OnOutOfMemory::Fit));
 }
 
 /// Without room for its vocabulary and graphs llama.cpp ends the process, computing needs included.
@@ -195,10 +195,11 @@ MemoryReport ModelLoader::report() const {
 }
 
 void ModelLoader::fail() const {
-  const auto smaller = options_.fit_memory ? std::nullopt : ladder(true).next();
+  const bool fit = options_.on_out_of_memory == OnOutOfMemory::Fit;
+  const auto smaller = fit ? std::nullopt : ladder(true).next();
   const auto& attempts = ladder_->attempts();
   // What was wished for, or the last thing that was tried.
-  const auto& attempt = options_.fit_memory ? attempts.back() : attempts.front();
+  const auto& attempt = fit ? attempts.back() : attempts.front();
   std::string message = "this model does not fit into memory: " + attempt.reason;
   std::vector<Error::Record> devices;
   uint64_t total = 0;

@@ -91,9 +91,9 @@ void Model::read_metadata() {
       info_.special_tokens.emplace_back(name, llama_vocab_get_text(vocab, static_cast<Token>(token)));
   }
 
-  info_.chat_template = options_.chat_template;
+  info_.chat_template = options_.chat_template.source;
   if (!info_.chat_template) {
-    const auto& name = options_.chat_template_name;
+    const auto& name = options_.chat_template.name;
     const char* own = llama_model_chat_template(weights, name ? name->c_str() : nullptr);
     if (own) info_.chat_template = own;
     if (name && !own)
@@ -105,7 +105,7 @@ void Model::read_metadata() {
   try {
     chat_template_ = std::make_unique<ChatTemplate>(*info_.chat_template);
   } catch (const Error& error) {
-    if (options_.chat_template) throw;
+    if (options_.chat_template.source) throw;
     template_error_ = error; // matters only to those who render
   }
 }
@@ -213,7 +213,7 @@ void Model::start(const std::shared_ptr<Inference>& inference, const RenderInput
                   const ControlTokenPolicy& policy, const GenerateOptions& options) {
   require_alive();
   if (inference->cancelled()) return;
-  if (options.prompt_lookup && info_.no_prefix_sharing)
+  if (options.speculative != Speculative::None && info_.no_prefix_sharing)
     throw Error(ErrorCode::InvalidOption,
                 "speculative needs a cache that can be cut at any token, and " + *info_.no_prefix_sharing,
                 {{"path", "speculative"}});

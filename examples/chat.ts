@@ -1,6 +1,6 @@
 // What the two example servers share: the request, the event stream, and which status an error has.
 import { Readable } from 'node:stream'
-import { type ErrorCode, type Inference, type Messages, VerbatimError } from 'verbatim-llama'
+import { ERROR_CODES, type Inference, type Messages, VerbatimError } from 'verbatim-llama'
 
 /** The body of POST /chat. */
 export interface ChatRequest {
@@ -49,20 +49,9 @@ async function* toEvents(run: Inference): AsyncGenerator<string, string> {
   return ''
 }
 
-const STATUSES: { readonly [code in ErrorCode]?: number } = {
-  INVALID_MESSAGES: 400,
-  INVALID_OPTION: 400,
-  UNSUPPORTED_OPTION: 400,
-  TEMPLATE_RENDER: 400, // the model's template does not take these messages
-  TEMPLATE_LIMIT: 400,
-  CONTEXT_OVERFLOW: 413,
-  OUT_OF_MEMORY: 503,
-  DISPOSED: 503,
-}
-
 /** The HTTP status of an error: of a VerbatimError by its code, of the framework's errors their own. */
 export function statusOf(error: unknown): number {
-  if (error instanceof VerbatimError) return STATUSES[error.code] ?? 500
+  if (error instanceof VerbatimError) return ERROR_CODES[error.code].status
   return (error as { statusCode?: number }).statusCode ?? 500
 }
 

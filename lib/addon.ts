@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { findPlugins } from './backend-plugins.js'
-import { type AddonLoadAttempt, AddonLoadError } from './errors.js'
+import { AddonLoadError } from './errors.js'
 import type { NativeAddon } from './native.js'
 import { type InstalledPackage, installedPackage } from './package-root.js'
+import type { AddonLoadAttempt } from './types.js'
 
 interface OpenedAddon {
   readonly addon: NativeAddon

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type AddonLoadAttempt, AddonLoadError } from './errors.js'
+import { AddonLoadError } from './errors.js'
 import type { InstalledPackage } from './package-root.js'
-import type { LogEntry } from './types.js'
+import type { AddonLoadAttempt, LogEntry } from './types.js'
 
 /** Backends that are packages of their own. They are linked against the libraries of exactly one version. */
 const PLUGINS: Readonly<Record<string, readonly { readonly name: string; readonly library: string }[]>> = {

@@ -1,7 +1,8 @@
 import { loadAddon } from './addon.js'
 import type { NativeChatTemplate } from './native.js'
 import { fromNative, type NativeError } from './native-error.js'
-import { readTemplateRenderOptions, readTemplateSource, readTemplateVariables } from './options.js'
+import { readTemplateSource, readTemplateVariables } from './options/arguments.js'
+import { readTemplateRenderOptions } from './options/read.js'
 import type { RenderedText, SpecialTokenName, TemplateRenderOptions } from './types.js'
 
 /**
@@ -43,12 +44,12 @@ export class ChatTemplate {
    */
   async render(variables: object | string, options?: TemplateRenderOptions): Promise<RenderedText> {
     const json = readTemplateVariables(variables)
-    const { nowMs, specialTokens } = readTemplateRenderOptions(options)
+    const { now, specialTokens } = readTemplateRenderOptions(options)
     const texts: Record<string, string> = {}
     for (const [name, text] of Object.entries({ ...this.#specialTokens, ...specialTokens }))
       if (text !== null) texts[name] = text
     try {
-      return await this.#native.render(json, texts, nowMs)
+      return await this.#native.render(json, texts, now)
     } catch (error) {
       throw fromNative(error as NativeError)
     }

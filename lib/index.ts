@@ -6,7 +6,10 @@
  */
 export { ChatTemplate } from './chat-template.js'
 export * from './errors.js'
+export { type GenerateInferenceOptions, generateInference } from './generate-inference.js'
 export { Inference } from './inference.js'
+export { loadModel } from './load-model.js'
 export { estimateMemory } from './memory.js'
-export { generateInference, loadModel, Model, verifyReceipt } from './model.js'
+export { Model } from './model.js'
 export type * from './types.js'
+export { type ReceiptEvidence, verifyReceipt } from './verify-receipt.js'

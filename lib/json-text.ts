@@ -5,7 +5,6 @@ import {
   checkShape,
   EMPTY,
   invalidOption,
-  type JsonFailure,
   type JsonShape,
   kindOf,
   notAString,
@@ -14,8 +13,6 @@ import {
   wanted,
   wrongRoot,
 } from './json-shape.js'
-
-export type { JsonFailure, JsonShape } from './json-shape.js'
 
 /** How deep arrays and objects may be nested, the root counted. */
 export const MAX_JSON_DEPTH = 512
@@ -68,22 +65,6 @@ export function readJsonText(text: string, rootPath: string, shape: JsonShape = 
   }
   checkShape(value, rootPath, shape, fail)
   return text
-}
-
-/**
- * Checks that `text` is a string of well-formed UTF-16 and JSON text of an array or an object, and returns it
- * unchanged.
- *
- * @throws what `fail` makes (default: `InvalidOptionError`)
- */
-export function acceptJsonText(
-  text: unknown,
-  rootPath: string,
-  root: 'array' | 'object',
-  fail: JsonFailure = invalidOption,
-): string {
-  if (typeof text !== 'string') throw fail(rootPath, `must be JSON text, not ${kindOf(text)}.`)
-  return readJsonText(text, rootPath, { root, fail })
 }
 
 /** Why an object of a built-in type would not come out as what it is, or undefined where it would. */

@@ -1,11 +1,11 @@
 import { totalmem } from 'node:os'
 import { loadAddon } from './addon.js'
 import { OutOfMemoryError } from './errors.js'
-import { type CheckedMemoryOptions, readEstimateMemoryOptions, readModelPath } from './load-options.js'
-import type { EstimateMemoryOptions, MemoryEstimate } from './memory-types.js'
-import type { NativeMemoryOptions } from './native.js'
 import { fromNative, type NativeError } from './native-error.js'
+import { readModelPath } from './options/arguments.js'
+import { type CheckedMemoryOptions, readEstimateMemoryOptions } from './options/read.js'
 import { isUrl, withRemoteHeader } from './remote-gguf.js'
+import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'
 
 /**
  * What a model would take of each device, and the plan by which `loadModel` would fit it in, without loading it. Of a
@@ -28,7 +28,7 @@ export async function estimateMemory(
   const addon = loadAddon()
   const estimate = async (file: string) => {
     try {
-      return Object.freeze(await addon.estimateMemory(nativeMemoryOptions(file, checked)))
+      return Object.freeze(await addon.estimateMemory({ ...checked, path: file }))
     } catch (error) {
       throw fromNative(error as NativeError)
     }
@@ -36,31 +36,14 @@ export async function estimateMemory(
   return isUrl(path) ? withRemoteHeader(path, signal, addon, estimate) : estimate(path)
 }
 
-/** The options as the native side takes them. */
-export function nativeMemoryOptions(path: string, options: CheckedMemoryOptions): NativeMemoryOptions {
-  const { contextSize, cacheSize, maxSequences, gpuLayers, flashAttention } = options
-  const { devices, splitMode, mainGpu, tensorSplit } = options
-  return {
-    path,
-    contextSize: contextSize ?? 0,
-    cacheSize: cacheSize ?? 0,
-    maxSequences,
-    gpuLayers: gpuLayers === 'auto' ? -1 : gpuLayers,
-    devices,
-    splitMode,
-    mainGpu,
-    tensorSplit,
-    flashAttention: flashAttention === 'auto' ? -1 : flashAttention ? 1 : 0,
-    kvCacheType: options.kvCacheType,
-    fitMemory: options.onOutOfMemory === 'fit',
-  }
-}
-
 /** What the engine notes about each cell of the cache (llama_kv_cells), besides keys and values. */
 const CELL_BYTES = 52
 
 /** Refuses what no machine like this can hold: the engine would touch page after page until the system kills it. */
-export function requireMemory({ cacheSize, contextSize }: CheckedMemoryOptions): void {
+export function requireMemory({
+  cacheSize,
+  contextSize,
+}: Pick<CheckedMemoryOptions, 'cacheSize' | 'contextSize'>): void {
   const cells = Math.max(cacheSize ?? 0, contextSize ?? 0)
   const neededBytes = cells * CELL_BYTES
   const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)

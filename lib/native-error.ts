@@ -14,7 +14,6 @@ import {
   TemplateError,
   TemplateLimitError,
   TokenizeError,
-  UnsupportedOptionError,
   type VerbatimError,
   type VerbatimErrorOptions,
 } from './errors.js'
@@ -80,8 +79,6 @@ export function fromNative(error: NativeError): VerbatimError {
   switch (code) {
     case 'INVALID_OPTION':
       return new InvalidOptionError(message, { path: fields.text('path') ?? '' }, fields.rest())
-    case 'UNSUPPORTED_OPTION':
-      return new UnsupportedOptionError({ path: fields.text('path') ?? '', message }, fields.rest())
     case 'INVALID_MESSAGES':
       return new InvalidMessagesError(message, { path: fields.text('path') ?? 'messages' }, fields.rest())
     case 'MODEL_NOT_FOUND':

@@ -1,11 +1,17 @@
 // What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
-import type { AddonLoadAttempt } from './errors.js'
 import type { NativeError } from './native-error.js'
 import type {
+  CheckedGenerateOptions,
+  CheckedLoadOptions,
+  CheckedMemoryOptions,
+  CheckedRenderOptions,
+} from './options/read.js'
+import type {
+  AddonLoadAttempt,
   FinishReason,
   MemoryEstimate,
   ModelInfo,
-  ModelLoad,
+  ModelStatus,
   RenderedText,
   Timings,
   Usage,
@@ -48,75 +54,23 @@ export interface NativeChatTemplate {
   ): Promise<RenderedText>
 }
 
-export interface NativeMemoryOptions {
+/** Options of memory as lib/options checks them, and the file. */
+export type NativeMemoryOptions = CheckedMemoryOptions & { readonly path: string }
+
+/** Options of loading, and the file. */
+export type NativeLoadOptions = Omit<CheckedLoadOptions, 'signal' | 'onProgress' | 'onLog'> & {
   readonly path: string
-  /** 0: chosen by the engine. */
-  readonly contextSize: number
-  /** 0: chosen by the engine. */
-  readonly cacheSize: number
-  readonly maxSequences: number
-  /** Negative: as many as fit. */
-  readonly gpuLayers: number
-  /** Empty: all. */
-  readonly devices: readonly string[]
-  readonly splitMode: 'layer' | 'none'
-  readonly mainGpu: number
-  /** Empty: by free memory. */
-  readonly tensorSplit: readonly number[]
-  /** -1: chosen by the engine. */
-  readonly flashAttention: -1 | 0 | 1
-  /** Null: chosen by the engine. */
-  readonly kvCacheType: string | null
-  /** Whether smaller plans are tried. */
-  readonly fitMemory: boolean
 }
 
-export interface NativeLoadOptions extends NativeMemoryOptions {
-  readonly maxQueue: number
-  /** Negative: chosen by the engine. */
-  readonly prefixCacheSize: number
-  /** 0: chosen by the engine. */
-  readonly threads: number
-  readonly chatTemplate: string | null
-  readonly chatTemplateName: string | null
-  readonly specialTokens: Readonly<Record<string, string | null>>
-}
+/** Options of rendering, and the JSON text of the messages. */
+export type NativeRenderRequest = CheckedRenderOptions & { readonly messages: string }
 
-export interface NativeRenderRequest {
-  /** JSON texts; null: absent. */
-  readonly messages: string
-  readonly tools: string | null
-  readonly documents: string | null
-  readonly templateVariables: string | null
-  readonly addGenerationPrompt: boolean
-  /** Milliseconds since the epoch. */
-  readonly now: number
-  readonly controlTokensAnywhere: boolean
-  /** Ascending. */
-  readonly trustedMessages: readonly number[]
-}
-
-export interface NativeGenerateRequest extends NativeRenderRequest {
-  readonly maxTokens: number
-  readonly temperature: number
-  readonly topP: number
-  readonly topK: number
-  readonly minP: number
-  readonly repetitionPenalty: number
-  readonly presencePenalty: number
-  readonly frequencyPenalty: number
-  readonly seed: number
-  readonly stop: readonly string[]
-  /** -1: none. */
-  readonly logprobs: number
-  readonly ignoreEndOfSequence: boolean
-  readonly reproducible: boolean
-  readonly promptLookup: boolean
-}
+/** Options of generating, and the JSON text of the messages. */
+export type NativeGenerateRequest = Omit<CheckedGenerateOptions, 'signal'> & { readonly messages: string }
 
 export interface NativeModel {
   info(): Omit<ModelInfo, 'unusableBackends'>
-  load(): ModelLoad
+  status(): ModelStatus
   /** `onNews`: see {@link NativeInference.take}; its last call is when the run has finished. */
   generate(request: NativeGenerateRequest, onNews: () => void): NativeInference
   render(request: NativeRenderRequest): Promise<NativePrompt>

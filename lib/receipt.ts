@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { loadAddon } from './addon.js'
-import type { NativeDigest, NativeGenerateRequest } from './native.js'
-import type { ControlTokens, ModelInfo, Receipt } from './types.js'
+import type { NativeDigest } from './native.js'
+import { GENERATE_ROWS } from './options/generate-options.js'
+import type { CheckedGenerateOptions } from './options/read.js'
+import type { OptionRows } from './options/row.js'
+import type { ControlTokens, ModelInfo, Receipt, ReceiptSampling } from './types.js'
 
 /** What is known when a run starts; the hashes come when it has ended. */
 export type ReceiptTerms = Omit<
@@ -28,38 +31,35 @@ export function chatTemplateSha256(info: ModelInfo): string {
   return hash
 }
 
-export function receiptTerms(
-  info: ModelInfo,
-  request: NativeGenerateRequest,
-  controlTokens: ControlTokens,
-): ReceiptTerms {
+/** The part of a receipt that is known when the run starts. */
+export function receiptTerms(info: ModelInfo, options: CheckedGenerateOptions): ReceiptTerms {
   const { version, llamaCppVersion } = loadAddon()
+  const { now, addGenerationPrompt, controlTokens, seed } = options
   return {
     version: 1,
     chatTemplateSha256: chatTemplateSha256(info),
     modelMetadataSha256: info.metadataSha256,
-    now: request.now,
-    addGenerationPrompt: request.addGenerationPrompt,
-    controlTokens,
+    now,
+    addGenerationPrompt,
+    controlTokens: controlTokenPolicy(controlTokens),
     specialTokens: info.specialTokens,
-    sampling: Object.freeze({
-      maxTokens: request.maxTokens,
-      temperature: request.temperature,
-      topP: request.topP,
-      topK: request.topK,
-      minP: request.minP,
-      repetitionPenalty: request.repetitionPenalty,
-      presencePenalty: request.presencePenalty,
-      frequencyPenalty: request.frequencyPenalty,
-      stop: request.stop,
-      ignoreEndOfSequence: request.ignoreEndOfSequence,
-      reproducible: request.reproducible,
-      speculative: request.promptLookup ? 'prompt-lookup' : false,
-    }),
-    seed: request.seed,
+    sampling: samplingOf(options),
+    seed,
     packageVersion: version,
     llamaCppVersion,
   }
+}
+
+function controlTokenPolicy(checked: CheckedGenerateOptions['controlTokens']): ControlTokens {
+  if (checked === 'anywhere') return checked
+  return checked.length > 0 ? { trustRoles: checked } : 'template'
+}
+
+function samplingOf(options: CheckedGenerateOptions): ReceiptSampling {
+  const rows: OptionRows = GENERATE_ROWS
+  const names = Object.keys(options).filter((name) => rows[name]?.receipt)
+  const values = names.map((name) => [name, options[name as keyof CheckedGenerateOptions]])
+  return Object.freeze(Object.fromEntries(values)) as unknown as ReceiptSampling
 }
 
 export function completeReceipt(

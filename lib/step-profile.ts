@@ -1,5 +1,5 @@
 // Where the time of the engine's steps goes. For benchmarks, and no part of the public API: index.ts does not name it.
-import { type Model, nativeModelOf } from './model.js'
+import { type Model, NATIVE } from './model.js'
 import type { NativeLogitsProbe, NativeLogitsProbeOptions } from './native.js'
 
 export type { NativeLogitsProbe as LogitsProbe, NativeLogitsProbeOptions as LogitsProbeOptions }
@@ -22,12 +22,12 @@ export interface StepTimes {
 
 /** Notes the model's steps from now on, so many at most. */
 export function startStepProfile(model: Model, most: number): void {
-  nativeModelOf(model).startStepProfile(most)
+  model[NATIVE].startStepProfile(most)
 }
 
 /** Ends that, and gives what was noted. */
 export function takeStepProfile(model: Model): StepTimes[] {
-  const values = nativeModelOf(model).takeStepProfile()
+  const values = model[NATIVE].takeStepProfile()
   const steps: StepTimes[] = []
   for (let at = 0; at < values.length; at += 4 + STEP_PARTS.length) {
     const value = (offset: number) => values[at + offset] as number
@@ -50,5 +50,5 @@ export function takeStepProfile(model: Model): StepTimes[] {
  * shared; `DECODE_FAILED`; `DISPOSED`.
  */
 export function probeLogits(model: Model, options: NativeLogitsProbeOptions): Promise<NativeLogitsProbe> {
-  return nativeModelOf(model).probeLogits(options)
+  return model[NATIVE].probeLogits(options)
 }

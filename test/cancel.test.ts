@@ -2,10 +2,10 @@ import { getEventListeners, setMaxListeners } from 'node:events'
 import {
   CancelledError,
   type Delta,
+  type GenerateOptions,
   generateInference,
   loadModel,
   type Model,
-  type ModelGenerateOptions,
 } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contentOnly, longModel, promptOf, rejection, until, user } from './support/model.js'
@@ -25,7 +25,7 @@ afterAll(() => model.dispose())
 const PROMPT = 16_000 // takes seconds to evaluate, in steps of at most 512
 
 /** A run that goes on for as long as it is let. */
-function startLong(options: ModelGenerateOptions = {}) {
+function startLong(options: GenerateOptions = {}) {
   return generateInference(user('Hello'), {
     model,
     maxTokens: 15_000,
@@ -35,10 +35,10 @@ function startLong(options: ModelGenerateOptions = {}) {
   })
 }
 
-const startPrefill = (options: ModelGenerateOptions = {}) =>
+const startPrefill = (options: GenerateOptions = {}) =>
   generateInference(promptOf(PROMPT), { model, maxTokens: 1, ...options })
 
-const isIdle = () => model.load.waiting === 0 && model.load.running === 0 && model.load.usedCells === 0
+const isIdle = () => model.status.waiting === 0 && model.status.running === 0 && model.status.usedCells === 0
 
 /** A signal, its reason, and how many listen to it. */
 function abortable() {
@@ -98,11 +98,11 @@ describe('by signal', () => {
     await pieces.next()
     const { signal, reason, abort, listeners } = abortable()
     const run = startLong({ signal })
-    await until('it waits', () => model.load.waiting === 1)
+    await until('it waits', () => model.status.waiting === 1)
     abort()
     expect(await rejection(run)).toBe(reason)
     expect(listeners()).toBe(0)
-    await until('it waits no more', () => model.load.waiting === 0)
+    await until('it waits no more', () => model.status.waiting === 0)
     expect(await pieces.next()).toMatchObject({ done: false })
     ahead.cancel()
     expect(await rejection(ahead)).toBeInstanceOf(CancelledError)
@@ -111,8 +111,8 @@ describe('by signal', () => {
   test('while the prompt is evaluated', async () => {
     const { signal, reason, abort, listeners } = abortable()
     const run = startPrefill({ signal })
-    await until('it is evaluated', () => model.load.running === 1)
-    expect(model.load.usedCells).toBeLessThan(PROMPT)
+    await until('it is evaluated', () => model.status.running === 1)
+    expect(model.status.usedCells).toBeLessThan(PROMPT)
     abort()
     expect(await rejection(run)).toBe(reason)
     expect(listeners()).toBe(0)
@@ -158,7 +158,10 @@ describe('by signal', () => {
     const { signal, reason, abort, listeners } = abortable()
     const runs = Array.from({ length: 10 }, () => startLong({ signal }))
     expect(listeners()).toBe(10)
-    await until('one runs and the others wait', () => model.load.running === 1 && model.load.waiting === 9)
+    await until(
+      'one runs and the others wait',
+      () => model.status.running === 1 && model.status.waiting === 9,
+    )
     abort()
     for (const run of runs) expect(await rejection(run)).toBe(reason)
     expect(listeners()).toBe(0)
@@ -201,9 +204,9 @@ describe('by cancel()', () => {
   })
 
   test('while the prompt is evaluated: nothing generated, the prompt counted', async () => {
-    await until('nothing else runs', () => model.load.running === 0)
+    await until('nothing else runs', () => model.status.running === 0)
     const run = startPrefill({ logprobs: 1 })
-    await until('it is evaluated', () => model.load.running === 1)
+    await until('it is evaluated', () => model.status.running === 1)
     run.cancel()
     const { partial } = (await rejection(run)) as CancelledError
     expect(partial).toMatchObject({

@@ -1,11 +1,11 @@
 import {
   CancelledError,
   DisposedError,
+  type GenerateOptions,
   type Inference,
   type LoadModelOptions,
   loadModel,
   type Model,
-  type ModelGenerateOptions,
 } from 'verbatim-llama'
 import { describe, expect, test } from 'vitest'
 import { runScript } from './support/child.js'
@@ -13,7 +13,7 @@ import { contentOnly, longModel, promptOf, rejection, spmModel, until, user } fr
 
 const quick: LoadModelOptions = { contextSize: 4096, maxSequences: 1, threads: 1, chatTemplate: contentOnly }
 
-const startLong = (model: Model, options: ModelGenerateOptions = {}) =>
+const startLong = (model: Model, options: GenerateOptions = {}) =>
   model.generateInference(user('Hello'), { maxTokens: 4000, ignoreEndOfSequence: true, ...options })
 
 async function expectDead(model: Model): Promise<void> {
@@ -28,7 +28,7 @@ async function expectDead(model: Model): Promise<void> {
     expect(await rejection(call())).toBeInstanceOf(DisposedError)
   }
   expect(model.info.architecture).toMatch(/^(llama|qwen2)$/)
-  expect(model.load).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
+  expect(model.status).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
 }
 
 describe('dispose', () => {
@@ -76,7 +76,7 @@ describe('dispose', () => {
     const [first] = runs as [Inference]
     const pieces = first[Symbol.asyncIterator]()
     expect(await pieces.next()).toMatchObject({ done: false })
-    await until('the others wait', () => model.load.waiting === 4)
+    await until('the others wait', () => model.status.waiting === 4)
     await model.dispose()
     for (const run of runs) expect(await rejection(run)).toBeInstanceOf(DisposedError)
     await expectDead(model)
@@ -85,8 +85,8 @@ describe('dispose', () => {
   test('while a prompt is evaluated', async () => {
     const model = await loadModel(longModel, { ...quick, contextSize: 16384 })
     const run = model.generateInference(promptOf(16_000), { maxTokens: 1 })
-    await until('it is evaluated', () => model.load.running === 1)
-    expect(model.load.usedCells).toBeLessThan(16_000)
+    await until('it is evaluated', () => model.status.running === 1)
+    expect(model.status.usedCells).toBeLessThan(16_000)
     await model.dispose()
     expect(await rejection(run)).toBeInstanceOf(DisposedError)
     await expectDead(model)

@@ -28,12 +28,6 @@ const samples: [VerbatimError, string, ErrorCode, object][] = [
     { path: 'topP' },
   ],
   [
-    new errors.UnsupportedOptionError({ path: 'x' }),
-    'UnsupportedOptionError',
-    'UNSUPPORTED_OPTION',
-    { path: 'x' },
-  ],
-  [
     new errors.InvalidMessagesError('m', { path: 'messages[0]' }),
     'InvalidMessagesError',
     'INVALID_MESSAGES',
@@ -142,7 +136,6 @@ describe('fromNative', () => {
 
   test.each([
     ['INVALID_OPTION', errors.InvalidOptionError, { path: 'threads' }, { path: 'threads' }],
-    ['UNSUPPORTED_OPTION', errors.UnsupportedOptionError, { path: 'kvCacheType' }, { path: 'kvCacheType' }],
     ['INVALID_MESSAGES', errors.InvalidMessagesError, { path: 'messages[1]' }, { path: 'messages[1]' }],
     ['MODEL_NOT_FOUND', errors.ModelLoadError, { path: '/m' }, { path: '/m' }],
     ['MODEL_INVALID', errors.ModelLoadError, { path: '/m' }, { path: '/m' }],

@@ -88,7 +88,7 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
     await expect(stream(leaving.signal)).rejects.toThrow('aborted')
     for (const last of await Promise.all(others))
       expect(last).toMatchObject({ finishReason: expect.stringMatching(/^(length|stop)$/) })
-    await until('nothing runs', () => model.load.running === 0 && model.load.waiting === 0)
+    await until('nothing runs', () => model.status.running === 0 && model.status.waiting === 0)
     const after = await post({ messages, max_tokens: 1 })
     expect(after.status).toBe(200)
     await after.json()
@@ -99,9 +99,9 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
     // 400 tokens at the most, all of which would be generated.
     const answer = post({ messages, max_tokens: 400, temperature: 5, stream }, leaving.signal)
     answer.catch(() => {})
-    await until('it runs', () => model.load.running === 1)
+    await until('it runs', () => model.status.running === 1)
     leaving.abort()
-    await until('it is cancelled', () => model.load.running === 0)
+    await until('it is cancelled', () => model.status.running === 0)
     await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
   })
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import {
   ContextOverflowError,
+  type GenerateOptions,
   generateInference,
   type InferenceResult,
   type Model,
-  type ModelGenerateOptions,
 } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { patchModel, temporaryFolder } from './support/gguf-patch.js'
@@ -19,11 +19,11 @@ beforeAll(async () => {
 })
 afterAll(() => model.dispose())
 
-const run = (options: ModelGenerateOptions = {}) =>
+const run = (options: GenerateOptions = {}) =>
   generateInference(hello, { model, maxTokens: 40, seed: 5, ignoreEndOfSequence: true, ...options })
 
 /** The text of each delta, joined step by step. */
-async function growth(options: ModelGenerateOptions): Promise<string[]> {
+async function growth(options: GenerateOptions): Promise<string[]> {
   const texts = ['']
   for await (const { text } of run(options)) texts.push(texts.at(-1) + text)
   return texts
@@ -167,7 +167,7 @@ describe('how it ends', () => {
 
   test('a full context', async () => {
     await using small = await loadRepeatable({ contextSize: 64, chatTemplate: contentOnly })
-    const start = (prompt: number, maxTokens: number, options: ModelGenerateOptions = {}) =>
+    const start = (prompt: number, maxTokens: number, options: GenerateOptions = {}) =>
       small.generateInference(promptOf(prompt), { maxTokens, ignoreEndOfSequence: true, ...options })
     expect(small.info.contextSize).toBe(64)
 
@@ -263,7 +263,7 @@ describe('log probabilities', () => {
   })
 
   test('are those of the model: sampling settings do not change them', async () => {
-    const first = async (options: ModelGenerateOptions) =>
+    const first = async (options: GenerateOptions) =>
       (await run({ logprobs: 20, maxTokens: 1, ...options })).logprobs?.[0]?.top
     const plain = await first({ temperature: 1, topP: 1 })
     expect(plain).toHaveLength(20)

@@ -2,13 +2,13 @@ import {
   CancelledError,
   ContextOverflowError,
   type Delta,
+  type GenerateOptions,
   generateInference,
   Inference,
   InferenceConsumedError,
   InvalidMessagesError,
   InvalidOptionError,
   type Model,
-  type ModelGenerateOptions,
 } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectScript } from './support/child.js'
@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => model.dispose())
 
-function start(options: ModelGenerateOptions = {}): Inference {
+function start(options: GenerateOptions = {}): Inference {
   return generateInference(hello, { model, maxTokens: 30, seed: 1, ...options })
 }
 
@@ -40,7 +40,7 @@ function joined(deltas: readonly Delta[]) {
 }
 
 describe('streaming and awaiting are the same run', () => {
-  test.each<ModelGenerateOptions>([
+  test.each<GenerateOptions>([
     { temperature: 0 },
     {},
     { temperature: 1.5, topP: 1, topK: 40 },
@@ -258,7 +258,7 @@ describe('leaving a loop', () => {
     expect(partial).toMatchObject({ seed: 1, usage: { completionTokens: partial?.tokenIds.length } })
     expect(partial).not.toHaveProperty('finishReason')
     expect(Object.isFrozen(partial)).toBe(true)
-    await until('its cells are free', () => model.load.usedCells === 0)
+    await until('its cells are free', () => model.status.usedCells === 0)
   })
 
   test('an exception in the loop does the same', async () => {
@@ -310,8 +310,8 @@ describe('many at once', () => {
       const visible = tokenIds.filter((id) => id < 151_643)
       expect(text).toBe(await shared.detokenize(visible))
     }
-    await until('nothing runs any more', () => shared.load.running === 0 && shared.load.usedCells === 0)
-    expect(shared.load).toMatchObject({ waiting: 0, running: 0, usedCells: 0 })
+    await until('nothing runs any more', () => shared.status.running === 0 && shared.status.usedCells === 0)
+    expect(shared.status).toMatchObject({ waiting: 0, running: 0, usedCells: 0 })
   })
 
   test('in line for one place, each is as if it were alone', async () => {
@@ -331,9 +331,9 @@ test('a slow reader misses nothing', async () => {
   const deltas: Delta[] = []
   for await (const delta of run) {
     deltas.push(delta)
-    const seen = model.load.usedCells
+    const seen = model.status.usedCells
     // The next piece is asked for only when the run is further on, or over.
-    await until('the run goes on', () => model.load.usedCells > seen + 8 || model.load.running === 0)
+    await until('the run goes on', () => model.status.usedCells > seen + 8 || model.status.running === 0)
   }
   const result = await run
   expect(joined(deltas)).toEqual({ text: result.text, tokenIds: result.tokenIds })

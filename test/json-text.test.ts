@@ -3,7 +3,8 @@ import { createContext, runInContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InternalError, InvalidOptionError, type VerbatimError } from '#lib/errors.js'
-import { acceptJsonText, type JsonShape, MAX_JSON_DEPTH, readJsonText, toJsonText } from '#lib/json-text.js'
+import type { JsonShape } from '#lib/json-shape.js'
+import { MAX_JSON_DEPTH, readJsonText, toJsonText } from '#lib/json-text.js'
 
 function refusal(run: () => unknown): InvalidOptionError {
   try {
@@ -349,12 +350,11 @@ describe('shapes', () => {
 describe('JSON text', () => {
   test('is returned as it is', () => {
     const text = ' [ {"a": 1.0, "a": 123456789012345678901234567890, "10": 1, "9": 1e400} ]\n'
-    expect(acceptJsonText(text, 'v', 'array')).toBe(text)
-    expect(acceptJsonText('{"__proto__":1}', 'v', 'object')).toBe('{"__proto__":1}')
+    expect(readJsonText(text, 'v', { root: 'array' })).toBe(text)
+    expect(readJsonText('{"__proto__":1}', 'v', { root: 'object' })).toBe('{"__proto__":1}')
   })
 
-  test.each<[string, unknown, 'array' | 'object', string]>([
-    ['no string', 5, 'array', 'must be JSON text'],
+  test.each<[string, string, 'array' | 'object', string]>([
     ['no JSON', 'Hello', 'array', 'not JSON text'],
     ['cut off', '[{"role":', 'array', 'not JSON text'],
     ['with a byte order mark', '\ufeff[]', 'array', 'not JSON text'],
@@ -364,7 +364,7 @@ describe('JSON text', () => {
     ['an array for an object', '[]', 'object', 'must be JSON text of an object'],
     ['with a lone surrogate', '["\ud800"]', 'array', 'lone surrogate'],
   ])('%s is refused', (_, text, root, message) => {
-    const error = refusal(() => acceptJsonText(text, 'v', root))
+    const error = refusal(() => readJsonText(text, 'v', { root }))
     expect(error.path).toBe('v')
     expect(error.message).toContain(message)
   })

@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  type GenerateOptions,
   type InferenceResult,
   type LoadModelOptions,
   loadModel,
   type Model,
-  type ModelGenerateOptions,
 } from 'verbatim-llama'
 import { describe, expect, test } from 'vitest'
 import { readGguf } from '../scripts/make-model/gguf-reader.js'
@@ -33,7 +33,7 @@ const words =
 const textOf = (length: number, number = 0) =>
   Array.from({ length }, (_, i) => words[(i * (number + 1) + number) % words.length]).join(' ')
 
-const ask = (model: Model, text: string, options: ModelGenerateOptions = {}) =>
+const ask = (model: Model, text: string, options: GenerateOptions = {}) =>
   model.generateInference(user(text), {
     maxTokens: 12,
     temperature: 0,
@@ -46,7 +46,7 @@ const ask = (model: Model, text: string, options: ModelGenerateOptions = {}) =>
 const begun = (run: AsyncIterable<unknown>) => run[Symbol.asyncIterator]().next()
 
 const isIdle = (model: Model) =>
-  model.load.waiting === 0 && model.load.running === 0 && model.load.usedCells === 0
+  model.status.waiting === 0 && model.status.running === 0 && model.status.usedCells === 0
 
 /** Equal up to the first place where two tokens are nearly as likely; how many tokens were compared. */
 function expectAlike(result: InferenceResult, alone: InferenceResult): number {
@@ -75,7 +75,7 @@ describe.each([
     expect(new Set(first.tokenIds).size).toBeGreaterThan(3)
     expect((await ask(model, `The ${textOf(40)}`)).tokenIds).not.toEqual(first.tokenIds)
     await until('it is idle', () => isIdle(model))
-    expect(model.load.savedTokens).toBe(0)
+    expect(model.status.savedTokens).toBe(0)
   })
 
   test('many together, too many for the cells: each as it is alone', async () => {
@@ -109,7 +109,7 @@ describe.each([
     for (const number of [2, 3]) {
       const reading = new AbortController()
       const reads = ask(model, textOf(2500, number), { signal: reading.signal })
-      await until('it is read', () => model.load.usedCells > 300)
+      await until('it is read', () => model.status.usedCells > 300)
       reading.abort('enough')
       expect(await rejection(reads)).toBe('enough')
     }
@@ -174,7 +174,7 @@ describe.each([
           )
     const ends = runs.map((run) => rejection(run.result))
     if (state === 'generating') await begun(runs[0] as (typeof runs)[0])
-    else if (state !== 'idle') await until('it runs', () => model.load.running === 2)
+    else if (state !== 'idle') await until('it runs', () => model.status.running === 2)
     await model.dispose()
     for (const end of ends) expect(await end).toMatchObject({ code: 'DISPOSED' })
     expect(await rejection(ask(model, 'x'))).toMatchObject({ code: 'DISPOSED' })

@@ -102,7 +102,7 @@ describe('info', () => {
     await using other = await loadModel(tinyModel)
     expect(other.info).toMatchObject({ contextSize: 4096, cacheSize: 4096, maxSequences: 8 })
     expect(other.info.threads).toBeGreaterThan(0)
-    expect(other.load).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
+    expect(other.status).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
   })
 
   test('models are made by loadModel only', () => {

@@ -2,17 +2,16 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { InvalidMessagesError, InvalidOptionError, type VerbatimError } from '#lib/errors.js'
-import { readLoadOptions, readModelPath } from '#lib/load-options.js'
+import type { GenerateInferenceOptions } from '#lib/generate-inference.js'
 import type { Model } from '#lib/model.js'
+import { readMessages, readModelPath, readText, readTokenIds } from '#lib/options/arguments.js'
 import {
-  readGenerateOptions,
-  readMessages,
+  readGenerateInferenceOptions,
+  readLoadOptions,
   readRenderOptions,
-  readText,
-  readTokenIds,
   readTokenizeOptions,
-} from '#lib/options.js'
-import type { GenerateOptions, InferenceResult, LoadModelOptions, Messages, Tool } from '#lib/types.js'
+} from '#lib/options/read.js'
+import type { InferenceResult, LoadModelOptions, Messages, Tool } from '#lib/types.js'
 
 const model = {} as Model
 
@@ -26,12 +25,12 @@ function refusal(run: () => unknown): VerbatimError & { path: string } {
   throw new Error('was not refused')
 }
 
-const generate = (options: object) => readGenerateOptions({ model, ...options })
+const generate = (options: object) => readGenerateInferenceOptions({ model, ...options })
 
 describe('defaults', () => {
   test('of generateInference', () => {
     const before = Date.now()
-    const { seed, nowMs, ...rest } = generate({})
+    const { seed, now, ...rest } = generate({})
     expect(rest).toEqual({
       model,
       maxTokens: 512,
@@ -48,26 +47,26 @@ describe('defaults', () => {
       ignoreEndOfSequence: false,
       reproducible: false,
       speculative: false,
-      toolsJson: null,
-      documentsJson: null,
-      templateVariablesJson: null,
+      tools: null,
+      documents: null,
+      templateVariables: null,
       addGenerationPrompt: true,
       controlTokens: [],
     })
     expect(rest.model).toBe(model)
-    expect(nowMs).toBeGreaterThanOrEqual(before)
-    expect(nowMs).toBeLessThanOrEqual(Date.now())
+    expect(now).toBeGreaterThanOrEqual(before)
+    expect(now).toBeLessThanOrEqual(Date.now())
     expect(Number.isSafeInteger(seed)).toBe(true)
   })
 
   test('of renderPrompt', () => {
     for (const options of [undefined, {}]) {
       expect(readRenderOptions(options)).toEqual({
-        toolsJson: null,
-        documentsJson: null,
-        templateVariablesJson: null,
+        tools: null,
+        documents: null,
+        templateVariables: null,
         addGenerationPrompt: true,
-        nowMs: expect.any(Number),
+        now: expect.any(Number),
         controlTokens: [],
       })
     }
@@ -91,7 +90,6 @@ describe('defaults', () => {
         kvCacheType: null,
         onOutOfMemory: 'fit',
         chatTemplate: null,
-        chatTemplateName: null,
         specialTokens: {},
         signal: null,
         onProgress: null,
@@ -101,13 +99,15 @@ describe('defaults', () => {
   })
 
   test('undefined is as good as absent, for every option', () => {
-    const read = (options: GenerateOptions) => ({ ...readGenerateOptions(options), seed: 0, nowMs: 0 })
-    const names = [...Object.keys(read({ model })), 'tools', 'documents', 'templateVariables', 'now'].filter(
-      (name) => !name.endsWith('Json') && name !== 'nowMs' && name !== 'model',
-    )
+    const read = (options: GenerateInferenceOptions) => ({
+      ...readGenerateInferenceOptions(options),
+      seed: 0,
+      now: 0,
+    })
+    const names = Object.keys(read({ model })).filter((name) => name !== 'model')
     const absent = Object.fromEntries(names.map((name) => [name, undefined]))
     expect(read({ ...absent, model })).toEqual(read({ model }))
-    const loadNames = Object.keys(readLoadOptions({})).filter((name) => name !== 'chatTemplateName')
+    const loadNames = Object.keys(readLoadOptions({}))
     expect(readLoadOptions(Object.fromEntries(loadNames.map((name) => [name, undefined])))).toEqual(
       readLoadOptions({}),
     )
@@ -205,7 +205,7 @@ describe('numbers', () => {
 describe('other options', () => {
   test('model must be an object', () => {
     for (const options of [undefined, {}, { model: undefined }, { model: null }, { model: 'path' }]) {
-      expect(refusal(() => readGenerateOptions(options))).toMatchObject({ path: 'model' })
+      expect(refusal(() => readGenerateInferenceOptions(options))).toMatchObject({ path: 'model' })
     }
   })
 
@@ -256,11 +256,11 @@ describe('other options', () => {
   })
 
   test('now', () => {
-    expect(generate({ now: new Date(5) }).nowMs).toBe(5)
-    expect(generate({ now: new Date(-5) }).nowMs).toBe(-5)
-    expect(generate({ now: runInNewContext('new Date(7)') }).nowMs).toBe(7)
+    expect(generate({ now: new Date(5) }).now).toBe(5)
+    expect(generate({ now: new Date(-5) }).now).toBe(-5)
+    expect(generate({ now: runInNewContext('new Date(7)') }).now).toBe(7)
     const lying = Object.assign(new Date(9), { getTime: () => 0, valueOf: () => 0 })
-    expect(generate({ now: lying }).nowMs).toBe(9)
+    expect(generate({ now: lying }).now).toBe(9)
     for (const now of [new Date(Number.NaN), 5, '2024-01-01', null, {}, Object.create(Date.prototype)]) {
       expect(refusal(() => generate({ now })).path).toBe('now')
     }
@@ -417,7 +417,12 @@ describe('names', () => {
 
 describe('the options object', () => {
   test('must be an object', () => {
-    for (const read of [readGenerateOptions, readRenderOptions, readLoadOptions, readTokenizeOptions]) {
+    for (const read of [
+      readGenerateInferenceOptions,
+      readRenderOptions,
+      readLoadOptions,
+      readTokenizeOptions,
+    ]) {
       for (const options of [null, 5, 'x', [], () => 1]) {
         expect(refusal(() => read(options))).toMatchObject({ code: 'INVALID_OPTION', path: 'options' })
       }
@@ -439,21 +444,21 @@ describe('the options object', () => {
       defineProperty: forbidden,
       deleteProperty: forbidden,
     })
-    expect(readGenerateOptions(options)).toMatchObject({
+    expect(readGenerateInferenceOptions(options)).toMatchObject({
       maxTokens: 5,
       stop: ['a'],
-      templateVariablesJson: '{"x":1}',
+      templateVariables: '{"x":1}',
     })
     expect(reads.sort()).toEqual(['maxTokens', 'model', 'stop', 'templateVariables'])
   })
 
   test('is copied: later changes do not matter, and the copy cannot be changed', () => {
     const options = { model, stop: ['a'], tools: [{ name: 'x' }], now: new Date(5) }
-    const read = readGenerateOptions(options)
+    const read = readGenerateInferenceOptions(options)
     options.stop.push('b')
     options.tools[0] = { name: 'y' }
     options.now.setTime(6)
-    expect(read).toMatchObject({ stop: ['a'], toolsJson: '[{"name":"x"}]', nowMs: 5 })
+    expect(read).toMatchObject({ stop: ['a'], tools: '[{"name":"x"}]', now: 5 })
     expect(Object.isFrozen(read)).toBe(true)
     expect(Object.isFrozen(read.stop)).toBe(true)
     expect(Object.isFrozen(readLoadOptions({}))).toBe(true)
@@ -462,14 +467,14 @@ describe('the options object', () => {
   })
 
   test('may inherit options, but not from Object.prototype', () => {
-    expect(readGenerateOptions(Object.create({ model, maxTokens: 7 })).maxTokens).toBe(7)
+    expect(readGenerateInferenceOptions(Object.create({ model, maxTokens: 7 })).maxTokens).toBe(7)
     class Settings {
       model = model
       get temperature() {
         return 0.25
       }
     }
-    expect(readGenerateOptions(new Settings()).temperature).toBe(0.25)
+    expect(readGenerateInferenceOptions(new Settings()).temperature).toBe(0.25)
     Object.defineProperty(Object.prototype, 'maxTokens', { value: 1, configurable: true })
     try {
       expect(generate({}).maxTokens).toBe(512)
@@ -487,10 +492,13 @@ describe('the options object', () => {
           throw cause
         },
       })
-    expect(refusal(() => readGenerateOptions(throwing('topP')))).toMatchObject({ path: 'topP', cause })
+    expect(refusal(() => readGenerateInferenceOptions(throwing('topP')))).toMatchObject({
+      path: 'topP',
+      cause,
+    })
     expect(
       refusal(() =>
-        readGenerateOptions({
+        readGenerateInferenceOptions({
           model,
           stop: new Proxy(['a'], {
             get: () => {
@@ -500,13 +508,15 @@ describe('the options object', () => {
         }),
       ),
     ).toMatchObject({ path: 'stop', cause })
-    expect(refusal(() => readGenerateOptions({ model, signal: throwing('aborted') }))).toMatchObject({
-      path: 'signal',
-      cause,
-    })
+    expect(refusal(() => readGenerateInferenceOptions({ model, signal: throwing('aborted') }))).toMatchObject(
+      {
+        path: 'signal',
+        cause,
+      },
+    )
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
-    expect(refusal(() => readGenerateOptions(proxy)).path).toBe('options')
+    expect(refusal(() => readGenerateInferenceOptions(proxy)).path).toBe('options')
     expect(
       refusal(() =>
         readTokenIds(
@@ -558,13 +568,13 @@ describe('JSON options', () => {
       documents: ' ["x", {"title": "t"}]',
       templateVariables: { enable_thinking: false },
     })
-    expect(read.toolsJson).toBe(JSON.stringify(tools))
-    expect(read.documentsJson).toBe(' ["x", {"title": "t"}]')
-    expect(read.templateVariablesJson).toBe('{"enable_thinking":false}')
+    expect(read.tools).toBe(JSON.stringify(tools))
+    expect(read.documents).toBe(' ["x", {"title": "t"}]')
+    expect(read.templateVariables).toBe('{"enable_thinking":false}')
     expect(readRenderOptions({ tools: [], documents: [], templateVariables: {} })).toMatchObject({
-      toolsJson: '[]',
-      documentsJson: '[]',
-      templateVariablesJson: '{}',
+      tools: '[]',
+      documents: '[]',
+      templateVariables: '{}',
     })
   })
 
@@ -672,8 +682,8 @@ test('the types take what callers have', () => {
   expectTypeOf<readonly ToolDefinition[]>().toExtend<readonly Tool[]>()
   expectTypeOf<{ content: string }[]>().not.toExtend<Messages>()
   expectTypeOf<{ role: string; content: number }[]>().not.toExtend<Messages>()
-  expectTypeOf<{ model: Model; maxTokens: number | undefined }>().toExtend<GenerateOptions>()
-  expectTypeOf<{ temperature: number }>().not.toExtend<GenerateOptions>()
+  expectTypeOf<{ model: Model; maxTokens: number | undefined }>().toExtend<GenerateInferenceOptions>()
+  expectTypeOf<{ temperature: number }>().not.toExtend<GenerateInferenceOptions>()
   expectTypeOf<LoadModelOptions['gpuLayers']>().toEqualTypeOf<number | 'auto' | undefined>()
   expectTypeOf<InferenceResult['tokenIds']>().toEqualTypeOf<readonly number[]>()
 })

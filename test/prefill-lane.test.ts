@@ -34,11 +34,11 @@ test('a long prompt is answered beside streams, and its prefix is there afterwar
   const { usage, tokenIds } = await askLong(model)
   expect(usage).toEqual({ promptTokens: LONG, cachedTokens: 0, completionTokens: 3 })
   expect(tokenIds).toHaveLength(3)
-  await until('only the streams go on', () => model.load.running === 3)
+  await until('only the streams go on', () => model.status.running === 3)
   expect((await askLong(model)).usage.cachedTokens).toBe(LONG - 1)
   for (const stream of streams) stream.cancel()
   for (const stream of streams) expect(await rejection(stream)).toBeInstanceOf(CancelledError)
-  await until('nothing runs', () => model.load.running === 0 && model.load.usedCells === 0)
+  await until('nothing runs', () => model.status.running === 0 && model.status.usedCells === 0)
 })
 
 test.each([0, 20, 200])('cancelled after %i ms, it leaves nothing behind', async (milliseconds) => {
@@ -49,7 +49,7 @@ test.each([0, 20, 200])('cancelled after %i ms, it leaves nothing behind', async
   long.cancel()
   await rejection(long)
   for (const stream of streams) stream.cancel()
-  await until('nothing runs', () => model.load.running === 0 && model.load.usedCells === 0)
+  await until('nothing runs', () => model.status.running === 0 && model.status.usedCells === 0)
   expect((await askLong(model)).usage.promptTokens).toBe(LONG)
 })
 

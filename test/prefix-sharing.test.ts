@@ -75,13 +75,13 @@ describe('requests that begin alike', () => {
     ]
     const options = { maxTokens: 1, temperature: 0 }
     for (let i = 0; i < 8; i++) await model.generateInference(other(i), options)
-    await until('they are saved', () => model.load.savedTokens > 500)
+    await until('they are saved', () => model.status.savedTokens > 500)
     for (let i = 0; i < 8; i++) {
       const { usage } = await model.generateInference(other(i), options)
       expect(usage.cachedTokens).toBe(usage.promptTokens - 1)
     }
-    await until('nothing runs', () => model.load.usedCells === 0)
-    expect(model.load.savedTokens).toBeLessThanOrEqual(model.info.prefixCacheSize)
+    await until('nothing runs', () => model.status.usedCells === 0)
+    expect(model.status.savedTokens).toBeLessThanOrEqual(model.info.prefixCacheSize)
   })
 
   test('prefixCacheSize 0 keeps nothing', async () => {
@@ -90,7 +90,7 @@ describe('requests that begin alike', () => {
     await forgetful.generateInference(conversation('x'), options)
     const { usage } = await forgetful.generateInference(conversation('x'), options)
     expect(usage.cachedTokens).toBe(0)
-    expect(forgetful.load.savedTokens).toBe(0)
+    expect(forgetful.status.savedTokens).toBe(0)
   })
 })
 
@@ -124,12 +124,12 @@ describe('reproducible', () => {
       })
     const abort = new AbortController()
     const [running, waiting] = [run(abort.signal), run(abort.signal)]
-    await until('one runs', () => other.load.running === 1)
+    await until('one runs', () => other.status.running === 1)
     abort.abort('enough')
     expect(await rejection(running)).toBe('enough')
     expect(await rejection(waiting)).toBe('enough')
     const last = run()
-    await until('the last runs', () => other.load.running === 1)
+    await until('the last runs', () => other.status.running === 1)
     await other.dispose()
     expect(await rejection(last)).toMatchObject({ code: 'DISPOSED' })
   })
@@ -203,7 +203,7 @@ describe('maxQueue', () => {
       expect(await rejection(small.generateInference(user('x')))).toBeInstanceOf(QueueFullError)
       abort.abort()
       await rejection(run)
-      await until('it is gone', () => small.load.running === 0)
+      await until('it is gone', () => small.status.running === 0)
     }
     await small.generateInference(user('x'), { maxTokens: 1 })
   })

@@ -15,10 +15,10 @@ const STATES: Readonly<Record<string, string>> = {
   queued: `const model = await loadModel(spmModel, { ...quick, maxSequences: 1, contextSize: 4096 })
     const start = () => generateInference(user('a'), { model, maxTokens: 4000, ignoreEndOfSequence: true })
     for (let i = 0; i < 5; i++) start()
-    await until(() => model.load.waiting === 4)`,
+    await until(() => model.status.waiting === 4)`,
   prefill: `const model = await loadModel(longModel, long)
     const run = generateInference(promptOf(30000), { model, maxTokens: 1 })
-    await until(() => model.load.running === 1)`,
+    await until(() => model.status.running === 1)`,
   decoding: `const model = await loadModel(spmModel, { ...quick, contextSize: 4096 })
     const run = generateInference(user('a'), { model, maxTokens: 4000, ignoreEndOfSequence: true })
     await run[Symbol.asyncIterator]().next()`,
@@ -76,7 +76,7 @@ describe('a process ends by itself', () => {
       const run = generateInference(user('a'), { model, maxTokens: 200 })
       run.cancel()
       model.dispose()
-      process.on('exit', () => console.log(JSON.stringify(model.load)))`,
+      process.on('exit', () => console.log(JSON.stringify(model.status)))`,
       { stdout: '{"waiting":0,"running":0,"usedCells":0,"savedTokens":0}\n' },
     )
   })

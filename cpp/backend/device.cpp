@@ -60,9 +60,9 @@ Placement Placement::choose(const DeviceOptions& options) {
     devices.push_back(*device);
   }
   if (options.names.empty()) devices = gpus;
-  if (options.shares.size() > devices.size())
+  if (options.tensor_split.size() > devices.size())
     throw Error(ErrorCode::InvalidOption,
-                "tensorSplit has " + std::to_string(options.shares.size()) +
+                "tensorSplit has " + std::to_string(options.tensor_split.size()) +
                     " shares, but the GPUs to use are: " + names_of(devices),
                 {{"path", "tensorSplit"}});
   if (options.main_gpu > 0 && static_cast<size_t>(options.main_gpu) >= devices.size())
@@ -70,8 +70,9 @@ Placement Placement::choose(const DeviceOptions& options) {
                 "mainGpu is " + std::to_string(options.main_gpu) +
                     ", counted from 0, but the GPUs to use are: " + names_of(devices),
                 {{"path", "mainGpu"}});
-  if (options.single && !devices.empty()) devices = {devices[static_cast<size_t>(options.main_gpu)]};
-  return {std::move(devices), options.shares};
+  if (options.split_mode == SplitMode::None && !devices.empty())
+    devices = {devices[static_cast<size_t>(options.main_gpu)]};
+  return {std::move(devices), options.tensor_split};
 }
 
 llama_model_params Placement::model_params(int32_t gpu_layers) const {

@@ -13,7 +13,7 @@ Sequence::Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prom
       token_limit_(std::min(context_size, prompt.size() + options.max_tokens)), tokens_(std::move(prompt)),
       sampler_(options.sampling, tokenizer.size()), text_stream_(options.stop) {
   sampler_.accept_prompt(tokens_);
-  if (options.prompt_lookup) prompt_lookup_.emplace();
+  if (options.speculative == Speculative::PromptLookup) prompt_lookup_.emplace();
 }
 
 Sampled Sequence::sample(const float* logits) {

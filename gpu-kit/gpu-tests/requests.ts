@@ -65,7 +65,7 @@ export const REQUEST_TESTS = [
     for (let i = 0; i < 20; i++) await answer(model, words(400, `Prefix ${i}`), 2)
     const { tokenIds } = await answer(model, words(900, 'Last'), 32)
     assert.equal(tokenIds.length, 32)
-    return { facts: { load: model.load } }
+    return { facts: { load: model.status } }
   }),
   gpuTest('reproducible', 'reproducible runs are equal whatever else runs', async (context) => {
     await using model = await load(context)

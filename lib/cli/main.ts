@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_LIMITS } from '../worker/worker-options.js'
 import { type BuildOptions, CUDA_CHOICES } from './build.js'
 import { runBuild } from './build-command.js'
+import { addLoadFlags, loadOptions } from './load-flags.js'
 import { explain } from './log.js'
 import { serve } from './serve.js'
 import type { ServeSettings } from './settings.js'
@@ -18,10 +19,6 @@ function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => 
   }
 }
 
-function autoOr(read: (text: string) => number): (text: string) => number | 'auto' {
-  return (text) => (text === 'auto' ? text : read(text))
-}
-
 /** What commander makes of the command line. */
 interface Options {
   host: string
@@ -34,15 +31,6 @@ interface Options {
   slowReaderSeconds: number
   drainSeconds: number
   logLevel: string
-  contextSize?: number
-  cacheSize?: number
-  maxSequences?: number
-  maxQueue?: number
-  prefixCacheSize?: number
-  gpuLayers?: number | 'auto'
-  threads?: number
-  kvCacheType?: NonNullable<ServeSettings['load']['kvCacheType']>
-  chatTemplateFile?: string
 }
 
 const program = new Command('verbatim-llama')
@@ -52,7 +40,7 @@ const program = new Command('verbatim-llama')
       .version,
   )
 
-program
+const serveCommand = program
   .command('serve')
   .description('Answers HTTP requests with a model.')
   .argument('<model>', 'a GGUF file; of a model in several files, the first')
@@ -90,18 +78,10 @@ program
       .choices(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
       .default('info'),
   )
-  .option('--context-size <tokens>', 'the most tokens of one request', integer(16))
-  .option('--cache-size <tokens>', 'cells of the key-value cache that all requests share', integer(16))
-  .option('--max-sequences <number>', 'requests that are evaluated together', integer(1))
-  .option('--max-queue <number>', 'requests that may wait; more are answered with 503', integer(0))
-  .option('--prefix-cache-size <tokens>', 'tokens of finished requests that are kept', integer(0))
-  .option('--gpu-layers <number>', "layers on the GPU, or 'auto'", autoOr(integer(0)))
-  .option('--threads <number>', 'CPU threads for evaluation', integer(1))
-  .option('--kv-cache-type <type>', 'how the key-value cache is stored: f16, q8_0, …')
-  .option('--chat-template-file <path>', 'a chat template in place of the one in the model file')
-  .action(async (model: string, options: Options) => {
-    await serve(settings(model, options), options.supervise === true)
-  })
+
+addLoadFlags(serveCommand).action(async (model: string, options: Options & Record<string, unknown>) => {
+  await serve(settings(model, options), options.supervise === true)
+})
 
 program
   .command('build')
@@ -112,23 +92,11 @@ program
     process.exitCode = await runBuild(options)
   })
 
-function settings(modelPath: string, options: Options): ServeSettings {
-  const { contextSize, cacheSize, maxSequences, maxQueue, prefixCacheSize, gpuLayers, threads, kvCacheType } =
-    options
-  const { host, port, modelId, maxBodyBytes, maxMessages, logLevel, chatTemplateFile } = options
+function settings(modelPath: string, options: Options & Record<string, unknown>): ServeSettings {
+  const { host, port, modelId, maxBodyBytes, maxMessages, logLevel } = options
   return {
     modelPath,
-    load: {
-      contextSize,
-      cacheSize,
-      maxSequences,
-      maxQueue,
-      prefixCacheSize,
-      gpuLayers,
-      threads,
-      kvCacheType,
-      chatTemplate: chatTemplateFile === undefined ? undefined : readFileSync(chatTemplateFile, 'utf8'),
-    },
+    load: loadOptions(options),
     host,
     port,
     modelId,

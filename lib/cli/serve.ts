@@ -1,7 +1,7 @@
-import { EngineServer } from './engine-server.js'
 import { createLogger } from './log.js'
 import { isLoopback, type ServeSettings } from './settings.js'
 import { Supervisor } from './supervisor.js'
+import { WorkerServer } from './worker-server.js'
 
 /** Something that answers requests until it is stopped. */
 export interface Running {
@@ -27,7 +27,7 @@ export async function serve(settings: ServeSettings, supervise: boolean): Promis
     supervisor.start()
     running = supervisor
   } else {
-    const server = new EngineServer(settings, log, apiKeys)
+    const server = new WorkerServer(settings, log, apiKeys)
     bound = await server.listen(address)
     running = { ready: server.model, stop: () => server.stop() }
   }

@@ -6,9 +6,9 @@ import { describeError, HttpError, unavailable } from '../worker/http-error.js'
 import { ApiKeys } from '../worker/keys.js'
 import { NodeServer } from '../worker/node-server.js'
 import { requestId } from '../worker/request-id.js'
-import { EngineChild } from './engine-child.js'
 import { EngineDied, forward, readAll, sendError } from './forward.js'
 import type { ServeSettings } from './settings.js'
+import { WorkerChild } from './worker-child.js'
 
 /** How often a request is given to an engine. One that has seen two of them die may be what kills them. */
 const ATTEMPTS = 2
@@ -26,7 +26,7 @@ const DEATH_MS = 5000
 export class Supervisor {
   /** When the first engine is ready; rejects when it cannot start. */
   readonly ready: Promise<void>
-  readonly #engine: EngineChild
+  readonly #engine: WorkerChild
   readonly #server: NodeServer
   readonly #keys: ApiKeys
   readonly #registry = new Registry()
@@ -45,7 +45,7 @@ export class Supervisor {
     this.#log = log
     this.#keys = new ApiKeys(settings.apiKeys)
     // What runs is waited for here.
-    this.#engine = new EngineChild({ ...settings, apiKeys: [], drainMs: 0 }, log)
+    this.#engine = new WorkerChild({ ...settings, apiKeys: [], drainMs: 0 }, log)
     this.#server = new NodeServer(
       (request, response) => this.#onRequest(request, response),
       settings.slowReaderMs,
@@ -164,7 +164,7 @@ export class Supervisor {
   #down(): HttpError {
     if (this.#stopping.signal.aborted) return unavailable('SHUTTING_DOWN', 'The worker is shutting down.')
     const seconds = Math.max(1, Math.ceil(this.#engine.loadMs / 1000))
-    return new HttpError(503, 'ENGINE_DOWN', 'The engine is being started. Try again soon.', {
+    return new HttpError('ENGINE_DOWN', 'The engine is being started. Try again soon.', {
       headers: { 'retry-after': String(seconds) },
     })
   }

@@ -95,7 +95,7 @@ export class Exchange {
   /** What the client is told; what it is not told goes to the log. */
   describe(error: unknown): ErrorDescription {
     if (this.signal.aborted)
-      return new HttpError(499, 'CLIENT_CLOSED', 'The client left before the answer.').description
+      return new HttpError('CLIENT_CLOSED', 'The client left before the answer.').description
     const description = describeError(error)
     if (description.status === 500) this.#logger?.error({ request_id: this.id, err: error }, 'request failed')
     return description

@@ -1,12 +1,13 @@
 import { z } from 'zod'
-import { pathStep } from '../json-shape.js'
-import { LOGPROBS_RANGE, NUMBER_OPTIONS, SEED_RANGE } from '../number-options.js'
-import { type NumberRange, nearestName, rangeText, shown } from '../option-bag.js'
-import { MAX_STOP_TEXTS } from '../options.js'
-import type { ModelGenerateOptions, RenderOptions } from '../types.js'
+import { type JsonShape, pathStep } from '../json-shape.js'
+import { shown } from '../options/bag.js'
+import { GENERATE_ROWS, RENDER_ROWS } from '../options/generate-options.js'
+import { nearestName } from '../options/nearest-name.js'
+import { aliasesOf } from '../options/read.js'
+import { type NumberRange, type OptionRow, type OptionRows, rangeText } from '../options/row.js'
 import { invalidField } from './http-error.js'
 import type { JsonBody } from './json-body.js'
-import { camelCase, type SnakeCase } from './snake-case.js'
+import { camelCase, inSnakeCase, type SnakeCase, snakeCase } from './snake-case.js'
 
 /** A member of a body, and the option of the library that it becomes. */
 export interface Field {
@@ -26,18 +27,13 @@ export const must = (wanted: string) => ({
     input === undefined ? `is missing: it must be ${wanted}.` : `must be ${wanted}, not ${shown(input)}.`,
 })
 
-export function number(range: NumberRange, description: string, fallback?: number): z.ZodType {
+export function number(range: NumberRange): z.ZodType {
   const wanted = must(rangeText(range))
   const { integer, min, above, max } = range
   let schema = integer ? z.int(wanted).max(max, wanted) : z.number(wanted).max(max, wanted)
   if (min !== undefined) schema = schema.min(min, wanted)
   if (above !== undefined) schema = schema.gt(above, wanted)
-  return schema.meta({ description, ...(fallback !== undefined && { default: fallback }) }).optional()
-}
-
-function option(name: keyof typeof NUMBER_OPTIONS, description: string): Field {
-  const { range, fallback } = NUMBER_OPTIONS[name]
-  return { schema: number(range, description, fallback) }
+  return schema
 }
 
 export function flag(fallback: boolean, description: string): Field {
@@ -59,80 +55,83 @@ export const MESSAGES: Field = {
 
 const text = z.string(must('a string that is not empty')).min(1, must('a string that is not empty'))
 
+/** The fields of these options, by their names in bodies. */
+type FieldsOf<Rows extends OptionRows> = {
+  readonly [Name in keyof Rows as Rows[Name] extends { readonly remote: false }
+    ? never
+    : SnakeCase<Name & string>]: Field
+}
+
 /** What `POST /render` takes besides the messages. */
-export const RENDER_FIELDS = {
-  tools: {
-    schema: z
-      .array(anObject, must('an array of objects'))
-      .meta({ description: 'The tools offered to the model, as its chat template takes them.' })
-      .optional(),
-    asText: true,
-  },
-  documents: {
-    schema: z
-      .array(z.unknown(), must('an array'))
-      .meta({ description: 'For retrieval templates.' })
-      .optional(),
-    asText: true,
-  },
-  template_variables: {
-    schema: anObject.meta({ description: 'Further variables of the chat template.' }).optional(),
-    asText: true,
-  },
-  add_generation_prompt: flag(true, 'Whether the prompt ends with the start of the assistant’s message.'),
-  now: {
-    schema: z
-      .union([z.int(), z.iso.datetime({ offset: true })], must('milliseconds since 1970 or an ISO 8601 time'))
-      .meta({ description: 'The time that templates with a date see; by default that of the request.' })
-      .optional(),
-    toOption: (now: string | number) => new Date(now),
-  },
-  control_tokens: {
-    schema: z
-      .union(
-        [z.enum(['template', 'anywhere']), z.strictObject({ trust_roles: z.array(z.string()) })],
-        must("'template', 'anywhere' or { trust_roles }"),
-      )
-      .meta({ description: 'Who may write control tokens.', default: 'template' })
-      .optional(),
-    toOption: (policy: string | { trust_roles: string[] }) =>
-      typeof policy === 'string' ? policy : { trustRoles: policy.trust_roles },
-  },
-} as const satisfies Record<SnakeCase<keyof RenderOptions>, Field>
+export const RENDER_FIELDS = fieldsOf(RENDER_ROWS)
 
 /** What a generation takes besides the messages: every option of the library but its `signal`. */
-export const GENERATE_FIELDS = {
-  max_tokens: option('maxTokens', 'How many tokens are generated at most.'),
-  temperature: option('temperature', '0 always takes the most likely token.'),
-  top_p: option('topP', 'The most likely tokens that together have this probability; 1 is off.'),
-  top_k: option('topK', 'This many of the most likely tokens; 0 is off.'),
-  min_p: option('minP', 'No tokens less likely than this share of the most likely one; 0 is off.'),
-  repetition_penalty: option('repetitionPenalty', 'Divides the scores of tokens that occurred; 1 is off.'),
-  presence_penalty: option('presencePenalty', 'Taken from the score of tokens that occurred; 0 is off.'),
-  frequency_penalty: option('frequencyPenalty', 'The same for each time that it occurred; 0 is off.'),
-  seed: { schema: number(SEED_RANGE, 'Fixes the random choices; drawn and returned otherwise.') },
-  stop: {
-    schema: z
-      .union(
-        [text, z.array(text).max(MAX_STOP_TEXTS)],
-        must(`a string or an array of at most ${MAX_STOP_TEXTS} strings, none of them empty`),
-      )
-      .meta({ description: 'Texts that end the generation; they are not part of the result.' })
-      .optional(),
-  },
-  logprobs: {
-    schema: number(LOGPROBS_RANGE, 'Log probabilities, and of so many of the most likely tokens.'),
-  },
-  ignore_end_of_sequence: flag(false, 'Generate on when the model ends its message.'),
-  reproducible: flag(false, 'The same tokens whatever else is running: slower.'),
-  speculative: {
-    schema: z
-      .union([z.literal('prompt-lookup'), z.literal(false)], must("'prompt-lookup' or false"))
-      .meta({ description: 'Faster where the output repeats the prompt.', default: false })
-      .optional(),
-  },
-  ...RENDER_FIELDS,
-} as const satisfies Record<SnakeCase<Exclude<keyof ModelGenerateOptions, 'signal'>>, Field>
+export const GENERATE_FIELDS = fieldsOf(GENERATE_ROWS)
+
+export function fieldsOf<Rows extends OptionRows>(rows: Rows): FieldsOf<Rows> {
+  const fields = Object.entries(rows)
+    .filter(([, { remote }]) => remote !== false)
+    .map(([name, row]) => [snakeCase(name), fieldOf(row)])
+  return Object.fromEntries(fields) as FieldsOf<Rows>
+}
+
+function fieldOf(row: OptionRow): Field {
+  const { schema, ...field } = valueField(row)
+  const fallback = row.default === null || Array.isArray(row.default) ? {} : { default: row.default }
+  const description = inSnakeCase(row.sentence).replaceAll('`', '')
+  return { ...field, schema: schema.meta({ description, ...fallback }).optional() }
+}
+
+/** The field without its description, by what the option takes. */
+function valueField({ takes }: OptionRow): Field {
+  switch (takes.kind) {
+    case 'number':
+      return { schema: number(takes.range) }
+    case 'boolean':
+      return { schema: z.boolean(must('true or false')) }
+    case 'choice': {
+      const wanted = takes.values.map((value) => (typeof value === 'string' ? `'${value}'` : value))
+      return {
+        schema: z.union(
+          takes.values.map((value) => z.literal(value)),
+          must(wanted.join(' or ')),
+        ),
+      }
+    }
+    case 'json':
+      return { schema: jsonSchema(takes.shape), asText: true }
+    case 'texts': {
+      const wanted = `a string or an array of at most ${takes.most} strings, none of them empty`
+      return { schema: z.union([text, z.array(text).max(takes.most)], must(wanted)) }
+    }
+    case 'date':
+      return {
+        schema: z.union(
+          [z.int(), z.iso.datetime({ offset: true })],
+          must('milliseconds since 1970 or an ISO 8601 time'),
+        ),
+        toOption: (now: string | number) => new Date(now),
+      }
+    case 'controlTokens':
+      return {
+        schema: z.union(
+          [z.enum(['template', 'anywhere']), z.strictObject({ trust_roles: z.array(z.string()) })],
+          must("'template', 'anywhere' or { trust_roles }"),
+        ),
+        toOption: (policy: string | { trust_roles: string[] }) =>
+          typeof policy === 'string' ? policy : { trustRoles: policy.trust_roles },
+      }
+    default:
+      throw new TypeError(`There is no field for an option that takes ${takes.kind}.`)
+  }
+}
+
+function jsonSchema({ root, elements }: JsonShape): z.ZodType {
+  if (root === 'object') return anObject
+  return elements === 'object'
+    ? z.array(anObject, must('an array of objects'))
+    : z.array(z.unknown(), must('an array'))
+}
 
 /** The schema of a body with these members and no others. */
 export function bodySchema(fields: Fields): z.ZodType {
@@ -184,7 +183,7 @@ export class BodyReader {
 }
 
 function unknownField(name: string, names: readonly string[]) {
-  const nearest = nearestName(name, names)
+  const nearest = nearestName(name, names, (known) => aliasesOf(camelCase(known)))
   const advice =
     nearest === undefined ? `Known are ${[...names].sort().join(', ')}.` : `Did you mean ${nearest}?`
   return invalidField(pathStep(name).replace(/^\./, ''), `is not a field that is known here. ${advice}`)

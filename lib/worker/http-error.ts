@@ -1,26 +1,31 @@
 import {
   type ContextOverflowError,
+  ERROR_CODES,
+  type ErrorCodeRow,
   type QueueFullError,
   type TemplateError,
   VerbatimError,
 } from '../errors.js'
 import { inSnakeCase, snakeCase, snakeCasePath } from './snake-case.js'
 
-/** Codes that only the worker has; the library's own are those of `ErrorCode`. */
-export type WorkerErrorCode =
-  | 'INVALID_JSON'
-  | 'BODY_TOO_LARGE'
-  | 'TOO_MANY_MESSAGES'
-  | 'UNSUPPORTED_MEDIA_TYPE'
-  | 'UNAUTHORIZED'
-  | 'NOT_FOUND'
-  | 'METHOD_NOT_ALLOWED'
-  | 'MODEL_UNKNOWN'
-  | 'NOT_READY'
-  | 'SHUTTING_DOWN'
-  | 'ENGINE_DOWN'
-  | 'CLIENT_CLOSED'
-  | 'SLOW_READER'
+/** The HTTP status of each code that only the worker has; the library's own are in `ERROR_CODES`. */
+const WORKER_STATUS = {
+  INVALID_JSON: 400,
+  UNAUTHORIZED: 401,
+  NOT_FOUND: 404,
+  MODEL_UNKNOWN: 404,
+  METHOD_NOT_ALLOWED: 405,
+  BODY_TOO_LARGE: 413,
+  TOO_MANY_MESSAGES: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  CLIENT_CLOSED: 499,
+  SLOW_READER: 499,
+  NOT_READY: 503,
+  SHUTTING_DOWN: 503,
+  ENGINE_DOWN: 503,
+} as const
+
+export type WorkerErrorCode = keyof typeof WORKER_STATUS
 
 /** What a client is told of a failure. */
 export interface ErrorDescription {
@@ -39,12 +44,15 @@ export class HttpError extends Error {
   readonly description: ErrorDescription
 
   constructor(
-    status: number,
     code: WorkerErrorCode | 'INVALID_OPTION' | 'INVALID_MESSAGES',
     message: string,
     more: Pick<ErrorDescription, 'path' | 'headers'> = {},
   ) {
     super(message)
+    const status =
+      code in WORKER_STATUS
+        ? WORKER_STATUS[code as WorkerErrorCode]
+        : ERROR_CODES[code as 'INVALID_OPTION'].status
     this.description = { status, code, message, ...more }
   }
 }
@@ -55,12 +63,12 @@ const RETRY_SOON = { 'retry-after': '1' }
 /** A field with a value that cannot be; `reason` reads on from the path. */
 export function invalidField(path: string, reason: string): HttpError {
   const code = /^messages\b/.test(path) ? 'INVALID_MESSAGES' : 'INVALID_OPTION'
-  return new HttpError(400, code, `${path} ${reason}`, { path })
+  return new HttpError(code, `${path} ${reason}`, { path })
 }
 
 /** The worker cannot answer at the moment. */
 export function unavailable(code: 'NOT_READY' | 'SHUTTING_DOWN' | 'ENGINE_DOWN', message: string): HttpError {
-  return new HttpError(503, code, message, { headers: RETRY_SOON })
+  return new HttpError(code, message, { headers: RETRY_SOON })
 }
 
 /**
@@ -69,49 +77,35 @@ export function unavailable(code: 'NOT_READY' | 'SHUTTING_DOWN' | 'ENGINE_DOWN',
  */
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof HttpError) return error.description
-  if (!(error instanceof VerbatimError)) return { status: 500, code: 'INTERNAL', message: INTERNAL }
-  const { code } = error
+  const code = error instanceof VerbatimError ? error.code : 'INTERNAL'
+  const { status, clientMessage }: ErrorCodeRow = ERROR_CODES[code]
+  const ofServer = clientMessage ?? ERROR_CODES.INTERNAL.clientMessage
+  if (!(error instanceof VerbatimError)) return { status, code, message: ofServer }
   const message = inSnakeCase(error.message)
   switch (code) {
     case 'INVALID_OPTION':
-    case 'UNSUPPORTED_OPTION':
     case 'INVALID_MESSAGES': {
       const { path } = error as VerbatimError & { path: string }
-      return { status: 400, code, message, path: snakeCasePath(path) }
+      return { status, code, message, path: snakeCasePath(path) }
     }
     case 'TEMPLATE_SYNTAX':
     case 'TEMPLATE_RENDER':
-      return { status: 400, code, message: error.message, facts: templateFacts(error as TemplateError) }
-    case 'TEMPLATE_LIMIT':
-    case 'TOKENIZE_FAILED':
-      return { status: 400, code, message: error.message }
+      return { status, code, message: error.message, facts: templateFacts(error as TemplateError) }
     case 'CONTEXT_OVERFLOW':
-      return { status: 413, code, message, facts: overflowFacts(error as ContextOverflowError) }
+      return { status, code, message, facts: overflowFacts(error as ContextOverflowError) }
     case 'QUEUE_FULL': {
       const { maxQueue } = error as QueueFullError
       return {
-        status: 503,
+        status,
         code,
         message: `${maxQueue} requests wait already. Try again later, or elsewhere.`,
         headers: RETRY_SOON,
       }
     }
     default:
-      return {
-        status: code in UNAVAILABLE ? 503 : 500,
-        code,
-        ...(UNAVAILABLE[code] ?? { message: INTERNAL }),
-      }
+      if (status < 500) return { status, code, message: error.message }
+      return { status, code, message: ofServer, ...(status === 503 && { headers: RETRY_SOON }) }
   }
-}
-
-const INTERNAL = 'The request failed inside the server. Its log says more under the id of this request.'
-
-const UNAVAILABLE: Readonly<
-  Record<string, { readonly message: string; readonly headers: typeof RETRY_SOON }>
-> = {
-  OUT_OF_MEMORY: { message: 'There is not enough memory for this request now.', headers: RETRY_SOON },
-  DISPOSED: { message: 'The model is being unloaded: the server shuts down.', headers: RETRY_SOON },
 }
 
 function templateFacts({ line, column, snippet }: TemplateError): Record<string, unknown> {

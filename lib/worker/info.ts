@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { loadAddon } from '../addon.js'
 import type { Model } from '../model.js'
-import { NUMBER_OPTIONS } from '../number-options.js'
+import { GENERATE_ROWS } from '../options/generate-options.js'
 import { chatTemplateSha256 } from '../receipt.js'
 import { GENERATE_ENDPOINTS } from './generate.js'
 import type { ModelFiles } from './model-files.js'
@@ -37,7 +37,9 @@ export function workerInfo(model: Model, modelId: string, { files, error }: Mode
     ...info
   } = model.info
   const { version, llamaCppVersion } = loadAddon()
-  const defaults = Object.entries(NUMBER_OPTIONS).map(([name, { fallback }]) => [snakeCase(name), fallback])
+  const defaults = Object.entries(GENERATE_ROWS)
+    .filter(([, row]) => row.takes.kind === 'number' && row.default !== null)
+    .map(([name, row]) => [snakeCase(name), row.default])
   return {
     worker_type: 'pure_inference_engine',
     model: modelId,
@@ -51,13 +53,10 @@ export function workerInfo(model: Model, modelId: string, { files, error }: Mode
     context_size: info.contextSize,
     sampler_defaults: Object.fromEntries(defaults),
     default_max_tokens: Object.fromEntries(
-      Object.entries(GENERATE_ENDPOINTS).map(([path, own]) => [
-        path,
-        own ?? NUMBER_OPTIONS.maxTokens.fallback,
-      ]),
+      Object.entries(GENERATE_ENDPOINTS).map(([path, own]) => [path, own ?? GENERATE_ROWS.maxTokens.default]),
     ),
     queue: {
-      ...(withSnakeCaseNames(model.load) as object),
+      ...(withSnakeCaseNames(model.status) as object),
       max_sequences: maxSequences,
       max_queue: maxQueue,
       cache_size: cacheSize,

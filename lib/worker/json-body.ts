@@ -38,7 +38,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 function invalidJson(message: string): HttpError {
-  return new HttpError(400, 'INVALID_JSON', message)
+  return new HttpError('INVALID_JSON', message)
 }
 
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]

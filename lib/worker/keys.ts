@@ -19,7 +19,7 @@ export class ApiKeys {
     let known = false
     for (const hash of this.#hashes) known = timingSafeEqual(hash, given) || known
     if (known) return
-    throw new HttpError(401, 'UNAUTHORIZED', 'Send authorization: Bearer with an API key of this worker.', {
+    throw new HttpError('UNAUTHORIZED', 'Send authorization: Bearer with an API key of this worker.', {
       headers: { 'www-authenticate': 'Bearer' },
     })
   }

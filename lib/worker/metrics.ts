@@ -52,18 +52,18 @@ export class Metrics {
           this.set(read())
         },
       })
-    gauge('requests_running', 'Requests that are evaluated', () => model.load.running)
-    gauge('requests_waiting', 'Requests that wait for their turn', () => model.load.waiting)
+    gauge('requests_running', 'Requests that are evaluated', () => model.status.running)
+    gauge('requests_waiting', 'Requests that wait for their turn', () => model.status.waiting)
     gauge(
       'kv_cells_used',
       'Cells of the key-value cache that requests in progress use',
-      () => model.load.usedCells,
+      () => model.status.usedCells,
     )
     gauge('kv_cells', 'Cells of the key-value cache', () => model.info.cacheSize)
     gauge(
       'prefix_tokens_saved',
       'Tokens of finished requests kept in host memory',
-      () => model.load.savedTokens,
+      () => model.status.savedTokens,
     )
   }
 

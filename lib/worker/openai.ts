@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Model } from '../model.js'
-import { LOGPROBS_RANGE, NUMBER_OPTIONS } from '../number-options.js'
+import { GENERATE_ROWS } from '../options/generate-options.js'
 import type { Delta, FinishReason, InferenceResult, Usage } from '../types.js'
 import { type EventFormat, streamRun } from './event-stream.js'
 import type { Exchange } from './exchange.js'
@@ -32,10 +32,16 @@ export const completionBody = new BodyReader(SHARED_FIELDS, {
       .optional(),
   },
   max_completion_tokens: {
-    schema: number(NUMBER_OPTIONS.maxTokens.range, 'The newer name of max_tokens.'),
+    schema: number(GENERATE_ROWS.maxTokens.takes.range)
+      .meta({ description: 'The newer name of max_tokens.' })
+      .optional(),
   },
   logprobs: flag(false, 'Whether log probabilities are returned.'),
-  top_logprobs: { schema: number(LOGPROBS_RANGE, 'Of how many of the most likely tokens; needs logprobs.') },
+  top_logprobs: {
+    schema: number(GENERATE_ROWS.logprobs.takes.range)
+      .meta({ description: 'Of how many of the most likely tokens; needs logprobs.' })
+      .optional(),
+  },
   n: only('1', 1),
   tool_choice: only("'auto' or 'none'", 'auto', 'none'),
   parallel_tool_calls: only('true', true),
@@ -61,7 +67,7 @@ export async function complete(
 ): Promise<Response> {
   const { values, options } = completionBody.read(withoutNulls(body))
   if (values.model !== modelId)
-    throw new HttpError(404, 'MODEL_UNKNOWN', `The model here is ${modelId}.`, { path: 'model' })
+    throw new HttpError('MODEL_UNKNOWN', `The model here is ${modelId}.`, { path: 'model' })
   const { stream, stream_options: streamOptions } = values
   if (streamOptions !== undefined && stream !== true)
     throw invalidField('stream_options', 'is only for answers with stream: true.')

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { loadAddon } from '../addon.js'
+import { GENERATE_ROWS } from '../options/generate-options.js'
 import { GENERATE_ENDPOINTS, generateBody } from './generate.js'
 import { completionBody } from './openai.js'
 import { renderBody, tokenizeBody } from './prompts.js'
@@ -103,7 +104,7 @@ function makeDocument(): object {
   const generation = Object.entries(GENERATE_ENDPOINTS).map(([path, maxTokens]) => [
     path,
     post(
-      `Generates the model's answer to the messages; max_tokens is ${maxTokens ?? 512} by default.`,
+      `Generates the model's answer to the messages; max_tokens is ${maxTokens ?? GENERATE_ROWS.maxTokens.default} by default.`,
       generateBody.schema,
       generated,
       true,

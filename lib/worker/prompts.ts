@@ -1,40 +1,35 @@
 import { z } from 'zod'
 import type { Model } from '../model.js'
-import { NUMBER_OPTIONS } from '../number-options.js'
+import { GENERATE_ROWS, TOKENIZE_ROWS } from '../options/generate-options.js'
 import type { Exchange } from './exchange.js'
-import { BodyReader, MESSAGES, must, number, RENDER_FIELDS } from './fields.js'
+import { BodyReader, fieldsOf, MESSAGES, must, number, RENDER_FIELDS } from './fields.js'
 import type { JsonBody } from './json-body.js'
+
+const { maxTokens: maxTokensRow } = GENERATE_ROWS
 
 /** The body of `/render`. */
 export const renderBody = new BodyReader(RENDER_FIELDS, {
   messages: MESSAGES,
   max_tokens: {
-    schema: number(
-      NUMBER_OPTIONS.maxTokens.range,
-      'How many tokens are to be generated, for the answer to whether they fit.',
-      NUMBER_OPTIONS.maxTokens.fallback,
-    ),
+    schema: number(maxTokensRow.takes.range)
+      .meta({
+        description: 'How many tokens are to be generated, for the answer to whether they fit.',
+        default: maxTokensRow.default,
+      })
+      .optional(),
   },
 })
 
 /** The body of `/tokenize`. */
-export const tokenizeBody = new BodyReader(
-  {
-    control_tokens: {
-      schema: z
-        .enum(['text', 'parse'], must("'text' or 'parse'"))
-        .meta({ description: 'What the spelling of a control token means in the text.', default: 'text' })
-        .optional(),
-    },
-  },
-  { text: { schema: z.string(must('a string')) } },
-)
+export const tokenizeBody = new BodyReader(fieldsOf(TOKENIZE_ROWS), {
+  text: { schema: z.string(must('a string')) },
+})
 
 /** Answers `/render`: the exact prompt, and whether it fits; generates nothing. */
 export async function render(exchange: Exchange, body: JsonBody, model: Model): Promise<Response> {
   const { values, options } = renderBody.read(body)
   const { text, spans, tokenIds } = await model.renderPrompt(values.messages as string, options)
-  const maxTokens = (values.max_tokens as number | undefined) ?? NUMBER_OPTIONS.maxTokens.fallback
+  const maxTokens = (values.max_tokens as number | undefined) ?? maxTokensRow.default
   const { contextSize } = model.info
   return exchange.json({
     text,

@@ -13,9 +13,9 @@ const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"
  */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   if (!JSON_TYPE.test(request.headers.get('content-type') ?? ''))
-    throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as content-type: application/json.')
+    throw new HttpError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as content-type: application/json.')
   if ((request.headers.get('content-encoding') ?? 'identity').toLowerCase() !== 'identity')
-    throw new HttpError(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.')
+    throw new HttpError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.')
   const length = request.headers.get('content-length')
   if (length !== null && Number(length) > maxBytes) throw tooLarge(maxBytes)
   // Whoever sends a length cannot send more, and this is the fast way to read it.
@@ -47,5 +47,5 @@ function limited(bytes: Uint8Array, maxBytes: number): Uint8Array {
 
 /** The answer to a body over the limit. */
 export function tooLarge(maxBytes: number): HttpError {
-  return new HttpError(413, 'BODY_TOO_LARGE', `The body is larger than the ${maxBytes} bytes that are taken.`)
+  return new HttpError('BODY_TOO_LARGE', `The body is larger than the ${maxBytes} bytes that are taken.`)
 }

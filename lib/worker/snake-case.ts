@@ -1,4 +1,4 @@
-import { MODEL_GENERATE_OPTIONS } from '../option-names.js'
+import { GENERATE_ROWS } from '../options/generate-options.js'
 
 /** `maxTokens` of a type as `max_tokens`. */
 export type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
@@ -31,7 +31,7 @@ export function snakeCasePath(path: string): string {
 
 /** The names of options that its messages mention, and that are spelled differently in a body. */
 const MENTIONED = new RegExp(
-  `\\b(?:${[...MODEL_GENERATE_OPTIONS, 'trustRoles'].filter((name) => /[A-Z]/.test(name)).join('|')})\\b`,
+  `\\b(?:${[...Object.keys(GENERATE_ROWS), 'trustRoles'].filter((name) => /[A-Z]/.test(name)).join('|')})\\b`,
   'g',
 )
 

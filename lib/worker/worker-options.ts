@@ -1,7 +1,8 @@
 import type { Registry } from 'prom-client'
 import { InvalidOptionError } from '../errors.js'
 import { Model } from '../model.js'
-import { MAX_INT32, OptionBag } from '../option-bag.js'
+import { OptionBag } from '../options/bag.js'
+import { MAX_INT32 } from '../options/row.js'
 import type { WorkerLogger } from './exchange.js'
 
 /** What {@link createWorker} takes. */

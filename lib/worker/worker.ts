@@ -93,11 +93,7 @@ class Worker {
     )
     this.app.notFound((context) =>
       this.#answer(new Exchange(context, 'other', this.#metrics, this.#options.logger), () => {
-        throw new HttpError(
-          404,
-          'NOT_FOUND',
-          'There is no such endpoint. GET /openapi.json lists all of them.',
-        )
+        throw new HttpError('NOT_FOUND', 'There is no such endpoint. GET /openapi.json lists all of them.')
       }),
     )
   }
@@ -119,7 +115,7 @@ class Worker {
       const body = readJsonBody(await readBody(exchange.context.req.raw, maxBodyBytes))
       const messages = body.values.get('messages')
       if (Array.isArray(messages) && messages.length > maxMessages)
-        throw new HttpError(413, 'TOO_MANY_MESSAGES', `There are more than ${maxMessages} messages.`, {
+        throw new HttpError('TOO_MANY_MESSAGES', `There are more than ${maxMessages} messages.`, {
           path: 'messages',
         })
       return answer(exchange, body, loaded)
@@ -138,7 +134,7 @@ class Worker {
         if (access === 'with key') this.#keys.check(context.req.header('authorization'))
         // Hono answers HEAD with what GET has, less the body.
         if (context.req.method !== method && !(method === 'GET' && context.req.method === 'HEAD'))
-          throw new HttpError(405, 'METHOD_NOT_ALLOWED', `${path} answers ${method}.`, {
+          throw new HttpError('METHOD_NOT_ALLOWED', `${path} answers ${method}.`, {
             headers: { allow: method },
           })
         return answer(exchange)

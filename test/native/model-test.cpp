@@ -205,7 +205,7 @@ TEST(model_load_reports_progress_and_errors) {
   CHECK_EQ(attempt([](LoadOptions& o) { o.path = SOURCE_DIR "/package.json"; }), ErrorCode::ModelInvalid);
   CHECK_EQ(attempt([](LoadOptions& o) { o.cache_size = 128; }), ErrorCode::InvalidOption);
   CHECK_EQ(attempt([](LoadOptions& o) { o.context_size = 1u << 30; }), ErrorCode::InvalidOption);
-  CHECK_EQ(attempt([](LoadOptions& o) { o.chat_template = "{% if"; }), ErrorCode::TemplateSyntax);
+  CHECK_EQ(attempt([](LoadOptions& o) { o.chat_template.source = "{% if"; }), ErrorCode::TemplateSyntax);
 
   LoadOptions options;
   options.path = *path;

@@ -75,7 +75,7 @@ std::vector<Tokens> run_together(TinyModel& model, CountingContext& context, con
       options.sampling.temperature = 0;
       options.max_tokens = max_tokens;
       options.ignore_end_of_sequence = true;
-      options.prompt_lookup = inferences.size() % 4 == 0;
+      options.speculative = inferences.size() % 4 == 0 ? Speculative::PromptLookup : Speculative::None;
       inferences.push_back(std::make_shared<Inference>([] {}));
       executor.add(
           std::make_unique<Sequence>(inferences.back(), prompt, options, model.tokenizer(), context_size));
@@ -195,7 +195,7 @@ TEST(model_computes_the_same_with_guesses) {
     generate.sampling.temperature = 0;
     generate.max_tokens = request.max_tokens;
     generate.ignore_end_of_sequence = true;
-    generate.prompt_lookup = true;
+    generate.speculative = Speculative::PromptLookup;
     const auto inference = std::make_shared<Inference>([] {});
     executor.add(std::make_unique<Sequence>(inference, request.prompt, generate, model->tokenizer(), 512));
     while (executor.step()) {
@@ -218,7 +218,7 @@ TEST(model_repeats_reproducible_runs_beside_others) {
   load.cache_size = 512;
   load.max_sequences = 8;
   load.threads = 1;
-  load.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}";
+  load.chat_template.source = "{% for message in messages %}{{ message.content }}{% endfor %}";
   const std::atomic<bool> cancelled = false;
   const auto model = Model::load(load, [](double) {}, cancelled);
   const auto generate = [&](const std::string& text, const GenerateOptions& options) {
@@ -243,7 +243,7 @@ TEST(model_repeats_reproducible_runs_beside_others) {
     GenerateOptions other;
     other.max_tokens = pick<uint32_t>(random, 1, 60);
     other.ignore_end_of_sequence = true;
-    other.prompt_lookup = i % 2;
+    other.speculative = i % 2 ? Speculative::PromptLookup : Speculative::None;
     other.sampling.seed = random();
     others.push_back(generate("The same question " + std::string(random() % 40, 'x'), other));
     if (i % 12 == 0) model->cancel(*others.back().inference);

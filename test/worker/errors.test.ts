@@ -152,7 +152,7 @@ test('503 for a model that is disposed', async () => {
   const model = await loadRepeatable()
   const worker = await startWorker({ model })
   const running = post(`${worker.url}/chat`, { messages, max_tokens: 400, ignore_end_of_sequence: true })
-  await until('it runs', () => model.load.running === 1)
+  await until('it runs', () => model.status.running === 1)
   await model.dispose()
   const { status, body } = await running
   expect([status, body.error.code]).toEqual([503, 'DISPOSED'])

@@ -11,7 +11,7 @@ import { tinyModel, until, user } from '../support/model.js'
 import { post, type RunningWorker, readEvents, send, startWorker } from '../support/worker.js'
 
 const messages = user('Hello')
-const idle = () => model.load.running === 0 && model.load.waiting === 0
+const idle = () => model.status.running === 0 && model.status.waiting === 0
 
 let model: Model
 beforeAll(async () => {
@@ -226,7 +226,7 @@ describe('a client that leaves', () => {
         })
         answer.catch(() => {})
         if (stream) expect((await answer).status).toBe(200)
-        else await until('it runs', () => model.load.running === 1)
+        else await until('it runs', () => model.status.running === 1)
         leaving.abort()
         await until('it is cancelled', idle)
         await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
@@ -356,9 +356,9 @@ test('the full queue is 503, and says when to come again', async () => {
       signal: leaving.signal,
     }).catch(() => {})
   const first = fill()
-  await until('it runs', () => model.load.running === 1)
+  await until('it runs', () => model.status.running === 1)
   const second = fill()
-  await until('it waits', () => model.load.waiting === 1)
+  await until('it waits', () => model.status.waiting === 1)
   for (const stream of [true, false]) {
     const { status, headers, body } = await post(`${worker.url}/chat`, { messages, stream })
     expect([status, headers['retry-after'], body.error.code]).toEqual([503, '1', 'QUEUE_FULL'])

@@ -69,7 +69,7 @@ describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) =>
     let wasRunning = false
     const names = new Set<string>()
     for await (const { name } of readEvents(response)) {
-      wasRunning ||= model.load.running === 1
+      wasRunning ||= model.status.running === 1
       names.add(name)
     }
     expect(wasRunning).toBe(true)
@@ -112,9 +112,9 @@ describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) =>
       signal: leaving.signal,
     })
     answer.catch(() => {})
-    await until('it runs', () => model.load.running === 1)
+    await until('it runs', () => model.status.running === 1)
     leaving.abort()
-    await until('it is cancelled', () => model.load.running === 0)
+    await until('it is cancelled', () => model.status.running === 0)
     await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
   })
 })

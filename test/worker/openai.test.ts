@@ -169,7 +169,7 @@ describe('the openai client', () => {
       stream: true,
     })
     for await (const _ of stream) break
-    await until('it is cancelled', () => model.load.running === 0)
+    await until('it is cancelled', () => model.status.running === 0)
   })
 
   test('gets errors it knows', async () => {

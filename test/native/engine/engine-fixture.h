@@ -108,7 +108,7 @@ class EngineFixture {
     options.max_tokens = request.max_tokens;
     options.stop = request.stop;
     options.ignore_end_of_sequence = request.ignore_end_of_sequence;
-    options.prompt_lookup = request.prompt_lookup;
+    options.speculative = request.prompt_lookup ? Speculative::PromptLookup : Speculative::None;
     options.reproducible = request.reproducible;
     return std::make_unique<Sequence>(std::move(inference), request.prompt(), options, gpt2(),
                                       request.context_size);

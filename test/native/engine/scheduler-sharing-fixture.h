@@ -22,7 +22,7 @@ class SharingFixture {
     GenerateOptions options;
     options.sampling.temperature = 0;
     options.max_tokens = kind.max_tokens;
-    options.prompt_lookup = kind.prompt_lookup;
+    options.speculative = kind.prompt_lookup ? Speculative::PromptLookup : Speculative::None;
     inferences.push_back(std::make_shared<Inference>([] {}));
     auto sequence = std::make_unique<Sequence>(inferences.back(), prompt, options, gpt2(), kind.context_size);
     Sequence& added = *sequence;

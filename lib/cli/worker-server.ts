@@ -1,13 +1,14 @@
 import { getRequestListener } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { loadModel, type Model } from '../model.js'
+import { loadModel } from '../load-model.js'
+import type { Model } from '../model.js'
 import { NodeServer } from '../worker/node-server.js'
 import { createWorker } from '../worker/worker.js'
 import type { ServeSettings } from './settings.js'
 
 /** A model and the worker that answers with it, on a server of Node.js. */
-export class EngineServer {
+export class WorkerServer {
   /** Rejects when the model cannot be loaded, and when the loading was stopped. */
   readonly model: Promise<Model>
   readonly #shutdown = new AbortController()

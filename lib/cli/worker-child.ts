@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import type { EngineCommand, EngineReport } from './engine-process.js'
 import type { ServeSettings } from './settings.js'
+import type { WorkerCommand, WorkerReport } from './worker-process.js'
 
-const MODULE = fileURLToPath(new URL('./engine-process.js', import.meta.url))
+const MODULE = fileURLToPath(new URL('./worker-process.js', import.meta.url))
 
 /** The wait before a start that follows others which never became ready, in milliseconds. */
 const FIRST_WAIT_MS = 100
@@ -26,7 +26,7 @@ interface Events {
 }
 
 /** The engine's process, which is started anew whenever it dies. */
-export class EngineChild extends EventEmitter<Events> {
+export class WorkerChild extends EventEmitter<Events> {
   /** How often an engine was started after the first time. */
   restarts = 0
   /** Counts the engines; one that died never has the number of one that lives. */
@@ -77,7 +77,7 @@ export class EngineChild extends EventEmitter<Events> {
     const begin = performance.now()
     const child = fork(MODULE, [], { stdio: ['ignore', 2, 2, 'ipc'] })
     this.#process = child
-    child.on('message', (report: EngineReport) => {
+    child.on('message', (report: WorkerReport) => {
       if (report.type === 'failed') this.#failure = report.message
       else if (this.#state === 'starting') this.#becomeReady(performance.now() - begin)
     })
@@ -147,7 +147,7 @@ export class EngineChild extends EventEmitter<Events> {
     }, waitMs)
   }
 
-  #tell(command: EngineCommand): void {
+  #tell(command: WorkerCommand): void {
     this.#process?.send(command, () => {}) // whether it has died, its exit tells
   }
 

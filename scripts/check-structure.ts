@@ -15,7 +15,7 @@ const FLOORS = ['lib', 'lib/worker', 'lib/cli', 'scripts', 'bench', 'gpu-kit', '
 const SOURCE = /\.(cpp|h|ts|mjs|py|sh)$/
 
 /** What is wrong with the structure: a sentence for each. */
-export function structureMistakes(folder = root) {
+export function structureMistakes(folder = root): string[] {
   const files = NAMED.flatMap((name) => sources(folder, name))
   const rooms = readRooms(readFileSync(join(folder, 'docs/structure.md'), 'utf8'))
   return [
@@ -26,7 +26,7 @@ export function structureMistakes(folder = root) {
   ]
 }
 
-function sources(folder, path) {
+function sources(folder: string, path: string): string[] {
   if (!existsSync(join(folder, path))) return []
   return readdirSync(join(folder, path), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && SOURCE.test(entry.name))
@@ -35,27 +35,32 @@ function sources(folder, path) {
     .sort()
 }
 
+interface Room {
+  readonly path: string
+  readonly names: { readonly name: string; readonly sentence: string }[]
+}
+
 /** The rooms in their order: `### cpp/base/` and the lines `- name: sentence` below it. */
-function readRooms(text) {
-  const rooms = []
+function readRooms(text: string): Room[] {
+  const rooms: Room[] = []
   for (const line of text.split('\n')) {
-    const heading = /^### `([^`]+)`/.exec(line)
-    if (heading) rooms.push({ path: heading[1], names: [] })
-    const entry = /^- `([^`]+)`: (.*)$/.exec(line)
-    if (entry) rooms.at(-1)?.names.push({ name: entry[1], sentence: entry[2].trim() })
+    const [, path] = /^### `([^`]+)`/.exec(line) ?? []
+    if (path !== undefined) rooms.push({ path, names: [] })
+    const [, name, sentence = ''] = /^- `([^`]+)`: (.*)$/.exec(line) ?? []
+    if (name !== undefined) rooms.at(-1)?.names.push({ name, sentence: sentence.trim() })
   }
   return rooms
 }
 
 /** A unit of C++ is named without its ending, and stands for its header and its source. */
-function unit(file) {
+function unit(file: string): string {
   return /^(cpp|binding)\//.test(file) ? file.replace(/\.(cpp|h)$/, '') : file
 }
 
-function unnamed(files, rooms) {
+function unnamed(files: readonly string[], rooms: readonly Room[]): string[] {
   const units = new Set(files.map(unit))
-  const seen = new Set()
-  const mistakes = []
+  const seen = new Set<string>()
+  const mistakes: string[] = []
   for (const { path, names } of rooms)
     for (const { name, sentence } of names) {
       const named = posix.join(path, name)
@@ -68,15 +73,19 @@ function unnamed(files, rooms) {
   return mistakes
 }
 
-function climbingIncludes(folder, files, rooms) {
+function climbingIncludes(folder: string, files: readonly string[], rooms: readonly Room[]): string[] {
   const cpp = rooms.filter(({ path }) => path.startsWith('cpp/'))
   const floorOf = new Map(
-    cpp.flatMap(({ path, names }, floor) => names.map(({ name }) => [posix.join(path, name), floor])),
+    cpp.flatMap(({ path, names }, floor) =>
+      names.map(({ name }) => [posix.join(path, name), floor] as const),
+    ),
   )
-  const mistakes = []
+  const mistakes: string[] = []
   for (const file of files.filter((each) => each.startsWith('cpp/'))) {
     const floor = floorOf.get(unit(file))
-    for (const [, included] of readFileSync(join(folder, file), 'utf8').matchAll(/^#include "([^"]+)"/gm)) {
+    for (const [, included = ''] of readFileSync(join(folder, file), 'utf8').matchAll(
+      /^#include "([^"]+)"/gm,
+    )) {
       const path = `cpp/${included}`
       if (!existsSync(join(folder, path))) {
         if (existsSync(join(folder, dirname(file), included)))
@@ -85,44 +94,49 @@ function climbingIncludes(folder, files, rooms) {
       }
       const other = floorOf.get(unit(path))
       if (floor !== undefined && other !== undefined && other > floor)
-        mistakes.push(`${file} includes "${included}", which climbs: ${cpp[other].path} stands above it.`)
+        mistakes.push(`${file} includes "${included}", which climbs: ${cpp[other]?.path} stands above it.`)
     }
   }
   return mistakes
 }
 
-function floorOf(file) {
-  const floors = FLOORS.filter((folder) => file.startsWith(`${folder}/`))
-  return floors.length === 0 ? undefined : Math.max(...floors.map((folder) => FLOORS.indexOf(folder)))
+function floorOf(file: string): number {
+  return FLOORS.findLastIndex((folder) => file.startsWith(`${folder}/`))
 }
 
-function importsOf(folder, file) {
+function importsOf(folder: string, file: string): string[] {
   const text = readFileSync(join(folder, file), 'utf8')
-  return [...text.matchAll(/^(?:import|export)\b[^'"]*?from '(\.[^']+)'|^import '(\.[^']+)'/gm)].map(
-    ([, from, bare]) => posix.join(posix.dirname(file), (from ?? bare).replace(/\.js$/, '.ts')),
+  return [...text.matchAll(/^(?:import|export)\b[^'"]*?from '([.#][^']+)'|^import '([.#][^']+)'/gm)].map(
+    ([, from, bare]) => {
+      const path = (from ?? bare ?? '').replace(/\.js$/, '.ts')
+      return path.startsWith('#lib/') ? path.slice(1) : posix.join(posix.dirname(file), path)
+    },
   )
 }
 
-function climbingImports(folder) {
-  const mistakes = []
-  const tops = [...new Set(FLOORS.map((path) => path.split('/')[0]))]
-  for (const file of tops.flatMap((top) => sources(folder, top)).filter((each) => /\.(ts|mjs)$/.test(each)))
+function climbingImports(folder: string): string[] {
+  const mistakes: string[] = []
+  const tops = new Set(FLOORS.map((path) => path.replace(/\/.*/, '')))
+  for (const file of [...tops]
+    .flatMap((top) => sources(folder, top))
+    .filter((each) => /\.(ts|mjs)$/.test(each)))
     for (const imported of importsOf(folder, file)) {
       const [own, other] = [floorOf(file), floorOf(imported)]
-      if (other === undefined || own === undefined) continue
+      if (other < 0) continue
       const climbs = other > own || (FLOORS[own] === 'test' && FLOORS[other] === 'gpu-kit')
-      if (climbs) mistakes.push(`${file} imports ${imported}, which climbs: ${FLOORS[other]}/ stands above it.`)
+      if (climbs)
+        mistakes.push(`${file} imports ${imported}, which climbs: ${FLOORS[other]}/ stands above it.`)
     }
   return mistakes
 }
 
 /** Each circle once, by the files on it. */
-function circles(folder, files) {
+function circles(folder: string, files: readonly string[]): string[] {
   const imports = new Map(files.map((file) => [file, importsOf(folder, file)]))
-  const state = new Map()
-  const path = []
-  const mistakes = []
-  const visit = (file) => {
+  const state = new Map<string, 'open' | 'done'>()
+  const path: string[] = []
+  const mistakes: string[] = []
+  const visit = (file: string) => {
     if (state.get(file) === 'done' || !imports.has(file)) return
     if (state.get(file) === 'open') {
       mistakes.push(`A circle of imports: ${[...path.slice(path.indexOf(file)), file].join(' -> ')}.`)
@@ -130,7 +144,7 @@ function circles(folder, files) {
     }
     state.set(file, 'open')
     path.push(file)
-    for (const imported of imports.get(file)) visit(imported)
+    for (const imported of imports.get(file) ?? []) visit(imported)
     path.pop()
     state.set(file, 'done')
   }

@@ -1,17 +1,8 @@
 /// <reference lib="es2024.string" />
-import type { VerbatimError } from './errors.js'
-import { invalidOption, kindOf, pathStep, reading } from './json-shape.js'
-
-/** A range of numbers; `above` excludes the lower bound. */
-export interface NumberRange {
-  readonly integer?: boolean
-  readonly min?: number
-  readonly above?: number
-  readonly max: number
-}
-
-/** The largest 32-bit integer: what the engine counts with. */
-export const MAX_INT32 = 2 ** 31 - 1
+import type { VerbatimError } from '../errors.js'
+import { invalidOption, kindOf, pathStep, reading } from '../json-shape.js'
+import { type Aliases, nearestName } from './nearest-name.js'
+import { type NumberRange, rangeText } from './row.js'
 
 /** What an error says it got: numbers and short strings as they are, of everything else only the kind. */
 export function shown(value: unknown): string {
@@ -30,6 +21,15 @@ export function wrongValue(path: string, wanted: string, value: unknown): Verbat
   return invalidOption(path, `must be ${wanted}, not ${shown(value)}.`)
 }
 
+/** What errors about unknown names say. */
+export interface BagTexts {
+  /** What precedes an option's name: empty, or `specialTokens.`. */
+  readonly prefix?: string
+  /** Advice on an unknown name, before the nearest known one is looked for. */
+  readonly hint?: (name: string) => string | undefined
+  readonly aliases?: Aliases
+}
+
 /**
  * A copy of the caller's options: each property is read exactly once, when the bag is made, and names that no
  * option has are refused. `undefined` is as good as absent.
@@ -43,15 +43,12 @@ export class OptionBag {
 
   /**
    * @param path what the options are called in errors about them as a whole
-   * @param prefix what precedes an option's name in errors: empty, or `specialTokens.`
-   * @param hint what to say of an unknown name, before the nearest known one is looked for
    */
   constructor(
     options: unknown,
     path: string,
     names: readonly string[],
-    prefix = '',
-    hint: (name: string) => string | undefined = () => undefined,
+    { prefix = '', hint, aliases }: BagTexts = {},
   ) {
     this.#prefix = prefix
     if (options === undefined) return
@@ -67,7 +64,7 @@ export class OptionBag {
           at = typeof key === 'string' ? prefix + key : path + pathStep(key)
           if (!Object.prototype.propertyIsEnumerable.call(options, key)) continue
           const advice =
-            typeof key === 'string' ? (hint(key) ?? suggestion(key, names, prefix)) : 'Remove it.'
+            typeof key === 'string' ? (hint?.(key) ?? suggestion(key, names, prefix, aliases)) : 'Remove it.'
           throw invalidOption(at, `is not an option that is known here. ${advice}`)
         }
         const prototype = Object.getPrototypeOf(options)
@@ -80,6 +77,11 @@ export class OptionBag {
         }
       },
     )
+  }
+
+  /** Whether it was given, and not as `undefined`. */
+  has(name: string): boolean {
+    return this.#values.get(name) !== undefined
   }
 
   /** The value as it was given. */
@@ -113,7 +115,7 @@ export class OptionBag {
     return value
   }
 
-  oneOf<T extends string | boolean>(name: string, fallback: T, allowed: readonly T[]): T {
+  oneOf<T extends string | boolean, F>(name: string, fallback: F, allowed: readonly T[]): T | F {
     const value = this.get(name)
     if (value === undefined) return fallback
     if (!allowed.includes(value as T)) {
@@ -174,76 +176,8 @@ function isInRange(value: unknown, range: NumberRange): value is number {
   return value <= range.max
 }
 
-/** What a number of the range is, in words. */
-export function rangeText({ integer, min, above, max }: NumberRange): string {
-  const kind = integer ? 'an integer' : 'a number'
-  return above === undefined ? `${kind} from ${min} to ${max}` : `${kind} above ${above} and at most ${max}`
-}
-
-/** Names that other packages have for these options. */
-const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
-  maxTokens: [
-    'maxnewtokens',
-    'maxcompletiontokens',
-    'maxoutputtokens',
-    'maxlength',
-    'npredict',
-    'numpredict',
-  ],
-  repetitionPenalty: ['repeatpenalty', 'repetition'],
-  stop: ['stopsequences', 'stopstrings', 'stoptexts', 'stopwords', 'stoptriggers'],
-  signal: ['abortsignal', 'stoponabortsignal'],
-  templateVariables: ['chattemplatekwargs', 'templatekwargs', 'variables'],
-  logprobs: ['toplogprobs'],
-  ignoreEndOfSequence: ['ignoreeos'],
-  contextSize: ['nctx', 'numctx', 'contextlength', 'maxcontext'],
-  gpuLayers: ['ngpulayers', 'ngl', 'numgpu'],
-  threads: ['nthreads', 'numthread', 'numthreads'],
-  maxSequences: ['sequences', 'parallel', 'nparallel', 'nseqmax'],
-  flashAttention: ['flashattn'],
-  kvCacheType: ['cachetype', 'cachetypek', 'cachetypev', 'typek', 'typev'],
-  onProgress: ['onloadprogress', 'progresscallback'],
-}
-
-function suggestion(name: string, names: readonly string[], prefix: string): string {
-  const nearest = nearestName(name, names)
+function suggestion(name: string, names: readonly string[], prefix: string, aliases?: Aliases): string {
+  const nearest = nearestName(name, names, aliases)
   if (nearest !== undefined) return `Did you mean ${prefix}${nearest}?`
   return `Known are ${[...names].sort().join(', ')}.`
-}
-
-/** The known name that an unknown one most likely stands for. */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  const plain = (text: string) => text.toLowerCase().replace(/[_-]/g, '')
-  const wanted = plain(name.slice(0, 64))
-  const alias = names.find((known) => plain(known) === wanted || OTHER_NAMES[known]?.includes(wanted))
-  if (alias !== undefined) return alias
-  let nearest: string | undefined
-  let nearestDistance = Math.min(3, Math.floor(wanted.length / 3)) + 1
-  for (const known of names) {
-    const distance = editDistance(wanted, plain(known))
-    if (distance >= nearestDistance) continue
-    nearest = known
-    nearestDistance = distance
-  }
-  return nearest
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1
-      let best = Math.min((row[j - 1] ?? 0) + 1, (last[j] ?? 0) + 1, (last[j - 1] ?? 0) + cost)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1)
-      }
-      row.push(best)
-    }
-    beforeLast = last
-    last = row
-  }
-  return last[b.length] ?? 0
 }

@@ -1,0 +1,71 @@
+// What callers pass: messages, and the types that options have.
+import type { SPECIAL_TOKENS } from './options/special-tokens.js'
+
+/**
+ * A value JSON can carry. Numbers mean what `JSON.stringify` writes for them; a `bigint` is written as an integer
+ * with all its digits. What JSON would drop or replace (`undefined`, `NaN`, infinities, `-0`, functions, symbols,
+ * `Date`, `Map`, array holes, lone surrogates, …) is refused by path when the call is made.
+ */
+export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject
+
+/** An object JSON can carry: see {@link JsonValue}. */
+export interface JsonObject {
+  readonly [key: string]: JsonValue
+}
+
+/** One part of a message's content; which types there are is up to the model's chat template. */
+export interface ContentPart {
+  /** What kind of part this is, such as `'text'`. */
+  readonly type: string
+  // biome-ignore lint/suspicious/noExplicitAny: as in Message
+  readonly [key: string]: any
+}
+
+/**
+ * One message: any JSON object whose `role` is a string. Every member reaches the chat template as it is; whether
+ * the template uses it is the template's business. Nothing is added, dropped, merged or reordered.
+ *
+ * A member that is present but `undefined` compiles and is then refused: JSON would silently drop it.
+ */
+export interface Message {
+  /** Whose message it is, such as `'system'`, `'user'`, `'assistant'` or `'tool'`. */
+  readonly role: string
+  /** The text, or its parts. */
+  readonly content?: string | null | readonly ContentPart[]
+  /** Whatever else the template knows, such as `name`, `tool_calls`, `tool_call_id` or `reasoning_content`. */
+  // biome-ignore lint/suspicious/noExplicitAny: with JsonValue here, a caller's interface types (which have no index signature) could not be passed; the check at run time is strict
+  readonly [key: string]: any
+}
+
+/**
+ * The messages of a request: at least one, or the same as JSON text. JSON text is parsed without loss, so it keeps
+ * what JavaScript values cannot hold: numbers beyond double precision, `1.0` apart from `1`, and the written order
+ * of integer-like keys.
+ */
+export type Messages = readonly Message[] | string
+
+/** A tool's description: any JSON object, most often `{ type: 'function', function: { name, description, parameters } }`. */
+export interface Tool {
+  // biome-ignore lint/suspicious/noExplicitAny: as in Message
+  readonly [key: string]: any
+}
+
+/**
+ * Where the spelling of a control token (such as `<|im_end|>`) becomes that token: in what the template itself wrote
+ * (`'template'`: callers' text stays text, whatever it spells), everywhere (`'anywhere'`: as Transformers does, for
+ * callers who trust their content), or also in messages of the roles named, such as replayed assistant messages.
+ */
+export type ControlTokens = 'template' | 'anywhere' | { readonly trustRoles: readonly string[] }
+
+/** A special token that chat templates can use, by the name it has there. */
+export type SpecialTokenName = (typeof SPECIAL_TOKENS)[number]
+
+/** How much of the model has been loaded, from 0 to 1. */
+export type LoadProgress = number
+
+/** One line of the engine's log. */
+export interface LogEntry {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** The line, without its line end. */
+  readonly message: string
+}

@@ -1,0 +1,206 @@
+// The options of a request, one row each.
+import { MAX_INT32, type OptionRows } from './row.js'
+
+const HAS_OWN_OPTION = new Map([
+  ['messages', 'is not a template variable to set: the messages are an argument of their own.'],
+  ['tools', 'is not a template variable to set: use the option tools.'],
+  ['documents', 'is not a template variable to set: use the option documents.'],
+  ['add_generation_prompt', 'is not a template variable to set: use the option addGenerationPrompt.'],
+])
+
+/** The options of `model.renderPrompt`. */
+export const RENDER_ROWS = {
+  tools: {
+    sentence: 'The tools offered to the model, as its chat template takes them: an array, or its JSON text.',
+    takes: { kind: 'json', shape: { root: 'array', elements: 'object' }, type: 'readonly Tool[] | string' },
+    default: null,
+    defaultText: 'none, and the template sees none',
+  },
+  documents: {
+    sentence: 'Documents for retrieval templates: an array of JSON values, or its JSON text.',
+    takes: {
+      kind: 'json',
+      shape: { root: 'array' },
+      type: 'readonly JsonValue[] | readonly Tool[] | string',
+    },
+    default: null,
+    defaultText: 'none',
+  },
+  templateVariables: {
+    sentence:
+      'Further variables of the chat template, such as `{ enable_thinking: false }`: an object, or its JSON text.',
+    more: '`messages`, `tools`, `documents` and `add_generation_prompt` are refused: they are given on their own.',
+    takes: {
+      kind: 'json',
+      shape: { root: 'object', refusedMembers: HAS_OWN_OPTION },
+      type: '{ readonly [key: string]: JsonValue } | string',
+    },
+    default: null,
+    defaultText: 'none',
+    aliases: ['chattemplatekwargs', 'templatekwargs', 'variables'],
+  },
+  addGenerationPrompt: {
+    sentence: 'End the prompt with the start of the assistant’s message.',
+    takes: { kind: 'boolean' },
+    default: true,
+  },
+  now: {
+    sentence: 'The time that templates with a date see.',
+    takes: { kind: 'date' },
+    default: null,
+    defaultText: 'the time of the call',
+  },
+  controlTokens: {
+    sentence: 'Who may write control tokens.',
+    takes: { kind: 'controlTokens' },
+    default: 'template',
+  },
+} as const satisfies OptionRows
+
+/** The options of `model.generateInference`. */
+export const GENERATE_ROWS = {
+  maxTokens: {
+    sentence: 'The most tokens to generate.',
+    takes: { kind: 'number', range: { integer: true, min: 1, max: MAX_INT32 } },
+    default: 512,
+    aliases: [
+      'maxnewtokens',
+      'maxcompletiontokens',
+      'maxoutputtokens',
+      'maxlength',
+      'npredict',
+      'numpredict',
+    ],
+    receipt: true,
+  },
+  temperature: {
+    sentence: 'Divides the logits; 0 always takes the most likely token.',
+    takes: { kind: 'number', range: { min: 0, max: 100 } },
+    default: 0.7,
+    receipt: true,
+  },
+  topP: {
+    sentence: 'Keep the most likely tokens that together have this probability; 1 is off.',
+    takes: { kind: 'number', range: { above: 0, max: 1 } },
+    default: 0.9,
+    receipt: true,
+  },
+  topK: {
+    sentence: 'Keep this many of the most likely tokens; 0 is off.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
+    default: 0,
+    receipt: true,
+  },
+  minP: {
+    sentence: 'Drop tokens less likely than this share of the most likely one; 0 is off.',
+    takes: { kind: 'number', range: { min: 0, max: 1 } },
+    default: 0,
+    receipt: true,
+  },
+  repetitionPenalty: {
+    sentence: 'Divides the scores of tokens that occurred before; 1 is off.',
+    takes: { kind: 'number', range: { above: 0, max: 100 } },
+    default: 1,
+    aliases: ['repeatpenalty', 'repetition'],
+    receipt: true,
+  },
+  presencePenalty: {
+    sentence: 'Taken from the score of every token that was generated before; 0 is off.',
+    takes: { kind: 'number', range: { min: -100, max: 100 } },
+    default: 0,
+    receipt: true,
+  },
+  frequencyPenalty: {
+    sentence: 'Taken from the score of a token for each time it was generated before; 0 is off.',
+    takes: { kind: 'number', range: { min: -100, max: 100 } },
+    default: 0,
+    receipt: true,
+  },
+  seed: {
+    sentence: 'Fixes the random choices.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER } },
+    default: null,
+    defaultText: 'drawn anew, and returned with the result',
+  },
+  stop: {
+    sentence:
+      'Texts that end the generation and are not part of the result: one, or up to 16, none of them empty.',
+    takes: { kind: 'texts', most: 16 },
+    default: [],
+    defaultText: 'none',
+    aliases: ['stopsequences', 'stopstrings', 'stoptexts', 'stopwords', 'stoptriggers'],
+    receipt: true,
+  },
+  signal: {
+    sentence: 'Cancels the request: it rejects with the signal’s reason.',
+    takes: { kind: 'signal' },
+    default: null,
+    defaultText: 'none',
+    aliases: ['abortsignal', 'stoponabortsignal'],
+    remote: false,
+  },
+  logprobs: {
+    sentence: 'Report the log probability of each chosen token, and of this many of the most likely ones.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: 20 } },
+    default: null,
+    defaultText: 'log probabilities are not reported',
+    aliases: ['toplogprobs'],
+  },
+  ignoreEndOfSequence: {
+    sentence: 'Generate on when the model ends its message, up to `maxTokens`.',
+    takes: { kind: 'boolean' },
+    default: false,
+    aliases: ['ignoreeos'],
+    receipt: true,
+  },
+  reproducible: {
+    sentence:
+      'The same messages, options and seed give the same tokens whatever else is running, on the same machine and build: slower.',
+    more:
+      'Without it, requests are computed together, and rounding depends on who shares a batch: where two tokens are ' +
+      'almost equally likely, the choice may differ. With it a request is computed by itself, in a context of its own ' +
+      '(made at the first such request: more memory for its cache of `contextSize` cells), one after the other, and ' +
+      'nothing is taken from the prefix cache.',
+    takes: { kind: 'boolean' },
+    default: false,
+    receipt: true,
+  },
+  speculative: {
+    sentence:
+      '`prompt-lookup` guesses what the text repeats of itself or of the prompt, and checks the guesses in one batch.',
+    more:
+      'The distribution of the output is unchanged. Faster for texts that repeat their prompt (summaries, corrections, ' +
+      'code), slower for others: see `timings.draftedTokens`. Needs a model whose cache can be cut at any token ' +
+      '(`info.prefixSharing`).',
+    takes: { kind: 'choice', values: ['prompt-lookup', false] },
+    default: false,
+    receipt: true,
+  },
+  ...RENDER_ROWS,
+} as const satisfies OptionRows
+
+/** The options of `model.tokenize`. */
+export const TOKENIZE_ROWS = {
+  controlTokens: {
+    sentence:
+      'Meaning of the spelling of a control token, such as `<|im_end|>`: those characters (`text`), or the token (`parse`).',
+    takes: { kind: 'choice', values: ['text', 'parse'] },
+    default: 'text',
+  },
+} as const satisfies OptionRows
+
+/** The options of `template.render`. */
+export const TEMPLATE_RENDER_ROWS = {
+  now: {
+    sentence: 'The time that `strftime_now` sees.',
+    takes: { kind: 'date' },
+    default: null,
+    defaultText: 'the time of the call',
+  },
+  specialTokens: {
+    sentence: 'Special tokens as the template sees them; their text counts as the template’s.',
+    takes: { kind: 'specialTokens' },
+    default: null,
+    defaultText: 'the template’s own',
+  },
+} as const satisfies OptionRows

@@ -1,0 +1,192 @@
+// The options of loading a model, one row each.
+import { MAX_INT32, type OptionRow, type OptionRows } from './row.js'
+
+/** How many GPUs `devices` and `tensorSplit` can name. */
+const MAX_DEVICES = 16
+
+type Refuse = NonNullable<OptionRow['refuse']>
+
+const needsGpus =
+  (name: string, refuse: Refuse = () => undefined): Refuse =>
+  (options, isGiven) =>
+    options.gpuLayers === 0 && isGiven(name)
+      ? 'says which GPUs to use, but gpuLayers is 0. Leave one of them out.'
+      : refuse(options, isGiven)
+
+/** The options that decide what memory a model takes, and where. */
+export const MEMORY_ROWS = {
+  contextSize: {
+    sentence: 'The most tokens one request can hold, prompt and output together.',
+    takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
+    default: null,
+    defaultText: 'the length the model was trained for, at most 8192',
+    aliases: ['nctx', 'numctx', 'contextlength', 'maxcontext'],
+  },
+  cacheSize: {
+    sentence: 'Cells of the key-value cache that all requests share, one a token.',
+    takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
+    default: null,
+    defaultText: '`contextSize`',
+  },
+  maxSequences: {
+    sentence: 'The most requests that are evaluated together; more wait in line.',
+    takes: { kind: 'number', range: { integer: true, min: 1, max: 240 } },
+    default: 8,
+    aliases: ['sequences', 'parallel', 'nparallel', 'nseqmax'],
+  },
+  gpuLayers: {
+    sentence:
+      'Layers to put on GPUs, the output counted as one; `auto` for as many as fit, 0 leaves the GPUs alone.',
+    more: 'More than 0 where there is no GPU that can be used is an `InvalidOptionError`.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 }, or: 'auto' },
+    default: 'auto',
+    aliases: ['ngpulayers', 'ngl', 'numgpu'],
+  },
+  devices: {
+    sentence: 'The GPUs to use, by their names in `model.info.devices`, such as `CUDA0`.',
+    takes: {
+      kind: 'names',
+      most: MAX_DEVICES,
+      wanted: `an array of 1 to ${MAX_DEVICES} names of GPUs, such as 'CUDA0'`,
+    },
+    default: [],
+    defaultText: 'all',
+    refuse: needsGpus('devices'),
+  },
+  splitMode: {
+    sentence: 'Spread the layers over all of these GPUs (`layer`), or put all on one of them (`none`).',
+    takes: { kind: 'choice', values: ['layer', 'none'] },
+    default: 'layer',
+    refuse: needsGpus('splitMode'),
+  },
+  mainGpu: {
+    sentence: 'The GPU for `splitMode` `none`, counted from 0 in the order of `devices`.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_DEVICES - 1 } },
+    default: 0,
+    refuse: needsGpus('mainGpu', ({ splitMode }, isGiven) =>
+      splitMode !== 'none' && isGiven('mainGpu')
+        ? "needs splitMode: 'none', which puts the whole model on one GPU."
+        : undefined,
+    ),
+  },
+  tensorSplit: {
+    sentence: 'The part of the layers each GPU gets, in any unit, such as 3 and 1.',
+    takes: {
+      kind: 'shares',
+      most: MAX_DEVICES,
+      wanted: 'an array of numbers from 0, one for each GPU, and one of them above 0',
+    },
+    default: [],
+    defaultText: 'by free memory',
+    refuse: needsGpus('tensorSplit', ({ splitMode }, isGiven) =>
+      splitMode === 'none' && isGiven('tensorSplit')
+        ? "splits the model, and splitMode is 'none'. Leave one of them out."
+        : undefined,
+    ),
+  },
+  flashAttention: {
+    sentence: 'Use flash attention; `auto` where the model and the device allow it.',
+    takes: { kind: 'choice', values: ['auto', true, false] },
+    default: 'auto',
+    aliases: ['flashattn'],
+  },
+  kvCacheType: {
+    sentence: 'How the key-value cache is stored; the quantized types need less memory and are less exact.',
+    takes: {
+      kind: 'choice',
+      type: 'KvCacheType',
+      values: ['f32', 'f16', 'bf16', 'q8_0', 'q5_1', 'q5_0', 'q4_1', 'q4_0', 'iq4_nl'],
+    },
+    default: null,
+    defaultText: '`f16`, or `q8_0` where that does not fit',
+    aliases: ['cachetype', 'cachetypek', 'cachetypev', 'typek', 'typev'],
+  },
+  onOutOfMemory: {
+    sentence: 'Try smaller plans when there is not enough memory (`fit`), or refuse (`throw`).',
+    more:
+      'Smaller plans, in this order: a `q8_0` cache, smaller batches (down to 128 tokens), fewer cells (down to ' +
+      '`contextSize`, or where that is not given to 2048), fewer layers on the GPU. An option that was given stays as ' +
+      'it is, but for `cacheSize`, which may become as small as `contextSize`. `model.info` says what was chosen, and ' +
+      "`model.info.memory.attempts` why. `'throw'` reduces no more than the layers of `gpuLayers: 'auto'`, and " +
+      '`OutOfMemoryError.wouldFit` says what would fit.',
+    takes: { kind: 'choice', values: ['fit', 'throw'] },
+    default: 'fit',
+  },
+} as const satisfies OptionRows
+
+/** The options of `estimateMemory`. */
+export const ESTIMATE_MEMORY_ROWS = {
+  ...MEMORY_ROWS,
+  signal: {
+    sentence: 'Cancels the download of a remote file’s header: it rejects with the signal’s reason.',
+    takes: { kind: 'signal' },
+    default: null,
+    defaultText: 'none',
+    remote: false,
+  },
+} as const satisfies OptionRows
+
+/** The options of `loadModel`. */
+export const LOAD_ROWS = {
+  ...MEMORY_ROWS,
+  maxQueue: {
+    sentence: 'How many further requests may wait in line; one more is refused with `QueueFullError`.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
+    default: 1000,
+  },
+  prefixCacheSize: {
+    sentence: 'Tokens of finished requests to keep for requests that begin the same way; 0 keeps nothing.',
+    more: 'The latest few stay in the cache, the others in host memory, where they take as much room as the same number of cells.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
+    default: null,
+    defaultText: '`cacheSize`',
+  },
+  threads: {
+    sentence: 'CPU threads for evaluation.',
+    more:
+      'They wait for each other by spinning, so one that has to share its processor holds up all. A process that mostly ' +
+      'waits for the model is faster with all of its cores.',
+    takes: { kind: 'number', range: { integer: true, min: 1, max: 512 } },
+    default: null,
+    defaultText: 'one per physical core, at most 16, with one processor left for the rest of the process',
+    aliases: ['nthreads', 'numthread', 'numthreads'],
+  },
+  chatTemplate: {
+    sentence: 'The chat template (Jinja) to use in place of the one in the model file.',
+    more: "An object names another one in the file, such as `{ name: 'tool_use' }`.",
+    takes: { kind: 'chatTemplate' },
+    default: null,
+    defaultText: 'the file’s own',
+  },
+  specialTokens: {
+    sentence: 'Special tokens as the template sees them, in place of the model file’s; null for none.',
+    takes: { kind: 'specialTokens' },
+    default: null,
+    defaultText: 'the file’s',
+  },
+  signal: {
+    sentence: 'Cancels the loading: it rejects with the signal’s reason.',
+    takes: { kind: 'signal' },
+    default: null,
+    defaultText: 'none',
+    aliases: ['abortsignal', 'stoponabortsignal'],
+    remote: false,
+  },
+  onProgress: {
+    sentence:
+      'Called with the part that is loaded, from 0 to 1; throwing cancels the loading, which rejects with it.',
+    takes: { kind: 'callback', type: '(fraction: LoadProgress) => void' },
+    default: null,
+    defaultText: 'not called',
+    aliases: ['onloadprogress', 'progresscallback'],
+    remote: false,
+  },
+  onLog: {
+    sentence: 'Called with each line the engine logs.',
+    more: 'What it throws becomes an uncaught exception, as in an event listener.',
+    takes: { kind: 'callback', type: '(entry: LogEntry) => void' },
+    default: null,
+    defaultText: 'not called, and the engine logs nowhere else',
+    remote: false,
+  },
+} as const satisfies OptionRows

@@ -1,0 +1,133 @@
+// Checks and copies the options of each function.
+import { randomBytes } from 'node:crypto'
+import type { LoadProgress, LogEntry } from '../input-types.js'
+import { invalidOption } from '../json-shape.js'
+import { OptionBag } from './bag.js'
+import { GENERATE_ROWS, RENDER_ROWS, TEMPLATE_RENDER_ROWS, TOKENIZE_ROWS } from './generate-options.js'
+import { ESTIMATE_MEMORY_ROWS, LOAD_ROWS, type MEMORY_ROWS } from './load-options.js'
+import type { Checked, OptionRows } from './row.js'
+import { readOption } from './values.js'
+
+/** The options of `renderPrompt`, checked and copied. */
+export type CheckedRenderOptions = Checked<typeof RENDER_ROWS>
+
+/** The options of `model.generateInference`, checked and copied; the seed is given or drawn. */
+export type CheckedGenerateOptions = Omit<Checked<typeof GENERATE_ROWS>, 'seed'> & { readonly seed: number }
+
+/** The options that decide what memory a model takes, checked and copied. */
+export type CheckedMemoryOptions = Checked<typeof MEMORY_ROWS>
+
+/** The options of `loadModel`, checked and copied. */
+export type CheckedLoadOptions = Omit<Checked<typeof LOAD_ROWS>, 'onProgress' | 'onLog'> & {
+  readonly onProgress: ((fraction: LoadProgress) => void) | null
+  readonly onLog: ((entry: LogEntry) => void) | null
+}
+
+/** The options of the function `generateInference`, checked and copied. */
+export type CheckedGenerateInferenceOptions = CheckedGenerateOptions & {
+  /** An object; whether it is a model is for the caller to check. */
+  readonly model: object
+}
+
+/**
+ * Checks and copies the options of `renderPrompt`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readRenderOptions(options: unknown): CheckedRenderOptions {
+  return Object.freeze(readRows(bag(options, RENDER_ROWS), RENDER_ROWS))
+}
+
+/**
+ * Checks and copies the options of `model.generateInference`, and draws the seed when none is given.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readGenerateOptions(options: unknown): CheckedGenerateOptions {
+  return Object.freeze(generateOptions(bag(options, GENERATE_ROWS)))
+}
+
+/**
+ * Checks and copies the options of `generateInference`, and draws the seed when none is given.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readGenerateInferenceOptions(options: unknown): CheckedGenerateInferenceOptions {
+  const given = bag(options, GENERATE_ROWS, 'model')
+  const model = given.get('model')
+  if (typeof model !== 'object' || model === null) throw given.error('model', 'a model from loadModel')
+  return Object.freeze({ model, ...generateOptions(given) })
+}
+
+function generateOptions(given: OptionBag): CheckedGenerateOptions {
+  const read = readRows(given, GENERATE_ROWS)
+  return { ...read, seed: read.seed ?? drawSeed() }
+}
+
+function drawSeed(): number {
+  return Number(randomBytes(8).readBigUInt64LE() >> 11n) // 53 bits
+}
+
+/**
+ * Checks and copies the options of `loadModel`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readLoadOptions(options: unknown): CheckedLoadOptions {
+  return Object.freeze(readRows(bag(options, LOAD_ROWS), LOAD_ROWS)) as CheckedLoadOptions
+}
+
+/**
+ * Checks and copies the options of `estimateMemory`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readEstimateMemoryOptions(options: unknown): Checked<typeof ESTIMATE_MEMORY_ROWS> {
+  return Object.freeze(readRows(bag(options, ESTIMATE_MEMORY_ROWS), ESTIMATE_MEMORY_ROWS))
+}
+
+/**
+ * Checks and copies the options of `tokenize`.
+ *
+ * @throws InvalidOptionError
+ */
+export function readTokenizeOptions(options: unknown): Checked<typeof TOKENIZE_ROWS> {
+  return Object.freeze(readRows(bag(options, TOKENIZE_ROWS), TOKENIZE_ROWS))
+}
+
+/**
+ * Checks and copies the options of `template.render`.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readTemplateRenderOptions(options: unknown): Checked<typeof TEMPLATE_RENDER_ROWS> {
+  return Object.freeze(readRows(bag(options, TEMPLATE_RENDER_ROWS), TEMPLATE_RENDER_ROWS))
+}
+
+/** Aliases of an option, whatever function it belongs to. */
+export function aliasesOf(name: string): readonly string[] {
+  const rows: OptionRows = { ...LOAD_ROWS, ...GENERATE_ROWS }
+  return (Object.hasOwn(rows, name) && rows[name]?.aliases) || []
+}
+
+/** The options given to the function that takes these rows, and perhaps one more. */
+function bag(options: unknown, rows: OptionRows, ...more: string[]): OptionBag {
+  // An option given to the wrong function is better sent on than called unknown.
+  const hint = (name: string) => {
+    if (rows !== LOAD_ROWS && Object.hasOwn(LOAD_ROWS, name)) return 'It is an option of loadModel.'
+    if (rows !== GENERATE_ROWS && (name === 'model' || Object.hasOwn(GENERATE_ROWS, name)))
+      return 'It is an option of generateInference.'
+    return undefined
+  }
+  return new OptionBag(options, 'options', [...more, ...Object.keys(rows)], { hint, aliases: aliasesOf })
+}
+
+function readRows<Rows extends OptionRows>(given: OptionBag, rows: Rows): Checked<Rows> {
+  const read: Record<string, unknown> = {}
+  for (const [name, row] of Object.entries(rows)) read[name] = readOption(given, name, row)
+  for (const [name, { refuse }] of Object.entries(rows)) {
+    const reason = refuse?.(read, (option) => given.has(option))
+    if (reason !== undefined) throw invalidOption(name, reason)
+  }
+  return read as Checked<Rows>
+}

@@ -1,0 +1,109 @@
+// What is known of an option. The tables of rows are in generate-options.ts and load-options.ts; types, checks, fields of
+// HTTP bodies, the OpenAPI document, flags, help and receipts are made from them.
+import type { JsonShape } from '../json-shape.js'
+
+/** A range of numbers; `above` excludes the lower bound. */
+export interface NumberRange {
+  readonly integer?: boolean
+  readonly min?: number
+  readonly above?: number
+  readonly max: number
+}
+
+/** The largest 32-bit integer: what the engine counts with. */
+export const MAX_INT32 = 2 ** 31 - 1
+
+/** The values an option takes. */
+export type Takes =
+  | { readonly kind: 'number'; readonly range: NumberRange; readonly or?: string }
+  | { readonly kind: 'boolean' }
+  | { readonly kind: 'choice'; readonly values: readonly (string | boolean)[]; readonly type?: string }
+  | { readonly kind: 'json'; readonly shape: JsonShape; readonly type: string }
+  /** A text that is not empty, or an array of at most this many. */
+  | { readonly kind: 'texts'; readonly most: number }
+  /** An array of 1 to this many names, each once. */
+  | { readonly kind: 'names'; readonly most: number; readonly wanted: string }
+  /** An array of 1 to this many numbers from 0, one of them above. */
+  | { readonly kind: 'shares'; readonly most: number; readonly wanted: string }
+  | { readonly kind: 'date' }
+  | { readonly kind: 'controlTokens' }
+  | { readonly kind: 'chatTemplate' }
+  | { readonly kind: 'specialTokens' }
+  | { readonly kind: 'signal' }
+  | { readonly kind: 'callback'; readonly type: string }
+
+/** All that is known of one option. */
+export interface OptionRow {
+  /** What it does, in one sentence: for hovers, the OpenAPI document and `--help`. */
+  readonly sentence: string
+  /** What else a reader of the type should know. */
+  readonly more?: string
+  readonly takes: Takes
+  /** The value when it is not given; null where there is none, or the engine chooses. */
+  readonly default: string | number | boolean | readonly never[] | null
+  /** The default in words, where the value does not say it. */
+  readonly defaultText?: string
+  /** Names that other packages have for it, in lower case without `_` and `-`. */
+  readonly aliases?: readonly string[]
+  /** Whether it is a field of HTTP bodies, or a flag of `serve`. Default: true. */
+  readonly remote?: false
+  /** Whether it is one of the sampler's values in a receipt. Default: false. */
+  readonly receipt?: true
+  /**
+   * Refuses what would contradict or have no effect: the reason reads on from the option's name.
+   *
+   * @param options the values of all options, defaults included
+   * @param isGiven whether an option was given
+   */
+  readonly refuse?: (
+    options: Readonly<Record<string, unknown>>,
+    isGiven: (name: string) => boolean,
+  ) => string | undefined
+}
+
+export type OptionRows = Readonly<Record<string, OptionRow>>
+
+/** Special tokens, checked and copied: only those that were given; null stands for "no such token". */
+export type CheckedSpecialTokens = Readonly<Record<string, string | null>>
+
+/** A checked value: what the native side is given. JSON is text, times are milliseconds since 1970. */
+type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word extends string }
+  ? number | Word
+  : T extends { kind: 'number' | 'date' }
+    ? number
+    : T extends { kind: 'boolean' }
+      ? boolean
+      : T extends { kind: 'choice'; values: readonly (infer Value)[] }
+        ? Value
+        : T extends { kind: 'json' }
+          ? string
+          : T extends { kind: 'texts' | 'names' }
+            ? readonly string[]
+            : T extends { kind: 'shares' }
+              ? readonly number[]
+              : T extends { kind: 'controlTokens' }
+                ? 'anywhere' | readonly string[]
+                : T extends { kind: 'chatTemplate' }
+                  ? string | { readonly name: string }
+                  : T extends { kind: 'specialTokens' }
+                    ? CheckedSpecialTokens
+                    : T extends { kind: 'signal' }
+                      ? AbortSignal
+                      : (argument: never) => void
+
+/** The options of these rows, checked and copied; null where there is none. */
+export type Checked<Rows extends OptionRows> = {
+  readonly [Name in keyof Rows]:
+    | CheckedValue<Rows[Name]['takes']>
+    | (Rows[Name]['default'] extends null
+        ? Rows[Name]['takes']['kind'] extends 'date' | 'specialTokens'
+          ? never
+          : null
+        : never)
+}
+
+/** Words for the values of a range, such as `an integer from 1 to 240`. */
+export function rangeText({ integer, min, above, max }: NumberRange): string {
+  const kind = integer ? 'an integer' : 'a number'
+  return above === undefined ? `${kind} from ${min} to ${max}` : `${kind} above ${above} and at most ${max}`
+}

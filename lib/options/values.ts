@@ -1,0 +1,148 @@
+// Checks and copies the value of one option, by what its row says it takes.
+import { types } from 'node:util'
+import { invalidOption, type JsonShape, reading } from '../json-shape.js'
+import { readJsonText, toJsonText } from '../json-text.js'
+import { checkWellFormed, OptionBag, wrongValue } from './bag.js'
+import type { CheckedSpecialTokens, OptionRow, Takes } from './row.js'
+import { SPECIAL_TOKENS } from './special-tokens.js'
+
+type TakesOf<Kind extends Takes['kind']> = Extract<Takes, { readonly kind: Kind }>
+
+/**
+ * The checked value of an option, or its default.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readOption(given: OptionBag, name: string, row: OptionRow): unknown {
+  const { takes } = row
+  switch (takes.kind) {
+    case 'number':
+      return takes.or === undefined
+        ? given.number(name, row.default, takes.range)
+        : given.numberOr(name, takes.or, takes.range)
+    case 'boolean':
+      return given.boolean(name, row.default as boolean)
+    case 'choice':
+      return given.oneOf(name, row.default, takes.values)
+    case 'json':
+      return given.has(name) ? readJson(given.get(name), name, takes.shape) : null
+    case 'texts':
+      return texts(given, name, takes.most)
+    case 'names':
+      return names(given, name, takes)
+    case 'shares':
+      return shares(given, name, takes)
+    case 'date':
+      return milliseconds(given, name)
+    case 'controlTokens':
+      return controlTokens(given, name)
+    case 'chatTemplate':
+      return chatTemplate(given, name)
+    case 'specialTokens':
+      return specialTokens(given, name)
+    case 'signal':
+      return given.signal(name)
+    case 'callback':
+      return given.callback(name)
+  }
+}
+
+/** JSON text of a value, or the text that was given in its place. */
+export function readJson(value: unknown, path: string, shape: JsonShape): string {
+  return typeof value === 'string' ? readJsonText(value, path, shape) : toJsonText(value, path, shape)
+}
+
+/** Reads the internal slot: Dates of other realms work, and methods the caller put on one are not called. */
+function milliseconds(given: OptionBag, name: string): number {
+  const date = given.get(name)
+  if (date === undefined) return Date.now()
+  const time = types.isDate(date) ? Date.prototype.getTime.call(date) : Number.NaN
+  if (Number.isNaN(time)) throw given.error(name, 'a valid Date')
+  return time
+}
+
+function controlTokens(given: OptionBag, name: string): 'anywhere' | readonly string[] {
+  const value = given.get(name)
+  if (value === undefined || value === 'template') return Object.freeze([])
+  if (value === 'anywhere') return value
+  if (typeof value !== 'object' || value === null)
+    throw given.error(name, "'template', 'anywhere' or { trustRoles }")
+  const policy = new OptionBag(value, name, ['trustRoles'], { prefix: `${name}.` })
+  return reading(`${name}.trustRoles`, () => {
+    const roles = policy.get('trustRoles')
+    if (!Array.isArray(roles) || roles.some((role) => typeof role !== 'string'))
+      throw policy.error('trustRoles', 'an array of roles')
+    return Object.freeze([...roles])
+  })
+}
+
+function texts(given: OptionBag, name: string, most: number): readonly string[] {
+  const value = given.get(name)
+  if (value === undefined) return Object.freeze([])
+  if (typeof value === 'string') return Object.freeze([text(value, name)])
+  return reading(name, () => {
+    if (!Array.isArray(value)) throw given.error(name, 'a string or an array of strings')
+    const { length } = value
+    if (length > most) throw invalidOption(name, `must hold at most ${most} strings, not ${length}.`)
+    return Object.freeze(Array.from({ length }, (_, i) => text(value[i], `${name}[${i}]`)))
+  })
+}
+
+function text(value: unknown, path: string): string {
+  if (typeof value !== 'string' || value === '') throw wrongValue(path, 'a string that is not empty', value)
+  checkWellFormed(value, path)
+  return value
+}
+
+function names(given: OptionBag, name: string, takes: TakesOf<'names'>): readonly string[] {
+  const isName = (item: unknown): item is string => typeof item === 'string' && item !== ''
+  const list = items(given, name, takes, isName)
+  if (new Set(list).size < list.length) throw invalidOption(name, 'names one twice.')
+  return list
+}
+
+function shares(given: OptionBag, name: string, takes: TakesOf<'shares'>): readonly number[] {
+  const isShare = (item: unknown): item is number => typeof item === 'number' && item >= 0 && item <= 1e6
+  const list = items(given, name, takes, isShare)
+  if (list.length > 0 && !list.some((share) => share > 0)) throw given.error(name, takes.wanted)
+  return list
+}
+
+/** A copy of an array of 1 to `most` items; empty when it is absent. */
+function items<T>(
+  given: OptionBag,
+  name: string,
+  { most, wanted }: { readonly most: number; readonly wanted: string },
+  isItem: (item: unknown) => item is T,
+): readonly T[] {
+  const value = given.get(name)
+  if (value === undefined) return Object.freeze([])
+  return reading(name, () => {
+    const isList = Array.isArray(value) && value.length > 0 && value.length <= most
+    const list = isList ? Array.from(value as unknown[]) : []
+    if (!isList || !list.every(isItem)) throw given.error(name, wanted)
+    return Object.freeze(list)
+  })
+}
+
+function chatTemplate(given: OptionBag, name: string): string | { readonly name: string } | null {
+  const value = given.get(name)
+  if (typeof value !== 'object' || value === null) return given.text(name)
+  const named = new OptionBag(value, name, ['name'], { prefix: `${name}.` })
+  const inFile = named.text('name')
+  if (inFile === null) throw named.error('name', 'the name of a template in the model file')
+  return Object.freeze({ name: inFile })
+}
+
+function specialTokens(given: OptionBag, name: string): CheckedSpecialTokens {
+  const tokens = new OptionBag(given.get(name), name, SPECIAL_TOKENS, { prefix: `${name}.` })
+  const read: Record<string, string | null> = {}
+  for (const token of SPECIAL_TOKENS) {
+    const value = tokens.get(token)
+    if (value === undefined) continue
+    if (value !== null && typeof value !== 'string') throw tokens.error(token, 'a string or null')
+    if (value !== null) checkWellFormed(value, `${name}.${token}`)
+    read[token] = value
+  }
+  return Object.freeze(read)
+}

@@ -1,0 +1,51 @@
+import { InvalidOptionError } from './errors.js'
+import { Model, RENDER } from './model.js'
+import { readRenderOptions } from './options/read.js'
+import { chatTemplateSha256, tokenIdsSha256 } from './receipt.js'
+import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './types.js'
+
+/** What a receipt is checked against. */
+export interface ReceiptEvidence extends Pick<RenderOptions, 'tools' | 'documents' | 'templateVariables'> {
+  readonly model: Model
+  readonly messages: Messages
+  /** The output, when it is to be checked too. */
+  readonly tokenIds?: readonly number[] | undefined
+}
+
+/**
+ * Checks a receipt: renders the messages anew with this model, and compares what went in, the prompt and its tokens,
+ * and (when `tokenIds` is given) the output with what the receipt says.
+ *
+ * Rejects with what `renderPrompt` rejects with.
+ */
+export async function verifyReceipt(
+  receipt: Receipt,
+  evidence: ReceiptEvidence,
+): Promise<ReceiptVerification> {
+  const { model, messages, tools, documents, templateVariables, tokenIds } = evidence
+  if (!(model instanceof Model))
+    throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
+  const options = readRenderOptions({
+    tools,
+    documents,
+    templateVariables,
+    now: new Date(receipt.now),
+    addGenerationPrompt: receipt.addGenerationPrompt,
+    controlTokens: receipt.controlTokens,
+  })
+  const { digest } = await model[RENDER](messages, options)
+  const found: Partial<Receipt> = {
+    messagesSha256: digest.messages ?? '',
+    toolsSha256: digest.tools,
+    documentsSha256: digest.documents,
+    templateVariablesSha256: digest.templateVariables,
+    chatTemplateSha256: chatTemplateSha256(model.info),
+    modelMetadataSha256: model.info.metadataSha256,
+    promptTextSha256: digest.promptText ?? '',
+    promptTokenIdsSha256: digest.promptTokenIds ?? '',
+    ...(tokenIds && { outputTokenIdsSha256: tokenIdsSha256(tokenIds) }),
+  }
+  const fields = Object.keys(found) as (keyof Receipt)[]
+  const mismatches = fields.filter((field) => found[field] !== receipt[field])
+  return Object.freeze({ ok: mismatches.length === 0, mismatches: Object.freeze(mismatches) })
+}

@@ -1,0 +1,249 @@
+// Makes what readers see of the tables of options and of errors: the types in lib/option-types.ts and docs/options.md.
+//
+//   tsx scripts/make-option-types.ts           writes them (npm run format)
+//   tsx scripts/make-option-types.ts --check   fails where they are not what the tables say (npm run check)
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { ERROR_CODES, type ErrorCodeRow } from '../lib/error-codes.js'
+import {
+  GENERATE_ROWS,
+  RENDER_ROWS,
+  TEMPLATE_RENDER_ROWS,
+  TOKENIZE_ROWS,
+} from '../lib/options/generate-options.js'
+import { ESTIMATE_MEMORY_ROWS, LOAD_ROWS, MEMORY_ROWS } from '../lib/options/load-options.js'
+import { type OptionRow, type OptionRows, rangeText, type Takes } from '../lib/options/row.js'
+import { snakeCase } from '../lib/worker/snake-case.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+interface Interface {
+  readonly name: string
+  readonly doc: string
+  readonly rows: OptionRows
+  readonly base?: { readonly name: string; readonly rows: OptionRows }
+}
+
+const INTERFACES: readonly Interface[] = [
+  { name: 'RenderOptions', doc: 'Options of `model.renderPrompt`.', rows: RENDER_ROWS },
+  {
+    name: 'GenerateOptions',
+    doc: 'Options of `model.generateInference`.',
+    rows: GENERATE_ROWS,
+    base: { name: 'RenderOptions', rows: RENDER_ROWS },
+  },
+  { name: 'TokenizeOptions', doc: 'Options of `model.tokenize`.', rows: TOKENIZE_ROWS },
+  { name: 'TemplateRenderOptions', doc: 'Options of `template.render`.', rows: TEMPLATE_RENDER_ROWS },
+  {
+    name: 'MemoryOptions',
+    doc: 'The options of `loadModel` that decide what memory the model takes, and where.',
+    rows: MEMORY_ROWS,
+  },
+  {
+    name: 'EstimateMemoryOptions',
+    doc: 'Options of `estimateMemory`.',
+    rows: ESTIMATE_MEMORY_ROWS,
+    base: { name: 'MemoryOptions', rows: MEMORY_ROWS },
+  },
+  {
+    name: 'LoadModelOptions',
+    doc: 'Options of `loadModel`.',
+    rows: LOAD_ROWS,
+    base: { name: 'MemoryOptions', rows: MEMORY_ROWS },
+  },
+]
+
+/** What is wrong with the rows: a sentence for each. */
+function mistakes(): string[] {
+  return INTERFACES.flatMap(({ rows }) => Object.entries(rows as OptionRows)).flatMap(([name, row]) =>
+    /^[A-Z`].*[a-z)`0-9]\.$/s.test(row.sentence) && !row.sentence.includes('. ')
+      ? []
+      : [
+          `The option ${name} needs one sentence that says what it does, not ${JSON.stringify(row.sentence)}.`,
+        ],
+  )
+}
+
+function types(): string {
+  const named = new Map<string, { readonly doc: string; readonly text: string }>()
+  for (const { sentence, takes } of Object.values(LOAD_ROWS as OptionRows))
+    if (takes.kind === 'choice' && takes.type)
+      named.set(takes.type, { doc: sentence, text: union(takes.values) })
+  return [
+    '// Made from lib/options/ by scripts/make-option-types.ts: change the rows there, then npm run format.',
+    "import type { ControlTokens, JsonValue, LoadProgress, LogEntry, SpecialTokenName, Tool } from './input-types.js'",
+    '',
+    ...[...named].map(([name, { doc, text }]) => `/** ${doc} */\nexport type ${name} = ${text}\n`),
+    ...INTERFACES.map(interfaceText),
+    receiptText(),
+  ].join('\n')
+}
+
+function interfaceText({ name, doc, rows, base }: Interface): string {
+  const own = Object.entries(rows).filter(([option]) => !base || !Object.hasOwn(base.rows, option))
+  const members = own.map(
+    ([option, row]) => `${docComment(row)}\n  readonly ${option}?: ${typeText(row.takes)} | undefined`,
+  )
+  const extending = base ? ` extends ${base.name}` : ''
+  return `/** ${doc} */\nexport interface ${name}${extending} {\n${members.join('\n')}\n}\n`
+}
+
+function receiptText(): string {
+  const members = Object.entries(GENERATE_ROWS as OptionRows)
+    .filter(([, { receipt }]) => receipt)
+    .map(([name, { takes }]) => `  readonly ${name}: ${checkedTypeText(takes)}`)
+  return `/** The values of a receipt’s options that were in effect, defaults included. */\nexport interface ReceiptSampling {\n${members.join('\n')}\n}\n`
+}
+
+function docComment(row: OptionRow): string {
+  const sentences = [row.sentence, row.more, rangeSentence(row.takes), `Default: ${defaultText(row)}.`]
+  const text = sentences.filter((sentence) => sentence).join(' ')
+  if (text.length < 100) return `  /** ${text} */`
+  return `  /**\n${wrapped(text, 110)
+    .map((line) => `   * ${line}`)
+    .join('\n')}\n   */`
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    if (line !== undefined && line.length + 1 + word.length <= width) lines[lines.length - 1] += ` ${word}`
+    else lines.push(word)
+  }
+  return lines
+}
+
+function rangeSentence(takes: Takes): string {
+  if (takes.kind !== 'number') return ''
+  const text = rangeText(takes.range)
+  return takes.or === undefined ? `${text[0]?.toUpperCase()}${text.slice(1)}.` : `\`${takes.or}\` or ${text}.`
+}
+
+function defaultText({ defaultText, default: value }: OptionRow): string {
+  return defaultText ?? (typeof value === 'string' ? `\`${value}\`` : String(value))
+}
+
+function union(values: readonly (string | boolean)[]): string {
+  const both = values.includes(true) && values.includes(false)
+  const texts = values
+    .filter((value) => !both || typeof value === 'string')
+    .map((value) => (typeof value === 'string' ? `'${value}'` : String(value)))
+  return [...(both ? ['boolean'] : []), ...texts].join(' | ')
+}
+
+function typeText(takes: Takes): string {
+  switch (takes.kind) {
+    case 'number':
+      return takes.or === undefined ? 'number' : `number | '${takes.or}'`
+    case 'boolean':
+      return 'boolean'
+    case 'choice':
+      return takes.type ?? union(takes.values)
+    case 'json':
+      return takes.type
+    case 'texts':
+      return 'string | readonly string[]'
+    case 'names':
+      return 'readonly string[]'
+    case 'shares':
+      return 'readonly number[]'
+    case 'date':
+      return 'Date'
+    case 'controlTokens':
+      return 'ControlTokens'
+    case 'chatTemplate':
+      return 'string | { readonly name: string }'
+    case 'specialTokens':
+      return '{ readonly [name in SpecialTokenName]?: string | null | undefined }'
+    case 'signal':
+      return 'AbortSignal'
+    case 'callback':
+      return `(${takes.type})`
+  }
+}
+
+/** The type of the value that is in effect. */
+function checkedTypeText(takes: Takes): string {
+  return takes.kind === 'texts' ? 'readonly string[]' : typeText(takes)
+}
+
+function documentation(): string {
+  const flagged = (rows: OptionRows) => Object.entries(rows)
+  return `# Options and errors
+
+Made from the tables in \`lib/options/\` and \`lib/error-codes.ts\` by \`npm run format\`.
+
+## Options of a request
+
+Of \`generateInference\` and of HTTP bodies, where names are in snake_case. \`renderPrompt\` takes those from \`tools\` on.
+
+| option | field | what it does | values | default |
+| --- | --- | --- | --- | --- |
+${flagged(GENERATE_ROWS)
+  .map(([name, row]) => line(name, row.remote === false ? '' : `\`${snakeCase(name)}\``, row))
+  .join('\n')}
+
+## Options of loading
+
+Of \`loadModel\`, and as flags of \`verbatim-llama serve\`. \`estimateMemory\` takes those before \`maxQueue\`, and \`signal\`.
+
+| option | flag | what it does | values | default |
+| --- | --- | --- | --- | --- |
+${flagged(LOAD_ROWS)
+  .map(([name, row]) => line(name, row.remote === false ? '' : flags(name, row.takes), row))
+  .join('\n')}
+
+## Errors
+
+Every error is a \`VerbatimError\` with a \`code\`.
+
+| code | class | HTTP status | meaning |
+| --- | --- | --- | --- |
+${Object.entries(ERROR_CODES)
+  .map(
+    ([code, { className, status, message }]: [string, ErrorCodeRow]) =>
+      `| \`${code}\` | \`${className}\` | ${status} | ${message} |`,
+  )
+  .join('\n')}
+`
+}
+
+function flags(name: string, takes: Takes): string {
+  const flag = `--${snakeCase(name).replaceAll('_', '-')}`
+  return takes.kind === 'chatTemplate' ? `\`${flag}-file\`, \`${flag}-name\`` : `\`${flag}\``
+}
+
+function line(name: string, there: string, row: OptionRow): string {
+  const cells = [`\`${name}\``, there, row.sentence, valuesText(row.takes), defaultText(row)]
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function valuesText(takes: Takes): string {
+  switch (takes.kind) {
+    case 'number':
+      return `${takes.or === undefined ? '' : `\`${takes.or}\` or `}${rangeText(takes.range)}`
+    case 'boolean':
+      return 'true or false'
+    case 'choice':
+      return takes.values.map((value) => `\`${value}\``).join(', ')
+    case 'controlTokens':
+      return '`template`, `anywhere` or `{ trustRoles }`'
+    default:
+      return ''
+  }
+}
+
+const found = mistakes()
+for (const mistake of found) process.stderr.write(`${mistake}\n`)
+if (found.length > 0) process.exit(1)
+for (const [path, text] of [
+  ['lib/option-types.ts', types()],
+  ['docs/options.md', documentation()],
+] as const) {
+  if (!process.argv.includes('--check')) writeFileSync(root + path, text)
+  else if (readFileSync(root + path, 'utf8') !== text) {
+    process.stderr.write(`${path} is not what the tables say: npm run format makes it anew.\n`)
+    process.exitCode = 1
+  }
+}
