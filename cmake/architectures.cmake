@@ -1,6 +1,6 @@
 # Writes gguf-architectures.h: the model architectures of this llama.cpp and which of its graph
 # assertions each one has. llama.cpp has no public call for either, and both change with every release,
-# so they are read from its source. The result is included by cpp/gguf/gguf-check-model.cpp only. Also a script, which needs no
+# so they are read from its source. The result is included by cpp/gguf/gguf-check-*.cpp only. Also a script, which needs no
 # configured build and writes below the folder that it is run in: cmake -DLLAMA_CPP_DIR=… -P architectures.cmake
 function(verbatim_write_architectures)
   set(architectures_dir "${LLAMA_CPP_DIR}/src")
@@ -22,23 +22,23 @@ function(verbatim_write_architectures)
     if(NOT source MATCHES "n_(embd_head_[kv]|rot)_full *= |n_head(_kv)?_arr|n_layer_all *= ")
       if(source MATCHES "\n *GGML_ASSERT\\(n_embd_head == hparams\\.n_embd_head_[kv]\\(\\)\\)" OR
          source MATCHES "\n *GGML_ASSERT\\(n_embd_v_gqa == n_embd_k_gqa\\)")
-        string(APPEND flags " | kEqualHeads")
+        string(APPEND flags " | EqualHeads")
       endif()
       if(source MATCHES "\n *GGML_ASSERT\\(n_embd_head == n_rot\\)")
-        string(APPEND flags " | kRopeWholeHead")
+        string(APPEND flags " | RopeWholeHead")
       endif()
       if(NOT source MATCHES "(n_embd_[kv]_gqa|n_embd_head_[kv]|n_rot)\\(i")
-        string(APPEND flags " | kUniformSizes")
+        string(APPEND flags " | UniformSizes")
         if(NOT source MATCHES "(n_head|n_head_kv|n_gqa)\\(i")
-          string(APPEND flags " | kUniformLayers")
+          string(APPEND flags " | UniformLayers")
         endif()
       endif()
     endif()
     if(source MATCHES "LLM_KV_ROPE_DIMENSION_SECTIONS, *hparams\\.rope_sections, *4, *true")
-      string(APPEND flags " | kRopeSections")
+      string(APPEND flags " | RopeSections")
     endif()
     if(source MATCHES "hparams\\.causal_attn *= *false")
-      string(APPEND flags " | kNotCausal")
+      string(APPEND flags " | NotCausal")
     endif()
     string(REGEX MATCHALL "llama_model_[a-z0-9_]+::" classes "${source}")
     list(REMOVE_DUPLICATES classes)
@@ -67,12 +67,12 @@ function(verbatim_write_architectures)
     elseif(other AND NOT DEFINED flags_${class})
       set(flags_${class} "${flags_${other}}")
     elseif(other)
-      foreach(flag kEqualHeads kRopeWholeHead)
+      foreach(flag EqualHeads RopeWholeHead)
         if(flags_${other} MATCHES "${flag}" AND NOT flags_${class} MATCHES "${flag}")
           string(APPEND flags_${class} " | ${flag}")
         endif()
       endforeach()
-      foreach(flag kUniformSizes kUniformLayers)
+      foreach(flag UniformSizes UniformLayers)
         if(NOT flags_${other} MATCHES "${flag}")
           string(REPLACE " | ${flag}" "" flags_${class} "${flags_${class}}")
         endif()
@@ -124,17 +124,17 @@ namespace verbatim {
 /// What llama.cpp's source says of an architecture.
 enum ArchitectureFlags : unsigned {
   /// Its graph asserts that keys and values have heads of one size.
-  kEqualHeads = 1,
+  EqualHeads = 1,
   /// Its graph asserts that RoPE turns whole heads.
-  kRopeWholeHead = 2,
+  RopeWholeHead = 2,
   /// It reads the head counts of the first layer only.
-  kUniformLayers = 4,
+  UniformLayers = 4,
   /// Its attention is not causal: it cannot generate token by token.
-  kNotCausal = 8,
+  NotCausal = 8,
   /// It takes the first layer's head sizes for all.
-  kUniformSizes = 32,
+  UniformSizes = 32,
   /// It requires sections for multimodal RoPE.
-  kRopeSections = 16,
+  RopeSections = 16,
 };
 
 struct Architecture {
@@ -142,7 +142,7 @@ struct Architecture {
   unsigned flags;
 };
 
-inline constexpr Architecture kArchitectures[] = {
+inline constexpr Architecture architectures[] = {
 ${entries}};
 
 } // namespace verbatim

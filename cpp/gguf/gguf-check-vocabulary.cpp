@@ -14,16 +14,19 @@ using namespace gguf_rules;
 
 enum class Algorithm { bpe, spm, wpm, ugm, rwkv, plamo2 };
 
-// Far above real vocabularies (some 300,000 tokens, 600,000 merges): llama.cpp's tables take a few hundred
-// bytes for each, whatever its length, and a few microseconds.
+// llama.cpp spends a few hundred bytes and a few microseconds on each token and each merge.
+
+/// Real vocabularies have some 300,000.
 constexpr size_t max_tokens = 1u << 20;
+/// Real vocabularies have some 600,000.
 constexpr size_t max_merges = 2u << 20;
 /// The longest tokens of real vocabularies are runs of some hundred spaces.
 constexpr size_t max_token_bytes = 4096;
-/// Where tokens go into a trie of one map per byte (V:25), filled and freed recursively.
+/// Limits the recursion of a trie with a map per byte (V:25) while it is filled and freed.
 constexpr size_t max_trie_token_bytes = 1024;
+/// Limits the memory of that trie.
 constexpr size_t max_trie_bytes = 6u << 20;
-/// PLaMo-2 stores every suffix of every token (V:1403).
+/// Limits the memory of PLaMo-2, which stores every suffix of every token (V:1403).
 constexpr size_t max_suffix_bytes = 128u << 20;
 constexpr int64_t token_type_byte = 6;
 
@@ -43,7 +46,7 @@ Algorithm algorithm(const GgufMetadata& file) {
   unsupported(file, "has a vocabulary of the unsupported type " + printable(model), "tokenizer", model);
 }
 
-/// An array of one of these types with at least as many elements as there are tokens, if it is there.
+/// Refuses a key that is not an array of one of `types` with an element for each token; it may be absent.
 void check_parallel(const GgufMetadata& file, const char* key, size_t tokens,
                     std::initializer_list<GgufType> types) {
   const auto info = file.info(key);
@@ -100,7 +103,7 @@ void check_byte_tokens(const GgufMetadata& file, const std::vector<std::string_v
   }
 }
 
-/// The first byte of a token of an RWKV vocabulary, which escapes them (V:1262), and if that is all.
+/// The first byte of an RWKV token, which is stored escaped (V:1262), and whether it has no other.
 std::pair<unsigned char, bool> rwkv_first_byte(std::string_view text) {
   const auto digit = [](char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0'); };
   if (text[0] != '\\') return {static_cast<unsigned char>(text[0]), text.size() == 1};

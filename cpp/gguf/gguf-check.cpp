@@ -108,14 +108,9 @@ uint32_t small(std::optional<int64_t> value) {
 
 } // namespace
 
-GgufSummary check_gguf(const std::string& path) {
-  return check_gguf(GgufMetadata::read(path));
-}
-
 GgufSummary check_gguf(const GgufMetadata& file) {
   const KnownArchitecture architecture = check_architecture(file);
   GgufSummary summary;
-  summary.architecture = architecture.name;
   summary.vocab_size = check_gguf_vocabulary(file);
 
   const std::vector<std::string> paths = shard_paths(file);
@@ -126,7 +121,6 @@ GgufSummary check_gguf(const GgufMetadata& file) {
   }
   Tensors tensors;
   const auto add = [&](const GgufMetadata& shard) {
-    summary.file_bytes += shard.file_bytes();
     for (const GgufTensor& tensor : shard.tensors()) {
       if (!tensors.emplace(tensor.name, &tensor).second) {
         invalid(shard, "tensor " + printable(tensor.name) + " is in an earlier shard, too");
@@ -144,16 +138,9 @@ GgufSummary check_gguf(const GgufMetadata& file) {
   check_tensors(file, tensors);
 
   const auto key = [&](const char* name) { return architecture.name + name; };
-  summary.name = llama_view(file.find_string("general.name").value_or(""));
-  summary.tokenizer = llama_view(file.find_string("tokenizer.ggml.model").value_or(""));
-  summary.tensor_count = tensors.size();
-  summary.shard_count = static_cast<uint32_t>(paths.size());
   summary.layer_count = small(file.find_int(key(".block_count")));
   summary.trained_context_length = small(file.find_int(key(".context_length")));
   summary.embedding_length = small(file.find_int(key(".embedding_length")));
-  summary.expert_count = small(file.find_int(key(".expert_count")));
-  summary.has_chat_template = file.has("tokenizer.chat_template");
-  summary.learned_positions = tensors.contains("position_embd.weight");
   return summary;
 }
 

@@ -61,7 +61,7 @@ class GgufParser {
     if (error || !file_) throw missing("cannot be read");
   }
 
-  /// Makes the next bytes available; returns where they start.
+  /// Makes the next `count` bytes available; returns the position of the first.
   size_t take(uint64_t count) {
     std::string& bytes = result_.bytes_;
     if (count > result_.file_bytes_ - position_) truncated(position_ + count);

@@ -41,10 +41,10 @@ struct GgufTensor {
   uint64_t bytes;
 };
 
-/// A metadata value's type; for an array its elements' type and how many there are.
+/// The type of a metadata value, and how many elements an array has.
 struct GgufValueInfo {
   GgufType type;
-  /// Of the elements if type is Array, the same as type if not.
+  /// The type of an array's elements; otherwise the same as `type`.
   GgufType element_type;
   uint64_t count;
 };
@@ -54,25 +54,27 @@ class GgufMetadata {
  public:
   /// Metadata beyond this is refused: real files have up to some 30 MiB, nearly all of it vocabulary.
   static constexpr uint64_t max_metadata_bytes = 96ull << 20;
-  /// In all arrays together; real files have up to some 1.5 million. llama.cpp reads and prints each by
-  /// itself.
+  /// Elements of all arrays together; real files have up to some 1.5 million. llama.cpp reads and prints
+  /// each by itself.
   static constexpr uint64_t max_elements = 6ull << 20;
-  /// The longest single string: chat templates are the longest in real files, with up to some 100 KiB.
+  /// The longest strings of real files are chat templates, of up to some 100 KiB.
   static constexpr uint64_t max_string_bytes = 16ull << 20;
-  /// llama.cpp compares every key, and every tensor name, with all the ones before it.
+  /// llama.cpp compares every key with all the ones before it.
   static constexpr uint64_t max_keys = 8192;
+  /// llama.cpp compares every tensor name with all the ones before it.
   static constexpr uint64_t max_tensors = 32768;
 
   /// Reads a file up to its weights. Nothing is allocated that the file is too short for. Throws Error:
-  /// ModelNotFound, ModelInvalid, ModelTruncated, ModelUnsupported (GGUF version 1 or from the future).
-  /// @param with_weights whether the file has to be long enough for its weights
+  /// ModelNotFound (missing, a directory, unreadable), ModelInvalid, ModelUnsupported (GGUF version 1 or from
+  /// the future), ModelTruncated (fields expected_bytes, file_bytes): with `with_weights` also for a file
+  /// that is too short for its weights.
   static GgufMetadata read(const std::string& path, bool with_weights = true);
 
   const std::string& path() const { return path_; }
   uint32_t version() const { return version_; }
   uint64_t file_bytes() const { return file_bytes_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
-  /// Everything before the weights' padding as it is in the file, for instance to hash it.
+  /// The bytes of the file up to the padding before the weights.
   std::string_view raw() const { return bytes_; }
   /// In the order of the file.
   const std::vector<std::string>& keys() const { return keys_; }

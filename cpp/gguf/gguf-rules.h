@@ -4,6 +4,7 @@
 
 #include "gguf/gguf-check.h"
 
+#include <string>
 #include <unordered_map>
 
 namespace verbatim::gguf_rules {
@@ -11,25 +12,27 @@ namespace verbatim::gguf_rules {
 /// Throws ModelInvalid naming the file.
 [[noreturn]] void invalid(const GgufMetadata& file, const std::string& what);
 
-/// Throws ModelUnsupported with a field that says which thing is not supported.
+/// Throws ModelUnsupported with `field`, which says what is not supported.
 [[noreturn]] void unsupported(const GgufMetadata& file, const std::string& what, const std::string& field,
                               const std::string& value);
 
-/// general.architecture, known to this llama.cpp and able to generate text; its ArchitectureFlags.
+/// An architecture that this llama.cpp knows and that generates text; its ArchitectureFlags.
 struct KnownArchitecture {
   std::string name;
   unsigned flags;
 };
+
+/// Refuses any other architecture.
 KnownArchitecture check_architecture(const GgufMetadata& file);
 
 /// The tensors of all shards by name.
 using Tensors = std::unordered_map<std::string, const GgufTensor*>;
 
-/// The hyper-parameters, as far as llama.cpp asserts on them instead of throwing.
+/// Refuses hyper-parameters on which llama.cpp asserts instead of throwing.
 void check_hyperparameters(const GgufMetadata& file, const KnownArchitecture& architecture,
                            const Tensors& tensors);
 
-/// Types of tensors that llama.cpp's operations cannot take.
+/// Refuses tensors of types that llama.cpp's operations cannot take.
 void check_tensors(const GgufMetadata& file, const Tensors& tensors);
 
 } // namespace verbatim::gguf_rules

