@@ -1,39 +1,39 @@
 #include "sampling/sampler.h"
 
+#include "base/error.h"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
-#include "base/error.h"
-
 namespace verbatim {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kLowest = std::numeric_limits<float>::lowest();
-constexpr Token kLastToken = std::numeric_limits<Token>::max();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float lowest_finite = std::numeric_limits<float>::lowest();
+constexpr Token last_token = std::numeric_limits<Token>::max();
 
 void require(bool valid, const char* option, double value, const char* expected) {
   if (valid) return;
   throw Error(ErrorCode::InvalidOption, std::string(option) + " must be " + expected,
-              {{"option", std::string(option)}, {"value", value}});
+              {{"path", std::string(option)}, {"value", value}});
 }
 
 // The token of the highest logit, ties by lower id.
 Token first_at(const VectorMath& math, const Logits& logits, float highest,
                const std::vector<float>& group_maxima) {
   Token token = 0;
-  uint32_t indices[kChunk];
+  uint32_t indices[chunk_size];
   const float* maxima = group_maxima.data();
   logits.for_chunks([&](const float* x, size_t n, size_t offset) {
-    const bool here = std::find(maxima, maxima + kLanes, highest) != maxima + kLanes;
-    maxima += kLanes;
+    const bool here = std::find(maxima, maxima + lane_count, highest) != maxima + lane_count;
+    maxima += lane_count;
     if (!here) return true;
-    if (highest == kInfinity) {
+    if (highest == infinity) {
       token = logits.token(offset + static_cast<size_t>(std::find(x, x + n, highest) - x));
     } else {
-      math.gather(x, n, highest, kInfinity, indices);
+      math.gather(x, n, highest, infinity, indices);
       token = logits.token(offset + indices[0]);
     }
     return false;
@@ -46,7 +46,7 @@ TokenList pick_infinite(const Logits& logits) {
   TokenList list;
   logits.for_chunks([&](const float* x, size_t n, size_t offset) {
     for (size_t i = 0; i < n; ++i)
-      if (x[i] == kInfinity) list.tokens.push_back(logits.token(offset + i));
+      if (x[i] == infinity) list.tokens.push_back(logits.token(offset + i));
     return true;
   });
   list.logits.assign(list.tokens.size(), 0.0f);
@@ -54,7 +54,7 @@ TokenList pick_infinite(const Logits& logits) {
 }
 
 [[noreturn]] void fail_without_logits() {
-  throw Error(ErrorCode::DecodeFailed, "The model's output has no usable logit: all are NaN or -infinity");
+  throw Error(ErrorCode::DecodeFailed, "the model's output has no usable logit: all are NaN or -infinity");
 }
 
 } // namespace
@@ -65,21 +65,21 @@ Sampler::Sampler(const SamplerOptions& options, int32_t vocab_size, const Vector
   const SamplerOptions& o = options_;
   require(finite(o.temperature) && o.temperature >= 0, "temperature", o.temperature,
           "a number of at least 0");
-  require(o.top_k >= 0, "top_k", o.top_k, "at least 0");
-  require(o.top_p >= 0 && o.top_p <= 1, "top_p", o.top_p, "from 0 to 1");
-  require(o.min_p >= 0 && o.min_p <= 1, "min_p", o.min_p, "from 0 to 1");
-  require(finite(o.repetition_penalty) && o.repetition_penalty > 0, "repetition_penalty",
-          o.repetition_penalty, "a number above 0");
-  require(finite(o.presence_penalty), "presence_penalty", o.presence_penalty, "a number");
-  require(finite(o.frequency_penalty), "frequency_penalty", o.frequency_penalty, "a number");
+  require(o.top_k >= 0, "topK", o.top_k, "at least 0");
+  require(o.top_p >= 0 && o.top_p <= 1, "topP", o.top_p, "from 0 to 1");
+  require(o.min_p >= 0 && o.min_p <= 1, "minP", o.min_p, "from 0 to 1");
+  require(finite(o.repetition_penalty) && o.repetition_penalty > 0, "repetitionPenalty", o.repetition_penalty,
+          "a number above 0");
+  require(finite(o.presence_penalty), "presencePenalty", o.presence_penalty, "a number");
+  require(finite(o.frequency_penalty), "frequencyPenalty", o.frequency_penalty, "a number");
   require(o.logprobs >= -1, "logprobs", o.logprobs, "at least -1");
-  require(vocab_size > 0, "vocab_size", vocab_size, "above 0");
+  require(vocab_size > 0, "vocabSize", vocab_size, "above 0");
 }
 
 void Sampler::check_token(Token token) const {
   if (token >= 0 && static_cast<size_t>(token) < vocab_size_) return;
-  throw Error(ErrorCode::Internal, "A token given to the sampler is not in the vocabulary",
-              {{"token", int64_t{token}}, {"vocabSize", static_cast<int64_t>(vocab_size_)}});
+  throw Error(ErrorCode::Internal, "a token given to the sampler is not in the vocabulary",
+              {{"token", int64_t{token}}, {"vocab_size", static_cast<int64_t>(vocab_size_)}});
 }
 
 void Sampler::accept_prompt(std::span<const Token> tokens) {
@@ -121,13 +121,13 @@ Sampler::Selection Sampler::select(const float* logits) {
   Selection selection;
   selection.logits = penalised(logits);
   Extremes extremes = find_extremes(math_, selection.logits, group_maxima_);
-  if (extremes.highest == -kInfinity) fail_without_logits();
+  if (extremes.highest == -infinity) fail_without_logits();
   if (options_.temperature == 0) {
     selection.last = {extremes.highest, first_at(math_, selection.logits, extremes.highest, group_maxima_),
                       1};
     return selection;
   }
-  if (extremes.highest == kInfinity) {
+  if (extremes.highest == infinity) {
     selection.list = pick_infinite(selection.logits);
     selection.logits = selection.list.view();
     extremes = find_extremes(math_, selection.logits, group_maxima_);
@@ -138,21 +138,21 @@ Sampler::Selection Sampler::select(const float* logits) {
     selection.logits = selection.list.view();
     extremes.lowest = *std::min_element(selection.list.logits.begin(), selection.list.logits.end());
   }
-  cut(selection, extremes);
+  apply_top_p_and_min_p(selection, extremes);
   return selection;
 }
 
-void Sampler::cut(Selection& selection, const Extremes& extremes) const {
+void Sampler::apply_top_p_and_min_p(Selection& selection, const Extremes& extremes) const {
   const float highest = extremes.highest, lowest = extremes.lowest;
   // Limited so that a temperature next to 0 cannot make 0 * infinity of the highest logit.
   const double inverse_temperature = std::min(1 / options_.temperature, 1e300);
   float floor;
-  bool cut_by_min_p = false;
+  bool min_p_cuts = false;
   if (options_.min_p > 0) {
     floor = lowest_float(lowest, highest, [&](float logit) {
       return logit_weight(logit, highest, inverse_temperature) >= options_.min_p;
     });
-    cut_by_min_p = floor > lowest;
+    min_p_cuts = floor > lowest;
   } else {
     // Tokens below this floor have together at most 1 - top_p of the mass, or too little to be drawn.
     // Powers of two bound the logarithms, which std::log may round differently on other platforms.
@@ -163,13 +163,13 @@ void Sampler::cut(Selection& selection, const Extremes& extremes) const {
   }
   const Ranking& ranking =
       selection.ranking.emplace(math_, selection.logits, highest, inverse_temperature, highest, floor);
-  selection.last = cut_by_min_p ? Place{floor, kLastToken, ranking.ranked()}
-                                : Place{kLowest, kLastToken, ranking.ranked() + ranking.below()};
+  selection.last = min_p_cuts ? Place{floor, last_token, ranking.ranked()}
+                              : Place{lowest_finite, last_token, ranking.ranked() + ranking.below()};
   if (options_.top_p == 1) return;
   // first_above() looks for a greater mass; an equal one is enough.
   const double reach = options_.top_p * (ranking.ranked() + ranking.below());
   const double above = std::nextafter(reach, -1.0);
-  if (cut_by_min_p && above >= ranking.ranked()) return;
+  if (min_p_cuts && above >= ranking.ranked()) return;
   selection.last = ranking.first_above(above);
 }
 
@@ -190,7 +190,8 @@ Sampled Sampler::sample(const float* logits) {
 std::vector<Token> Sampler::kept(const float* logits) {
   const Selection selection = select(logits);
   if (!selection.ranking) return {selection.last.token};
-  const TokenList list = pick(math_, selection.logits, std::max(kLowest, selection.last.logit), kInfinity);
+  const TokenList list =
+      pick(math_, selection.logits, std::max(lowest_finite, selection.last.logit), infinity);
   std::vector<Token> tokens;
   for (const uint32_t i : list.sorted())
     if (!selection.last.before({list.logits[i], list.tokens[i], 0})) tokens.push_back(list.tokens[i]);
@@ -201,12 +202,12 @@ void Sampler::add_logprobs(const float* logits, Sampled& sampled) {
   Logits raw{logits, vocab_size_};
   Extremes extremes = find_extremes(math_, raw, group_maxima_);
   TokenList infinite;
-  if (extremes.highest == kInfinity) {
+  if (extremes.highest == infinity) {
     infinite = pick_infinite(raw);
     raw = infinite.view();
     extremes = find_extremes(math_, raw, group_maxima_);
   }
-  double lanes[kLanes] = {};
+  double lanes[lane_count] = {};
   raw.for_chunks([&](const float* x, size_t n, size_t) {
     math_.mass(x, n, extremes.highest, 1, lanes);
     return true;
@@ -220,7 +221,7 @@ void Sampler::add_logprobs(const float* logits, Sampled& sampled) {
   if (infinite.tokens.empty())
     sampled.logprob = logprob(logits[sampled.token]);
   else
-    sampled.logprob = logits[sampled.token] == kInfinity ? logprob(0) : -kInfinity;
+    sampled.logprob = logits[sampled.token] == infinity ? logprob(0) : -infinity;
   if (options_.logprobs == 0) return;
   const TokenList top =
       pick_first(math_, raw, extremes, group_maxima_, static_cast<size_t>(options_.logprobs));

@@ -3,14 +3,14 @@
 // Chooses the next token from a model's logits, as Transformers' generate() does: penalties,
 // temperature, top-k, top-p, min-p, then a draw. Neutral unless asked for.
 
+#include "generate-options.h"
+#include "sampling/token-ranking.h"
+
 #include <cstdint>
 #include <optional>
 #include <random>
 #include <span>
 #include <vector>
-
-#include "generate-options.h"
-#include "sampling/token-ranking.h"
 
 namespace verbatim {
 
@@ -41,7 +41,8 @@ struct Sampled {
 /// the choice does not depend on the processor or the platform.
 class Sampler {
  public:
-  /// Throws InvalidOption. `math` is for tests: the instruction set to use.
+  /// Throws InvalidOption, with the option's public name as field path. `math` is for tests: the instruction
+  /// set to use.
   Sampler(const SamplerOptions& options, int32_t vocab_size, const VectorMath& math = vector_math());
 
   /// Notes tokens of the prompt, for the repetition penalty.
@@ -63,7 +64,7 @@ class Sampler {
     Token token;
     int32_t count; // in the output
   };
-  // What is left after top-k, and the last place kept of it.
+  // The tokens left after top-k, and the last place kept of them.
   struct Selection {
     TokenList list; // holds the logits if top-k or infinity picked them
     Logits logits;
@@ -75,7 +76,7 @@ class Sampler {
   void check_token(Token token) const;
   Logits penalised(const float* logits);
   Selection select(const float* logits);
-  void cut(Selection& selection, const Extremes& extremes) const;
+  void apply_top_p_and_min_p(Selection& selection, const Extremes& extremes) const;
   void add_logprobs(const float* logits, Sampled& sampled);
 
   SamplerOptions options_;

@@ -8,16 +8,16 @@
 namespace verbatim {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kLowest = std::numeric_limits<float>::lowest();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float lowest_finite = std::numeric_limits<float>::lowest();
 // Up to this many tokens, sorting costs less than another histogram.
-constexpr size_t kSortLimit = 256;
-// Enough buckets for few tokens in each, few enough for the nearest caches.
-constexpr size_t kTokensPerBucket = 32;
-constexpr size_t kMaxBuckets = 2048;
+constexpr size_t sort_limit = 256;
+constexpr size_t tokens_per_bucket = 32;
+// Keeps the histogram in the nearest caches.
+constexpr size_t max_buckets = 2048;
 
-// From about this many tokens in a bucket, it is worth a look whether they are all equal.
-constexpr double kManyTokens = 8192;
+// From about this many tokens in a bucket, a look for whether all are equal pays.
+constexpr double many_tokens = 8192;
 
 // Ranking::first_above() among the logits equal to `logit`, which weigh `each`: no list is needed, since
 // the count follows from the mass.
@@ -31,9 +31,9 @@ Place first_equal(const VectorMath& math, const Logits& logits, float logit, dou
     ++count;
   Place place{logit, 0, before};
   double seen = 0;
-  uint32_t indices[kChunk];
+  uint32_t indices[chunk_size];
   logits.for_chunks([&](const float* x, size_t n, size_t offset) {
-    const size_t found = math.gather(x, n, logit, std::nextafter(logit, kInfinity), indices);
+    const size_t found = math.gather(x, n, logit, std::nextafter(logit, infinity), indices);
     if (found == 0) return true;
     const bool here = count <= seen + static_cast<double>(found);
     const size_t index = here ? static_cast<size_t>(count - seen) - 1 : found - 1;
@@ -47,7 +47,7 @@ Place first_equal(const VectorMath& math, const Logits& logits, float logit, dou
 
 size_t count_between(const VectorMath& math, const Logits& logits, float from, float below) {
   size_t count = 0;
-  uint32_t indices[kChunk];
+  uint32_t indices[chunk_size];
   logits.for_chunks([&](const float* x, size_t n, size_t) {
     count += math.gather(x, n, from, below, indices);
     return true;
@@ -71,15 +71,15 @@ std::vector<uint32_t> TokenList::sorted() const {
 }
 
 Extremes find_extremes(const VectorMath& math, const Logits& logits, std::vector<float>& group_maxima) {
-  Extremes extremes{-kInfinity, kInfinity};
-  group_maxima.resize((logits.count + kChunk - 1) / kChunk * kLanes);
+  Extremes extremes{-infinity, infinity};
+  group_maxima.resize((logits.count + chunk_size - 1) / chunk_size * lane_count);
   float* maxima = group_maxima.data();
   logits.for_chunks([&](const float* x, size_t n, size_t) {
     float lowest;
     math.extremes(x, n, maxima, &lowest);
     extremes.lowest = std::min(extremes.lowest, lowest);
-    extremes.highest = std::max(extremes.highest, *std::max_element(maxima, maxima + kLanes));
-    maxima += kLanes;
+    extremes.highest = std::max(extremes.highest, *std::max_element(maxima, maxima + lane_count));
+    maxima += lane_count;
     return true;
   });
   return extremes;
@@ -87,7 +87,7 @@ Extremes find_extremes(const VectorMath& math, const Logits& logits, std::vector
 
 TokenList pick(const VectorMath& math, const Logits& logits, float from, float below, size_t limit) {
   TokenList list;
-  uint32_t indices[kChunk];
+  uint32_t indices[chunk_size];
   logits.for_chunks([&](const float* x, size_t n, size_t offset) {
     const size_t had = list.logits.size();
     const size_t found = std::min(math.gather(x, n, from, below, indices), limit - had);
@@ -106,16 +106,16 @@ TokenList pick_first(const VectorMath& math, const Logits& logits, const Extreme
                      const std::vector<float>& group_maxima, size_t count) {
   // The count-th highest of the groups' maxima has at least `count` logits from it up, and few more
   // unless they cluster in groups.
-  float from = kLowest;
+  float from = lowest_finite;
   if (count <= group_maxima.size()) {
     std::vector<float> maxima = group_maxima;
     const auto nth = maxima.begin() + static_cast<std::ptrdiff_t>(count - 1);
     std::nth_element(maxima.begin(), nth, maxima.end(), std::greater<>());
     from = std::max(from, *nth);
   }
-  // When that many share the highest logit, lower tokens come first.
+  // When `count` tokens share the highest logit, the lowest tokens are first.
   const size_t limit = from == extremes.highest ? count : SIZE_MAX;
-  TokenList list = pick(math, logits, from, kInfinity, limit);
+  TokenList list = pick(math, logits, from, infinity, limit);
   if (list.logits.size() <= count) return list;
   // At inverse temperature 0 every logit weighs 1, so that masses are counts.
   const float floor = std::max(from, extremes.lowest);
@@ -137,7 +137,7 @@ Ranking::Ranking(const VectorMath& math, const Logits& logits, double top, doubl
                  float highest, float floor)
     : math_(math), logits_(logits), buckets_{top, inverse_temperature, highest, floor} {
   const double span = static_cast<double>(highest) - floor;
-  buckets_.count = static_cast<int32_t>(std::clamp<size_t>(logits.count / kTokensPerBucket, 2, kMaxBuckets));
+  buckets_.count = static_cast<int32_t>(std::clamp<size_t>(logits.count / tokens_per_bucket, 2, max_buckets));
   if (span > 0) buckets_.per_logit = buckets_.count / span;
   sums_.resize(static_cast<size_t>(buckets_.count));
   std::vector<double> cells(buckets_.cells());
@@ -145,13 +145,13 @@ Ranking::Ranking(const VectorMath& math, const Logits& logits, double top, doubl
     math_.histogram(x, n, buckets_, cells.data());
     return true;
   });
-  static_assert(Buckets::kCopies == 4);
+  static_assert(Buckets::copies_per_bucket == 4);
   for (size_t i = 0; i < sums_.size(); ++i) {
     const double* copies = cells.data() + 4 * i;
     sums_[i] = (copies[0] + copies[1]) + (copies[2] + copies[3]);
     ranked_ += sums_[i];
   }
-  for (size_t i = cells.size() - kLanes; i < cells.size(); ++i)
+  for (size_t i = cells.size() - lane_count; i < cells.size(); ++i)
     below_ += cells[i];
 }
 
@@ -170,16 +170,16 @@ Place Ranking::first_above(double mass, double before) const {
     before += sums_[static_cast<size_t>(i)];
   }
   if (!(before > mass) && below_ > 0) {
-    const TokenList rest = pick(math_, logits_, kLowest, buckets_.floor);
+    const TokenList rest = pick(math_, logits_, lowest_finite, buckets_.floor);
     return first_in_list(rest, mass, before);
   }
   if (buckets_.highest == buckets_.floor)
     return first_equal(math_, logits_, buckets_.highest, weight(buckets_.highest), mass, bucket_before);
   const float from = lower_edge(bucket);
-  const float below = bucket == 0 ? kInfinity : lower_edge(bucket - 1);
-  if (sums_[static_cast<size_t>(bucket)] > kManyTokens * weight(from)) {
+  const float below = bucket == 0 ? infinity : lower_edge(bucket - 1);
+  if (sums_[static_cast<size_t>(bucket)] > many_tokens * weight(from)) {
     const float one = pick(math_, logits_, from, below, 1).logits.at(0);
-    if (count_between(math_, logits_, one, std::nextafter(one, kInfinity)) ==
+    if (count_between(math_, logits_, one, std::nextafter(one, infinity)) ==
         count_between(math_, logits_, from, below))
       return first_equal(math_, logits_, one, weight(one), mass, bucket_before);
   }
@@ -187,7 +187,7 @@ Place Ranking::first_above(double mass, double before) const {
 }
 
 Place Ranking::first_in_list(const TokenList& list, double mass, double before) const {
-  if (list.logits.size() > kSortLimit) {
+  if (list.logits.size() > sort_limit) {
     std::vector<float> group_maxima;
     const auto [highest, lowest] = find_extremes(math_, list.view(), group_maxima);
     if (highest == lowest) return first_equal(math_, list.view(), highest, weight(highest), mass, before);

@@ -3,15 +3,15 @@
 // Tokens in the order in which sampling considers them: falling logit, ties by lower id. Positions in
 // that order are found by mass without sorting the vocabulary.
 
+#include "base/token.h"
+#include "sampling/vector-math.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <vector>
-
-#include "base/token.h"
-#include "sampling/vector-math.h"
 
 namespace verbatim {
 
@@ -30,13 +30,13 @@ struct Logits {
 
   Token token(size_t index) const { return tokens ? tokens[index] : static_cast<Token>(index); }
 
-  /// Calls body(values, count, offset) for each kChunk logits, until one returns false. Only chunks
+  /// Calls body(values, count, offset) for each chunk_size logits, until one returns false. Only chunks
   /// with a patch are copied.
   template <typename Body> void for_chunks(const Body& body) const {
-    float buffer[kChunk];
+    float buffer[chunk_size];
     size_t next = 0;
-    for (size_t offset = 0; offset < count; offset += kChunk) {
-      const size_t n = std::min(kChunk, count - offset);
+    for (size_t offset = 0; offset < count; offset += chunk_size) {
+      const size_t n = std::min(chunk_size, count - offset);
       const float* chunk = values + offset;
       if (next < patches.size() && static_cast<size_t>(patches[next].token) < offset + n) {
         std::memcpy(buffer, chunk, n * sizeof(float));
@@ -65,7 +65,7 @@ struct Extremes {
   float lowest;
 };
 
-/// Finds the extremes and sets group_maxima to those of groups that part the logits (kLanes per chunk).
+/// Finds the extremes and sets group_maxima to those of groups that part the logits (lane_count per chunk).
 Extremes find_extremes(const VectorMath& math, const Logits& logits, std::vector<float>& group_maxima);
 
 /// The first `limit` by token of the logits from `from` to below `below`. All logits must be finite or
@@ -88,22 +88,23 @@ struct Place {
   }
 };
 
-/// A histogram of the weights exp((logit - top) * inverse_temperature), from which places in the order
-/// are found. All sums are in double precision and in an order of their own that depends on the logits
+/// A histogram of the weights exp((logit - top) * inverse_temperature), to find places in the order by.
+/// All sums are in double precision and in an order of their own that depends on the logits
 /// only, never on the instruction set.
 class Ranking {
  public:
-  /// highest: the highest logit, finite. Logits below the floor are counted together: right wherever
-  /// the places to be found are rarely among them.
+  /// `highest` is the highest logit, finite. Logits below `floor` share one sum: put it where the places to
+  /// be found are rarely below it.
   Ranking(const VectorMath& math, const Logits& logits, double top, double inverse_temperature, float highest,
           float floor);
 
-  /// The mass of the logits from the floor up, and that of those below it.
+  /// The mass of the logits from the floor up.
   double ranked() const { return ranked_; }
+  /// The mass of the logits below the floor.
   double below() const { return below_; }
 
-  /// The first place whose mass exceeds `mass`, of which the tokens before this ranking have `before`.
-  /// The last place found if rounding keeps all of them from exceeding it.
+  /// The first place whose mass exceeds `mass`, or the last place if rounding keeps all from it. Tokens
+  /// outside of this ranking, which rank before it, have the mass `before`.
   Place first_above(double mass, double before = 0) const;
 
  private:

@@ -25,11 +25,12 @@
 namespace verbatim {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-// Blocks fit the first-level cache beside the histogram; constant sizes let the compiler vectorise.
-constexpr size_t kBlock = 256;
-constexpr size_t kStride = 64;
-static_assert(kChunk % kBlock == 0 && kBlock % kStride == 0 && kStride % kLanes == 0);
+constexpr float infinity = std::numeric_limits<float>::infinity();
+// Fits the first-level cache beside the histogram.
+constexpr size_t block_size = 256;
+// Elements of an inner loop; a constant lets the compiler vectorise it.
+constexpr size_t stride = 64;
+static_assert(chunk_size % block_size == 0 && block_size % stride == 0 && stride % lane_count == 0);
 
 // A register of doubles for each target, and the floats and integers that go with them. Where the
 // compiler has no vector extension, one element at a time.
@@ -52,19 +53,19 @@ VERBATIM_VECTOR(2)
 VERBATIM_VECTOR(4)
 VERBATIM_VECTOR(8)
 #define VERBATIM_CONVERT(type, value) __builtin_convertvector(value, type)
-constexpr size_t kBaselineWidth = 2;
+constexpr size_t baseline_width = 2;
 #else
 #define VERBATIM_CONVERT(type, value) static_cast<type>(value)
-constexpr size_t kBaselineWidth = 1;
+constexpr size_t baseline_width = 1;
 #endif
 
 // Sets result to exp(d) for d <= 0, with exp(0) exactly 1; to 0 for d below -708 (where exp would be
 // denormal) and for NaN. d = n ln 2 + r with |r| <= ln 2 / 2, then the Taylor series of exp(r) to r^12,
 // whose first missing term is below 2e-16. By reference, because passing vectors by value has no one ABI.
 template <typename D, typename W> VERBATIM_INLINE void exp_nonpositive(const D& d, D& result) {
-  constexpr double kShift = 0x1.8p52; // adding it leaves the nearest integer in the low mantissa bits
-  const D shifted = d * 0x1.71547652b82fep0 + kShift;
-  const D n = shifted - kShift;
+  constexpr double shift = 0x1.8p52; // adding it leaves the nearest integer in the low mantissa bits
+  const D shifted = d * 0x1.71547652b82fep0 + shift;
+  const D n = shifted - shift;
   const D r = d - n * 0x1.62e42fefa39efp-1;
   // Estrin's scheme: the chain of dependent operations is half as long as Horner's.
   const D r2 = r * r, r4 = r2 * r2;
@@ -79,7 +80,7 @@ template <typename D, typename W> VERBATIM_INLINE void exp_nonpositive(const D& 
 template <size_t Width>
 VERBATIM_INLINE void weigh_block(const float* x, double top, double inverse_temperature, double* w) {
   using V = Vector<Width>;
-  for (size_t i = 0; i < kBlock; i += Width) {
+  for (size_t i = 0; i < block_size; i += Width) {
     typename V::Floats logits;
     std::memcpy(&logits, x + i, sizeof logits);
     const typename V::Doubles d = (VERBATIM_CONVERT(typename V::Doubles, logits) - top) * inverse_temperature;
@@ -99,68 +100,70 @@ VERBATIM_INLINE void bucket_positions(const D& logits, const Buckets& buckets, D
 }
 
 constexpr struct LaneNumbers {
-  int32_t number[kLanes], copy[kLanes];
-} kLaneNumbers = [] {
+  int32_t number[lane_count], copy[lane_count];
+} lane_numbers = [] {
   LaneNumbers lanes{};
-  for (size_t j = 0; j < kLanes; ++j) {
+  for (size_t j = 0; j < lane_count; ++j) {
     lanes.number[j] = static_cast<int32_t>(j);
-    lanes.copy[j] = static_cast<int32_t>(j) % Buckets::kCopies;
+    lanes.copy[j] = static_cast<int32_t>(j) % Buckets::copies_per_bucket;
   }
   return lanes;
 }();
 
-// Sets cell to the histogram cells of kLanes logits.
+// Sets cell to the histogram cells of lane_count logits.
 template <size_t Width>
 VERBATIM_INLINE void find_cells(const float* x, const Buckets& buckets, int32_t* cell) {
   using V = Vector<Width>;
-  for (size_t j = 0; j < kLanes; j += Width) {
+  for (size_t j = 0; j < lane_count; j += Width) {
     typename V::Floats logits;
     typename V::Doubles positions;
     typename V::Ints copy, lane;
     std::memcpy(&logits, x + j, sizeof logits);
-    std::memcpy(&copy, kLaneNumbers.copy + j, sizeof copy);
-    std::memcpy(&lane, kLaneNumbers.number + j, sizeof lane);
+    std::memcpy(&copy, lane_numbers.copy + j, sizeof copy);
+    std::memcpy(&lane, lane_numbers.number + j, sizeof lane);
     bucket_positions<typename V::Doubles>(VERBATIM_CONVERT(typename V::Doubles, logits), buckets, positions);
-    const typename V::Ints inside = VERBATIM_CONVERT(typename V::Ints, positions) * Buckets::kCopies + copy;
-    const typename V::Ints found = logits >= buckets.floor ? inside : lane + buckets.count * Buckets::kCopies;
+    const typename V::Ints inside =
+        VERBATIM_CONVERT(typename V::Ints, positions) * Buckets::copies_per_bucket + copy;
+    const typename V::Ints found =
+        logits >= buckets.floor ? inside : lane + buckets.count * Buckets::copies_per_bucket;
     std::memcpy(cell + j, &found, sizeof found);
   }
 }
 
-// Calls body(block, offset) for each kBlock elements, the last padded with -infinity.
+// Calls body(block, offset) for each block_size elements, the last padded with -infinity.
 template <typename Body> VERBATIM_INLINE void for_blocks(const float* x, size_t n, const Body& body) {
   size_t i = 0;
-  for (; i + kBlock <= n; i += kBlock)
+  for (; i + block_size <= n; i += block_size)
     body(x + i, i);
   if (i == n) return;
-  float padded[kBlock];
-  for (size_t j = 0; j < kBlock; ++j)
-    padded[j] = i + j < n ? x[i + j] : -kInfinity;
+  float padded[block_size];
+  for (size_t j = 0; j < block_size; ++j)
+    padded[j] = i + j < n ? x[i + j] : -infinity;
   body(padded, i);
 }
 
 VERBATIM_INLINE void extremes_body(const float* x, size_t n, float* lane_max, float* lowest) {
-  float high[kStride], low[kStride];
-  for (size_t j = 0; j < kStride; ++j) {
-    high[j] = -kInfinity;
-    low[j] = kInfinity;
+  float high[stride], low[stride];
+  for (size_t j = 0; j < stride; ++j) {
+    high[j] = -infinity;
+    low[j] = infinity;
   }
   for_blocks(x, n, [&](const float* block, size_t) VERBATIM_INLINE_LAMBDA {
-    for (size_t i = 0; i < kBlock; i += kStride) {
-      for (size_t j = 0; j < kStride; ++j) {
+    for (size_t i = 0; i < block_size; i += stride) {
+      for (size_t j = 0; j < stride; ++j) {
         const float v = block[i + j];
         high[j] = v > high[j] ? v : high[j];
-        const float finite = v > -kInfinity ? v : kInfinity;
+        const float finite = v > -infinity ? v : infinity;
         low[j] = finite < low[j] ? finite : low[j];
       }
     }
   });
-  for (size_t j = kLanes; j < kStride; ++j) {
-    high[j % kLanes] = high[j] > high[j % kLanes] ? high[j] : high[j % kLanes];
-    low[j % kLanes] = low[j] < low[j % kLanes] ? low[j] : low[j % kLanes];
+  for (size_t j = lane_count; j < stride; ++j) {
+    high[j % lane_count] = high[j] > high[j % lane_count] ? high[j] : high[j % lane_count];
+    low[j % lane_count] = low[j] < low[j % lane_count] ? low[j] : low[j % lane_count];
   }
   *lowest = low[0];
-  for (size_t j = 0; j < kLanes; ++j) {
+  for (size_t j = 0; j < lane_count; ++j) {
     lane_max[j] = high[j];
     *lowest = low[j] < *lowest ? low[j] : *lowest;
   }
@@ -169,11 +172,11 @@ VERBATIM_INLINE void extremes_body(const float* x, size_t n, float* lane_max, fl
 template <size_t Width>
 VERBATIM_INLINE void mass_body(const float* x, size_t n, double top, double inverse_temperature,
                                double* lanes) {
-  double w[kBlock];
+  double w[block_size];
   for_blocks(x, n, [&](const float* block, size_t) VERBATIM_INLINE_LAMBDA {
     weigh_block<Width>(block, top, inverse_temperature, w);
-    for (size_t i = 0; i < kBlock; i += kLanes)
-      for (size_t j = 0; j < kLanes; ++j)
+    for (size_t i = 0; i < block_size; i += lane_count)
+      for (size_t j = 0; j < lane_count; ++j)
         lanes[j] += w[i + j];
   });
 }
@@ -181,22 +184,22 @@ VERBATIM_INLINE void mass_body(const float* x, size_t n, double top, double inve
 template <size_t Width>
 VERBATIM_INLINE void histogram_body(const float* x, size_t n, const Buckets& given, double* cells) {
   const Buckets buckets = given; // a copy: `cells` might alias a reference
-  double w[kBlock];
-  double* const below = cells + buckets.count * Buckets::kCopies;
+  double w[block_size];
+  double* const below = cells + buckets.count * Buckets::copies_per_bucket;
   for_blocks(x, n, [&](const float* block, size_t) VERBATIM_INLINE_LAMBDA {
     weigh_block<Width>(block, buckets.top, buckets.inverse_temperature, w);
-    for (size_t i = 0; i < kBlock; i += kStride) {
+    for (size_t i = 0; i < block_size; i += stride) {
       int32_t inside = 0;
-      for (size_t j = 0; j < kStride; ++j)
+      for (size_t j = 0; j < stride; ++j)
         inside |= block[i + j] >= buckets.floor ? 1 : 0;
-      for (size_t j = i; j < i + kStride; j += kLanes) {
+      for (size_t j = i; j < i + stride; j += lane_count) {
         if (!inside) {
-          for (size_t lane = 0; lane < kLanes; ++lane)
+          for (size_t lane = 0; lane < lane_count; ++lane)
             below[lane] += w[j + lane];
         } else {
-          int32_t cell[kLanes];
+          int32_t cell[lane_count];
           find_cells<Width>(block + j, buckets, cell);
-          for (size_t lane = 0; lane < kLanes; ++lane)
+          for (size_t lane = 0; lane < lane_count; ++lane)
             cells[cell[lane]] += w[j + lane];
         }
       }
@@ -207,12 +210,12 @@ VERBATIM_INLINE void histogram_body(const float* x, size_t n, const Buckets& giv
 VERBATIM_INLINE size_t gather_body(const float* x, size_t n, float from, float below, uint32_t* indices) {
   size_t count = 0;
   for_blocks(x, n, [&](const float* block, size_t offset) VERBATIM_INLINE_LAMBDA {
-    for (size_t i = 0; i < kBlock; i += kStride) {
+    for (size_t i = 0; i < block_size; i += stride) {
       int32_t any = 0;
-      for (size_t j = 0; j < kStride; ++j)
+      for (size_t j = 0; j < stride; ++j)
         any |= (block[i + j] >= from ? 1 : 0) & (block[i + j] < below ? 1 : 0);
       if (!any) continue;
-      for (size_t j = 0; j < kStride; ++j) { // without branches, which would be mispredicted
+      for (size_t j = 0; j < stride; ++j) { // without branches, which would be mispredicted
         indices[count] = static_cast<uint32_t>(offset + i + j);
         count += static_cast<size_t>(block[i + j] >= from) & static_cast<size_t>(block[i + j] < below);
       }
@@ -236,10 +239,10 @@ VERBATIM_INLINE size_t gather_body(const float* x, size_t n, float from, float b
   target size_t gather_##level(const float* x, size_t n, float from, float below, uint32_t* indices) {       \
     return gather_body(x, n, from, below, indices);                                                          \
   }                                                                                                          \
-  constexpr VectorMath k_##level = {#level, extremes_##level, mass_##level, histogram_##level,               \
-                                    gather_##level};
+  constexpr VectorMath passes_##level = {#level, extremes_##level, mass_##level, histogram_##level,          \
+                                         gather_##level};
 
-VERBATIM_VECTOR_MATH(portable, kBaselineWidth, )
+VERBATIM_VECTOR_MATH(portable, baseline_width, )
 
 // Not for MinGW, whose stack is not aligned for these vectors.
 #if defined(__GNUC__) && defined(__x86_64__) && !defined(_WIN32)
@@ -255,18 +258,18 @@ const VectorMath* vector_math(SimdLevel level) {
   if (level == SimdLevel::Avx512)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-               ? &k_avx512
+               ? &passes_avx512
                : nullptr;
-  if (level == SimdLevel::Avx2) return __builtin_cpu_supports("avx2") ? &k_avx2 : nullptr;
+  if (level == SimdLevel::Avx2) return __builtin_cpu_supports("avx2") ? &passes_avx2 : nullptr;
 #endif
-  return level == SimdLevel::Portable ? &k_portable : nullptr;
+  return level == SimdLevel::Portable ? &passes_portable : nullptr;
 }
 
 const VectorMath& vector_math() {
   static const VectorMath* const best = [] {
     for (const SimdLevel level : {SimdLevel::Avx512, SimdLevel::Avx2})
       if (const VectorMath* found = vector_math(level)) return found;
-    return &k_portable;
+    return &passes_portable;
   }();
   return *best;
 }

@@ -12,15 +12,15 @@
 namespace verbatim {
 
 /// Elements a kernel takes per call at most; callers cut a vocabulary into chunks of this size.
-constexpr size_t kChunk = 1024;
-/// Partial results kept side by side by the reductions: element i belongs to lane i % kLanes.
-constexpr size_t kLanes = 16;
+constexpr size_t chunk_size = 1024;
+/// Partial results kept side by side by the reductions: element i belongs to lane i % lane_count.
+constexpr size_t lane_count = 16;
 
 /// A histogram of probability mass over logits, in equal steps downwards from the highest logit.
 struct Buckets {
-  /// Partial sums per bucket (element i adds to copy i % kCopies): neighbouring logits are often
+  /// Partial sums per bucket (element i adds to copy i % copies_per_bucket): neighbouring logits are often
   /// equal, and adding them to one cell would wait for the previous store each time.
-  static constexpr int32_t kCopies = 4;
+  static constexpr int32_t copies_per_bucket = 4;
 
   double top = 0; ///< weights are exp((logit - top) * inverse_temperature)
   double inverse_temperature = 1;
@@ -29,22 +29,22 @@ struct Buckets {
   double per_logit = 0; ///< buckets per unit of logit
   int32_t count = 1;
 
-  /// Cells of the histogram: those of the buckets, then kLanes for everything below the floor.
-  size_t cells() const { return static_cast<size_t>(count * kCopies) + kLanes; }
+  /// Cells of the histogram: those of the buckets, then lane_count for everything below the floor.
+  size_t cells() const { return static_cast<size_t>(count * copies_per_bucket) + lane_count; }
 };
 
 /// The passes, for one instruction set.
 struct VectorMath {
   const char* name;
-  /// Sets lane_max[kLanes] to the maxima of the lanes and lowest to the smallest logit above -infinity
+  /// Sets lane_max[lane_count] to the maxima of the lanes and lowest to the smallest logit above -infinity
   /// (+infinity if none). NaN counts as -infinity.
   void (*extremes)(const float* x, size_t n, float* lane_max, float* lowest);
   /// Adds exp((x - top) * inverse_temperature) to the lanes. NaN and -infinity weigh nothing.
   void (*mass)(const float* x, size_t n, double top, double inverse_temperature, double* lanes);
   /// Adds every element's weight to its cell of the histogram (Buckets::cells() of them).
   void (*histogram)(const float* x, size_t n, const Buckets& buckets, double* cells);
-  /// Writes the indices of the elements with from <= x < below, ascending; returns how many. Any of the
-  /// kChunk indices may be overwritten. `from` is above -infinity.
+  /// Writes the indices of the elements with from <= x < below, ascending; returns their number. Any of the
+  /// chunk_size indices may be overwritten. `from` is above -infinity.
   size_t (*gather)(const float* x, size_t n, float from, float below, uint32_t* indices);
 };
 

@@ -1,24 +1,24 @@
 // Times the sampler on a large vocabulary, per distribution, setting and instruction set:
 // median milliseconds per token over 200 tokens. A program of its own, not part of the tests.
 
+#include "sampling/sampler.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <random>
 #include <vector>
 
-#include "sampling/sampler.h"
-
 using namespace verbatim;
 
 namespace {
 
-constexpr int32_t kVocabulary = 151936;
+constexpr int32_t vocabulary_size = 151936;
 
 std::vector<float> normal_logits(float deviation, int peaks) {
   std::mt19937_64 random(1);
   std::normal_distribution<float> normal(0, deviation);
-  std::vector<float> logits(kVocabulary);
+  std::vector<float> logits(vocabulary_size);
   for (float& logit : logits)
     logit = deviation > 0 ? normal(random) : 0;
   for (int i = 0; i < peaks; ++i)
@@ -28,10 +28,10 @@ std::vector<float> normal_logits(float deviation, int peaks) {
 
 double median_ms(const SamplerOptions& options, int history, const std::vector<float>& logits,
                  const VectorMath& math) {
-  Sampler sampler(options, kVocabulary, math);
+  Sampler sampler(options, vocabulary_size, math);
   std::mt19937_64 random(2);
   for (int i = 0; i < history; ++i)
-    sampler.accept(static_cast<Token>(random() % kVocabulary));
+    sampler.accept(static_cast<Token>(random() % vocabulary_size));
   std::vector<double> times;
   for (int i = 0; i < 200; ++i) {
     const auto start = std::chrono::steady_clock::now();

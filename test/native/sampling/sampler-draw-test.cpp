@@ -22,11 +22,11 @@ TEST(sampler_greedy_takes_the_lowest_of_equals_and_no_random_number) {
       const size_t n = 1 + random() % 5000;
       std::vector<float> logits(n);
       for (float& logit : logits)
-        logit = random() % 50 == 0 ? kNaN : std::round(static_cast<float>(random() % 1000) / 30);
+        logit = random() % 50 == 0 ? not_a_number : std::round(static_cast<float>(random() % 1000) / 30);
       logits[random() % n] = 40;
-      logits[random() % n] = round % 2 ? 40 : kInfinity;
+      logits[random() % n] = round % 2 ? 40 : infinity;
       const float highest = *std::max_element(logits.begin(), logits.end(), [](float a, float b) {
-        return (std::isnan(a) ? -kInfinity : a) < (std::isnan(b) ? -kInfinity : b);
+        return (std::isnan(a) ? -infinity : a) < (std::isnan(b) ? -infinity : b);
       });
       const auto expected = std::find(logits.begin(), logits.end(), highest) - logits.begin();
       Sampler sampler = make(options, logits, level);
@@ -92,30 +92,30 @@ TEST(sampler_draws_the_same_tokens_as_ever) {
 TEST(sampler_passes_agree_to_the_bit) {
   Random random(8);
   for (int round = 0; round < 500; ++round) {
-    const size_t n = 1 + random() % kChunk;
+    const size_t n = 1 + random() % chunk_size;
     const std::vector<float> logits = random_logits(random, n);
     const VectorMath& portable = *vector_math(SimdLevel::Portable);
-    float maxima[kLanes], lowest;
+    float maxima[lane_count], lowest;
     portable.extremes(logits.data(), n, maxima, &lowest);
-    const float highest = *std::max_element(maxima, maxima + kLanes);
+    const float highest = *std::max_element(maxima, maxima + lane_count);
     const float floor = lowest + (highest - lowest) / 3;
     Buckets buckets{highest, 1 / 0.7, highest, floor};
     buckets.count = choose<int32_t>(random, {2, 77, 1024});
     if (highest > floor) buckets.per_logit = buckets.count / (static_cast<double>(highest) - floor);
-    std::vector<double> lanes(kLanes), cells(buckets.cells());
+    std::vector<double> lanes(lane_count), cells(buckets.cells());
     portable.mass(logits.data(), n, highest, 1 / 0.7, lanes.data());
     portable.histogram(logits.data(), n, buckets, cells.data());
     double lane0 = 0;
-    for (size_t i = 0; i < n; i += kLanes)
+    for (size_t i = 0; i < n; i += lane_count)
       lane0 += logit_weight(logits[i], highest, 1 / 0.7);
     CHECK_EQ(lanes[0], lane0);
     for (const SimdLevel level : levels()) {
       const VectorMath& math = *vector_math(level);
-      float other_maxima[kLanes], other_lowest;
+      float other_maxima[lane_count], other_lowest;
       math.extremes(logits.data(), n, other_maxima, &other_lowest);
       CHECK_EQ(other_lowest, lowest);
-      CHECK(std::equal(maxima, maxima + kLanes, other_maxima));
-      std::vector<double> other_lanes(kLanes), other_cells(buckets.cells());
+      CHECK(std::equal(maxima, maxima + lane_count, other_maxima));
+      std::vector<double> other_lanes(lane_count), other_cells(buckets.cells());
       math.mass(logits.data(), n, highest, 1 / 0.7, other_lanes.data());
       math.histogram(logits.data(), n, buckets, other_cells.data());
       CHECK(other_lanes == lanes);
@@ -126,8 +126,8 @@ TEST(sampler_passes_agree_to_the_bit) {
 
 TEST(sampler_weights_match_the_library) {
   CHECK_EQ(logit_weight(3.25f, 3.25, 123), 1.0);
-  CHECK_EQ(logit_weight(-kInfinity, 0, 1), 0.0);
-  CHECK_EQ(logit_weight(kNaN, 0, 1), 0.0);
+  CHECK_EQ(logit_weight(-infinity, 0, 1), 0.0);
+  CHECK_EQ(logit_weight(not_a_number, 0, 1), 0.0);
   for (float d = 0; d > -700; d -= 0.0137f) {
     const double expected = std::exp(static_cast<double>(d));
     CHECK(std::abs(logit_weight(d, 0, 1) - expected) <=
@@ -164,7 +164,7 @@ TEST(sampler_logprobs_are_the_models) {
 }
 
 TEST(sampler_takes_infinite_logits_as_certain) {
-  const std::vector<float> logits = {1, kInfinity, kNaN, kInfinity, -kInfinity};
+  const std::vector<float> logits = {1, infinity, not_a_number, infinity, -infinity};
   SamplerOptions options;
   options.logprobs = 5;
   Sampler sampler = make(options, logits);
@@ -175,34 +175,44 @@ TEST(sampler_takes_infinite_logits_as_certain) {
   CHECK_EQ(sampled.top.size(), 2u);
 }
 
-TEST(sampler_refuses_unusable_logits_and_options) {
+TEST(sampler_refuses_unusable_logits_and_unknown_tokens) {
   for (const double temperature : {0.0, 1.0}) {
     SamplerOptions options;
     options.temperature = temperature;
-    const std::vector<float> logits = {kNaN, -kInfinity, kNaN};
+    const std::vector<float> logits = {not_a_number, -infinity, not_a_number};
     Sampler sampler = make(options, logits);
     CHECK(thrown([&] { sampler.sample(logits.data()); }) == ErrorCode::DecodeFailed);
     CHECK(thrown([&] { sampler.accept(3); }) == ErrorCode::Internal);
     CHECK(thrown([&] { sampler.accept_prompt(std::vector<Token>{-1}); }) == ErrorCode::Internal);
   }
-  const auto refused = [](auto change) {
+}
+
+TEST(sampler_refuses_options_by_their_public_names) {
+  const auto refused = [](auto change, int32_t vocab_size = 10) -> std::string {
     SamplerOptions options;
     change(options);
-    return thrown([&] { Sampler(options, 10); }) == ErrorCode::InvalidOption;
+    try {
+      Sampler(options, vocab_size);
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::InvalidOption);
+      for (const auto& [name, value] : error.fields())
+        if (name == "path") return std::get<std::string>(value);
+    }
+    return "";
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  CHECK(refused([](SamplerOptions& o) { o.temperature = -0.1; }));
-  CHECK(refused([&](SamplerOptions& o) { o.temperature = nan; }));
-  CHECK(refused([](SamplerOptions& o) { o.top_k = -1; }));
-  CHECK(refused([](SamplerOptions& o) { o.top_p = 1.01; }));
-  CHECK(refused([&](SamplerOptions& o) { o.top_p = nan; }));
-  CHECK(refused([](SamplerOptions& o) { o.min_p = -0.01; }));
-  CHECK(refused([](SamplerOptions& o) { o.repetition_penalty = 0; }));
-  CHECK(refused([](SamplerOptions& o) { o.presence_penalty = HUGE_VAL; }));
-  CHECK(refused([&](SamplerOptions& o) { o.frequency_penalty = nan; }));
-  CHECK(refused([](SamplerOptions& o) { o.logprobs = -2; }));
-  CHECK(thrown([] { Sampler({}, 0); }) == ErrorCode::InvalidOption);
-  CHECK(!refused([](SamplerOptions& o) { o.temperature = 1e-310; }));
+  CHECK_EQ(refused([](SamplerOptions& o) { o.temperature = -0.1; }), "temperature");
+  CHECK_EQ(refused([&](SamplerOptions& o) { o.temperature = nan; }), "temperature");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.top_k = -1; }), "topK");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.top_p = 1.01; }), "topP");
+  CHECK_EQ(refused([&](SamplerOptions& o) { o.top_p = nan; }), "topP");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.min_p = -0.01; }), "minP");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.repetition_penalty = 0; }), "repetitionPenalty");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.presence_penalty = HUGE_VAL; }), "presencePenalty");
+  CHECK_EQ(refused([&](SamplerOptions& o) { o.frequency_penalty = nan; }), "frequencyPenalty");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.logprobs = -2; }), "logprobs");
+  CHECK_EQ(refused([](SamplerOptions&) {}, 0), "vocabSize");
+  CHECK_EQ(refused([](SamplerOptions& o) { o.temperature = 1e-310; }), "");
 }
 
 TEST(sampler_survives_extreme_settings) {

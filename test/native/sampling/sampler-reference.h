@@ -17,8 +17,8 @@ namespace sampler_test {
 
 using namespace verbatim;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 inline Sampler make(const SamplerOptions& options, const std::vector<float>& logits, SimdLevel level) {
   return Sampler(options, static_cast<int32_t>(logits.size()), *vector_math(level));
@@ -56,7 +56,7 @@ inline Reference reference(std::vector<float> logits, const SamplerOptions& o,
   }
   Reference r;
   for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > -kInfinity) r.tokens.push_back(static_cast<Token>(i));
+    if (logits[i] > -infinity) r.tokens.push_back(static_cast<Token>(i));
   const auto logit = [&](Token token) { return logits[static_cast<size_t>(token)]; };
   std::stable_sort(r.tokens.begin(), r.tokens.end(), [&](Token a, Token b) { return logit(a) > logit(b); });
   if (o.temperature == 0) {
@@ -117,7 +117,7 @@ inline std::vector<float> random_logits(Random& random, size_t n) {
       logit = std::round(logit * 2) / 2;
   if (shape == 2) // masked
     for (float& logit : logits)
-      if (random() % 4 == 0) logit = random() % 8 == 0 ? kNaN : -kInfinity;
+      if (random() % 4 == 0) logit = random() % 8 == 0 ? not_a_number : -infinity;
   if (shape == 3) // peaked
     for (int i = 0; i < 3; ++i)
       logits[random() % n] += 15;
