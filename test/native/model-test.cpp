@@ -87,7 +87,7 @@ TEST(model_generates_the_same_alone_and_in_company) {
   CHECK_EQ(load.waiting, 0u);
 }
 
-TEST(model_knows_itself) {
+TEST(model_reports_its_sizes_and_prepares_prompts) {
   const auto path = tiny();
   if (!path) return;
   std::atomic<int> lines = 0;
@@ -138,7 +138,7 @@ TEST(model_cancels_runs_and_goes_on) {
   CHECK_EQ(generate(*model, "Short", greedy(3)).outcome().tokens.size(), 3u);
 }
 
-TEST(model_shuts_down_in_flight) {
+TEST(model_shutdown_ends_every_request_in_flight) {
   const auto path = tiny();
   if (!path) return;
   for (int round = 0; round < 4; ++round) {

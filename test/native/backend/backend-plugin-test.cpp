@@ -17,7 +17,7 @@ TEST(backend_plugin_runs_on_gpus_as_old_as_its_oldest_kernels) {
   CHECK(architecture_problem("1200", log).find("built for 12.0") != std::string::npos);
 }
 
-TEST(backend_plugin_says_what_to_do) {
+TEST(backend_plugin_adds_a_remedy_to_known_problems) {
   CHECK(with_remedy("libcuda.so.1: cannot open shared object file").find("install the NVIDIA driver") !=
         std::string::npos);
   CHECK(with_remedy("CUDA driver version is insufficient for CUDA runtime version").find("update") !=
@@ -25,7 +25,7 @@ TEST(backend_plugin_says_what_to_do) {
   CHECK_EQ(with_remedy("something else"), "something else");
 }
 
-TEST(backend_plugin_that_is_no_backend) {
+TEST(backend_plugin_that_cannot_be_loaded_is_named) {
   support::load_backends();
   CHECK(load_plugin("/nonexistent/libggml-cuda.so").find("libggml-cuda.so") != std::string::npos);
 }

@@ -92,7 +92,7 @@ void with_each_type(const std::function<void(ContextFixture&, std::mt19937_64&)>
 
 } // namespace
 
-TEST(context_shares_cells) {
+TEST(context_gives_the_same_logits_from_shared_cells) {
   with_each_type([](ContextFixture& fixture, std::mt19937_64& random) {
     const Tokens tokens = fixture.model.random_tokens(random, 60);
     const Logits expected = fixture.decode(0, tokens, 0, 60);
@@ -113,7 +113,7 @@ TEST(context_shares_cells) {
   });
 }
 
-TEST(context_cuts_cells) {
+TEST(context_gives_the_same_logits_after_truncation) {
   with_each_type([](ContextFixture& fixture, std::mt19937_64& random) {
     const Tokens tokens = fixture.model.random_tokens(random, 60);
     const Logits expected = fixture.decode(0, tokens, 0, 60);
@@ -129,7 +129,7 @@ TEST(context_cuts_cells) {
   });
 }
 
-TEST(context_saves_and_restores_cells) {
+TEST(context_gives_the_same_logits_from_restored_cells) {
   with_each_type([](ContextFixture& fixture, std::mt19937_64& random) {
     const Tokens tokens = fixture.model.random_tokens(random, 60);
     const Logits expected = fixture.decode(0, tokens, 0, 60);
@@ -155,7 +155,7 @@ TEST(context_saves_and_restores_cells) {
   });
 }
 
-TEST(context_restores_no_damaged_data) {
+TEST(context_refuses_to_restore_damaged_data) {
   with_each_type([](ContextFixture& fixture, std::mt19937_64& random) {
     const Tokens tokens = fixture.model.random_tokens(random, 60);
     const Logits expected = fixture.decode(0, tokens, 0, 60);

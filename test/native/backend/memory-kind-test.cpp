@@ -82,7 +82,7 @@ std::vector<BatchToken> batch_of(const std::vector<Part>& parts) {
 
 } // namespace
 
-TEST(memory_kind_is_found_out) {
+TEST(memory_kind_says_why_cells_cannot_be_shared) {
   for (TinyModel* model : TinyModel::special()) {
     const bool window = model->path.find("cohere2") != std::string::npos;
     const auto reason = why_not_shareable(model->weights());
@@ -96,7 +96,7 @@ TEST(memory_kind_is_found_out) {
   }
 }
 
-TEST(memory_is_as_new_after_an_interrupted_batch) {
+TEST(context_computes_the_same_after_an_interrupted_batch_is_cleared) {
   // llama.cpp puts the states of a batch side by side and moves others out of the way. Interrupted, it has
   // moved them on paper only: states of sequences that were not in the batch are wrong, and so are those of
   // sequences that begin later, in states that count as zeroed.
@@ -208,7 +208,7 @@ TEST(executor_computes_the_same_where_nothing_is_shared) {
   }
 }
 
-TEST(window_models_have_a_cell_for_each_token) {
+TEST(context_of_a_window_model_has_a_cell_for_each_token) {
   // As many as there are cells fit, by one sequence or by several; nothing is refused before.
   for (TinyModel* model : TinyModel::special()) {
     if (has_recurrent_state(model->weights())) continue;

@@ -55,7 +55,7 @@ TEST(thread_joins_when_destroyed_or_replaced) {
   CHECK(!Thread().joinable());
 }
 
-TEST(thread_frees_its_body) {
+TEST(thread_frees_what_its_body_held) {
   const auto held = std::make_shared<int>(1);
   Thread([held] {}).join();
   CHECK_EQ(held.use_count(), 1);

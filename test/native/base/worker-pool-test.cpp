@@ -36,7 +36,7 @@ TEST(worker_pool_is_first_come_first_served) {
     CHECK_EQ(order[static_cast<size_t>(i)], i);
 }
 
-TEST(worker_pool_uses_all_its_threads) {
+TEST(worker_pool_runs_tasks_on_all_its_threads_at_once) {
   WorkerPool pool(2);
   Gate gate;
   pool.post([&] { gate.pass(); });

@@ -256,7 +256,7 @@ TEST(prefix_cache_never_runs_out_of_ids) {
   CHECK_EQ(unshared.decoder.shares, 0);
 }
 
-TEST(prefix_cache_cuts_drafts) {
+TEST(prefix_cache_gives_back_the_cells_of_refused_drafts) {
   CacheFixture fixture(roomy);
   const int32_t id = fixture.start(text(1, 20));
   const int32_t other = fixture.start(text(1, 20));
@@ -270,7 +270,7 @@ TEST(prefix_cache_cuts_drafts) {
   CHECK_EQ(fixture.cache.used_cells(), 23u);
 }
 
-TEST(prefix_cache_lives_without_saving_or_restoring) {
+TEST(prefix_cache_works_where_saving_or_restoring_fails) {
   for (const int what : {0, 1, 2}) {
     struct Poor : FakeDecoder {
       using FakeDecoder::FakeDecoder;
@@ -300,7 +300,7 @@ TEST(prefix_cache_lives_without_saving_or_restoring) {
   }
 }
 
-TEST(prefix_cache_starts_over) {
+TEST(prefix_cache_knows_nothing_after_a_reset) {
   for (const bool usable : {true, false}) {
     CacheFixture fixture(with([](auto& limits) { limits.idle_cells = 60; }));
     fixture.leave_behind(text(1, 50));

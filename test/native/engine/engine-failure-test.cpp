@@ -28,7 +28,7 @@ std::vector<Run> submit_all(EngineFixture& fixture, const std::vector<Request>& 
 
 } // namespace
 
-TEST(engine_hides_a_failure_that_passes) {
+TEST(engine_hides_a_failure_that_comes_once) {
   const auto requests = several(6);
   for (const DecodeStatus failure : temporary)
     for (const int when : {1, 2, 3, 10, 30}) {
@@ -111,7 +111,7 @@ TEST(engine_evicts_before_it_gives_up_for_want_of_memory) {
   CHECK(failures > 0);
 }
 
-TEST(engine_lives_with_a_smaller_cache_than_it_was_promised) {
+TEST(engine_works_with_a_smaller_cache_than_it_was_promised) {
   const auto requests = several(8, 30);
   EngineFixture fixture({8, 10000, 64});
   fixture.decoder.script = [&](FakeDecoder::Batch batch) {
@@ -292,7 +292,7 @@ TEST(engine_interrupts_nobody_where_that_harms_others) {
   }
 }
 
-TEST(engine_says_so_when_it_cannot_be_rebuilt) {
+TEST(engine_fails_every_request_when_it_cannot_be_rebuilt) {
   for (const bool throwing : {false, true}) {
     EngineFixture fixture({4, 1000, 64});
     fixture.decoder.can_rebuild = false;
@@ -328,7 +328,7 @@ TEST(engine_fails_a_request_whose_logits_are_missing) {
   fixture.finish();
 }
 
-TEST(engine_survives_any_script) {
+TEST(engine_ends_every_request_once_whatever_the_decoder_does) {
   // Random failures of every kind, random cancels: every request ends once, in bounded time.
   for (uint64_t seed = 1; seed <= 15; ++seed) {
     std::mt19937_64 random(seed);

@@ -110,7 +110,7 @@ TEST(engine_repeats_a_reproducible_request_batch_by_batch) {
   CHECK(whole > 10);
 }
 
-TEST(engine_lives_on_without_a_second_decoder) {
+TEST(engine_works_without_a_second_decoder) {
   for (const bool typed : {true, false}) {
     EngineFixture fixture;
     fixture.refuse_reproducible = typed;

@@ -65,7 +65,7 @@ Result check_same(const Request& request, const std::function<Token(const Tokens
 
 } // namespace
 
-TEST(engine_guesses_repetitive_text) {
+TEST(engine_guesses_most_of_a_repetitive_text) {
   Request request{.max_tokens = 200, .logprobs = 2};
   request.own_prompt = periodic(alphabet, 20);
   const auto result = check_same(request, repeating(alphabet));
@@ -151,7 +151,7 @@ TEST(engine_completes_stop_strings_inside_a_guess) {
   }
 }
 
-TEST(engine_guesses_for_many_at_once) {
+TEST(engine_gives_the_same_text_when_many_guess_at_once) {
   // More guesses than one batch and its outputs hold, few cells, and requests that do not guess.
   EngineFixture fixture({8, 600, 24});
   fixture.decoder.next = repeating(alphabet);
@@ -177,7 +177,7 @@ TEST(engine_guesses_for_many_at_once) {
   fixture.finish();
 }
 
-TEST(engine_guesses_through_failures) {
+TEST(engine_gives_the_same_text_when_guesses_fail) {
   std::mt19937_64 random(31);
   for (int round = 0; round < 10; ++round) {
     EngineFixture fixture({4, 400, 32});

@@ -101,7 +101,7 @@ TEST(engine_ends_at_limits_and_stop_strings) {
   fixture.finish();
 }
 
-TEST(engine_joins_the_bytes_of_tokens) {
+TEST(engine_joins_characters_that_tokens_split) {
   EngineFixture fixture;
   const std::string bytes = "\xf0\x9f\xa6\x84 \xe2\x82";
   fixture.decoder.next = [&](const std::vector<Token>& history) {

@@ -179,7 +179,7 @@ TEST(inference_ends_once_whoever_is_first) {
   }
 }
 
-TEST(inference_measures_time) {
+TEST(inference_times_queue_prefill_and_tokens) {
   Run run;
   const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(4)); };
   pause();

@@ -114,7 +114,7 @@ TEST(lane_goes_on_from_a_known_prefix) {
   fixture.finish();
 }
 
-TEST(lane_is_for_long_prompts_beside_streams) {
+TEST(lane_takes_only_long_prompts_beside_streams) {
   LaneFixture fixture;
   fixture.add(text(1, 300), 3);
   fixture.step();
@@ -193,7 +193,7 @@ TEST(lane_is_cancelled_with_its_request) {
   fixture.finish();
 }
 
-TEST(lane_is_cancelled_where_its_request_has_to_make_room) {
+TEST(lane_is_cancelled_when_its_request_has_to_make_room) {
   LaneFixture fixture({.sequences = 4, .cells = 400});
   fixture.stream(1, 200);
   fixture.add(text(2, 220), 5);
@@ -207,7 +207,7 @@ TEST(lane_is_cancelled_where_its_request_has_to_make_room) {
   fixture.finish();
 }
 
-TEST(lane_may_be_all_there_is_to_do) {
+TEST(lane_keeps_its_request_running_when_nothing_else_is_to_do) {
   LaneFixture fixture;
   fixture.stream(1, 5);
   fixture.add(text(2, 300), 5);
@@ -327,7 +327,7 @@ TEST(engine_stops_with_a_request_in_the_lane) {
   CHECK_EQ(beside.newcomer.error(), ErrorCode::Disposed);
 }
 
-TEST(engine_waits_for_the_lane_alone) {
+TEST(engine_waits_when_only_the_lane_computes) {
   EngineFixture fixture;
   Gate gate;
   fixture.on_lane = [&](FakeDecoder& decoder, const auto&) {
@@ -348,7 +348,7 @@ TEST(engine_waits_for_the_lane_alone) {
   CHECK_EQ(fixture.decoder.threads, 3);
 }
 
-TEST(lane_has_fewer_threads_beside_others) {
+TEST(lane_uses_fewer_threads_beside_others) {
   std::vector<int32_t> threads;
   Gate done;
   PrefillLane* self = nullptr;

@@ -41,7 +41,7 @@ TEST(prefill_pace_gives_everything_where_nobody_generates) {
   CHECK_EQ(tokens(pace, 0, 1, 5000), 512u);
 }
 
-TEST(prefill_pace_is_careful_while_it_knows_nothing) {
+TEST(prefill_pace_gives_little_before_it_has_measured) {
   PrefillPace pace(512);
   CHECK_EQ(tokens(pace, 1, 1), 0u); // one step without prompts tells what that takes
   pace.record({.generating = 1}, 1, 0, 0);
@@ -78,7 +78,7 @@ TEST(prefill_pace_counts_only_streams_that_were_there_before) {
   CHECK_EQ(tokens_beside(8), 8u);
 }
 
-TEST(prefill_pace_keeps_between_its_bounds) {
+TEST(prefill_pace_stays_between_the_fewest_tokens_and_a_batch) {
   CHECK_EQ(tokens(measured(512, 1, 1, 10), 1, 0), PrefillPace::fewest); // slow prompts still go on
   CHECK_EQ(tokens(measured(100, 1, 1000, 0.1), 1, 1), 100u);
   CHECK_EQ(tokens(measured(4, 1, 1, 10), 1, 0), 4u); // fewer than the fewest
@@ -138,7 +138,7 @@ TEST(prefill_pace_follows_a_machine_that_changes) {
   CHECK(after > 80 && tokens(odd, 4, 1) == 80);
 }
 
-TEST(prefill_pace_survives_any_clock) {
+TEST(prefill_pace_lets_prompts_go_on_by_any_clock) {
   // Steps that took no time, less time than without prompts, or very long: prompts go on after some steps.
   std::mt19937_64 random(3);
   for (int round = 0; round < 200; ++round) {

@@ -60,7 +60,7 @@ TEST(scheduler_computes_a_prompt_that_comes_twice_once) {
   fixture.finish();
 }
 
-TEST(scheduler_lets_nobody_wait_for_little) {
+TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
   for (const size_t common : {31, 32}) {
     SharingFixture fixture({8, 10000, 512});
     fixture.add(text(1, common) + text(2, 50));
@@ -104,7 +104,7 @@ TEST(scheduler_stops_a_leader_only_where_it_would_be_done) {
   fixture.finish();
 }
 
-TEST(scheduler_follows_along_a_chain) {
+TEST(scheduler_lets_a_follower_lead_others) {
   SharingFixture fixture({8, 10000, 512});
   const Sequence& first = fixture.add(text(1, 100) + text(2, 100));
   const Sequence& second = fixture.add(text(1, 100) + text(3, 50) + text(4, 20));

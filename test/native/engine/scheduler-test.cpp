@@ -216,7 +216,7 @@ TEST(scheduler_admits_by_cells_with_room_to_grow) {
   CHECK_EQ(modest.scheduler.running(), 2u);
 }
 
-TEST(scheduler_lets_a_sequence_alone_have_everything) {
+TEST(scheduler_lets_a_sequence_alone_fill_the_cache) {
   Fixture fixture(4, 50);
   fixture.add(49, 1000, 50);
   for (int i = 0; i < 100 && fixture.completed == 0; ++i)
@@ -305,7 +305,7 @@ TEST(scheduler_holds_admission_until_a_running_one_ends) {
   CHECK(first.id >= 0 && third.id >= 0);
 }
 
-TEST(scheduler_restarts_in_place) {
+TEST(scheduler_restarts_a_sequence_without_its_cells) {
   Fixture fixture(2, 1000);
   Sequence& sequence = fixture.add(10, 100);
   fixture.step(6);
@@ -316,7 +316,7 @@ TEST(scheduler_restarts_in_place) {
   CHECK_EQ(fixture.chunks[0].begin, 0u);
 }
 
-TEST(scheduler_removes_waiting_and_running_once) {
+TEST(scheduler_removes_waiting_and_running_sequences_once) {
   Fixture fixture(1, 1000);
   Sequence& running = fixture.add(5, 10);
   Sequence& waiting = fixture.add(5, 10);

@@ -88,7 +88,7 @@ TEST(step_profile_counts_time_without_work_as_idle_in_the_next_step) {
   fixture.finish();
 }
 
-TEST(step_profile_counts_drafts) {
+TEST(step_profile_counts_drafted_tokens) {
   EngineFixture fixture;
   fixture.decoder.next = [](const std::vector<Token>& history) {
     return letter_a + static_cast<Token>(history.size() % 4);

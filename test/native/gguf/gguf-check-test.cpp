@@ -17,7 +17,7 @@ template <class T> T get(const std::optional<T>& value) {
 
 } // namespace
 
-TEST(gguf_summary) {
+TEST(gguf_check_returns_the_sizes_of_the_model) {
   const auto summary = accepted(model());
   CHECK_EQ(summary.tensor_bytes, 4u * 34 + 3 * 128 + 2 * (32 * 32 + 32 * 16) * 2);
   CHECK_EQ(summary.vocab_size, 4u);
@@ -26,7 +26,7 @@ TEST(gguf_summary) {
   CHECK_EQ(summary.embedding_length, 32u);
 }
 
-TEST(gguf_metadata_values) {
+TEST(gguf_metadata_finds_values_by_their_type_only) {
   File file;
   file.string("text", std::string("a\0b", 3));
   file.put("small", File::scalar(GgufType::Int8, raw<int8_t>(-3)));
@@ -57,7 +57,7 @@ TEST(gguf_metadata_values) {
         !metadata.find_float_array("numbers"));
 }
 
-TEST(gguf_not_found) {
+TEST(gguf_refuses_paths_without_a_file) {
   const Folder folder;
   for (const std::string& path :
        {folder.file("none.gguf"), folder.file(""), std::string(), std::string("a\0b", 3)}) {
@@ -70,7 +70,7 @@ TEST(gguf_not_found) {
   }
 }
 
-TEST(gguf_not_a_model) {
+TEST(gguf_refuses_other_files_and_versions) {
   const auto code = [](const std::string& bytes, const std::string& part) {
     return refused(bytes, part).code();
   };
@@ -84,7 +84,7 @@ TEST(gguf_not_a_model) {
   CHECK(code("GGUF" + raw<uint32_t>(4) + std::string(16, '\0'), "version 4") == ErrorCode::ModelUnsupported);
 }
 
-TEST(gguf_truncated) {
+TEST(gguf_refuses_files_cut_at_any_byte) {
   const std::string whole = model().bytes();
   for (size_t size = 1; size < whole.size(); size += size < 1600 ? 1 : 53) {
     const Error error = refused(whole.substr(0, size), "");
@@ -97,7 +97,7 @@ TEST(gguf_truncated) {
            static_cast<int64_t>(whole.size()));
 }
 
-TEST(gguf_broken_metadata) {
+TEST(gguf_refuses_broken_metadata) {
   const auto header = [](uint64_t tensors, uint64_t keys) {
     return "GGUF" + raw<uint32_t>(3) + raw(tensors) + raw(keys);
   };
@@ -118,7 +118,7 @@ TEST(gguf_broken_metadata) {
   invalid("occurs twice", [](File& file) { file.keys.push_back(file.keys[0]); });
 }
 
-TEST(gguf_tensor_table) {
+TEST(gguf_refuses_broken_tensor_tables) {
   invalid("occurs twice", [](File& file) { file.tensors.push_back(file.tensors[0]); });
   invalid("dimension 1", [](File& file) { file.tensors[0].shape = {32, 0}; });
   invalid("dimension 0", [](File& file) { file.tensors[0].shape = {-32}; });
@@ -147,7 +147,7 @@ TEST(gguf_tensor_table) {
   invalid("no tensors", [](File& file) { file.tensors.clear(); });
 }
 
-TEST(gguf_tensor_types) {
+TEST(gguf_refuses_tensor_types_that_operations_cannot_take) {
   for (const ggml_type type : {GGML_TYPE_I32, GGML_TYPE_I64, GGML_TYPE_F64, GGML_TYPE_Q8_1}) {
     invalid("no type for weights", [&](File& file) { file.tensors[0].type = type; });
   }
@@ -165,7 +165,7 @@ TEST(gguf_tensor_types) {
   });
 }
 
-TEST(gguf_shards) {
+TEST(gguf_checks_every_shard_of_a_split_model) {
   const Folder folder;
   File first = model(), second;
   first.u16("split.no", 0);

@@ -46,7 +46,7 @@ File tokens(const std::string& kind, const std::vector<std::string>& texts) {
 
 } // namespace
 
-TEST(gguf_architecture) {
+TEST(gguf_refuses_architectures_that_are_unknown_or_cannot_generate) {
   invalid("general.architecture", [](File& file) { file.drop("general.architecture"); });
   unsupported("unknown architecture 'llama9'",
               [](File& file) { file.string("general.architecture", "llama9"); });
@@ -63,7 +63,7 @@ TEST(gguf_architecture) {
     accepted(model(name));
 }
 
-TEST(gguf_sizes) {
+TEST(gguf_refuses_sizes_that_are_missing_or_out_of_range) {
   for (const char* key : {"llama.block_count", "llama.context_length", "llama.embedding_length"}) {
     invalid(key, [&](File& file) { file.drop(key); });
     invalid(key, set(key, 0));
@@ -75,7 +75,7 @@ TEST(gguf_sizes) {
   invalid("n_deepstack_layers", set("qwen3vl.n_deepstack_layers", 3), "qwen3vl");
 }
 
-TEST(gguf_experts) {
+TEST(gguf_refuses_expert_counts_that_do_not_fit_together) {
   const auto experts = [](uint32_t count, uint32_t used, uint32_t groups, uint32_t used_groups) {
     return [=](File& file) {
       file.u32("llama.expert_count", count);
@@ -103,7 +103,7 @@ TEST(gguf_experts) {
           [](File& other) { other.array<uint32_t>("llama.expert_used_count", GgufType::Uint32, {1}); });
 }
 
-TEST(gguf_heads) {
+TEST(gguf_refuses_head_counts_and_sizes_that_do_not_fit_together) {
   invalid("head_count", set("llama.attention.head_count", 0));
   invalid("head_count", [](File& file) { file.drop("llama.attention.head_count"); });
   invalid("head_count", set("llama.attention.head_count_kv", 3));
@@ -139,7 +139,7 @@ TEST(gguf_heads) {
   accepted(recurrent);
 }
 
-TEST(gguf_short_convolutions) {
+TEST(gguf_refuses_short_convolutions_that_do_not_fit_the_attention) {
   const auto counts = [](const std::string& key, const std::vector<uint32_t>& values) {
     return [=](File& file) {
       file.u32("lfm2.shortconv.l_cache", 3);
@@ -171,7 +171,7 @@ TEST(gguf_short_convolutions) {
           "lfm2");
 }
 
-TEST(gguf_rope) {
+TEST(gguf_refuses_rope_settings_that_do_not_fit_the_heads) {
   invalid("rope.scaling.type", [](File& file) { file.string("llama.rope.scaling.type", "cubic"); });
   for (const char* type : {"none", "linear", "yarn", "longrope"}) {
     File file = model();
@@ -206,7 +206,7 @@ TEST(gguf_rope) {
   invalid("temperature_length", set_float("deepseek2.attention.temperature_scale", 0.1f), "deepseek2");
 }
 
-TEST(gguf_numbers) {
+TEST(gguf_refuses_floats_that_are_no_numbers_or_out_of_range) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float value : {-1e-6f, 2.0f, std::nanf(""), infinity}) {
     invalid("epsilon", set_float("llama.attention.layer_norm_rms_epsilon", value));
@@ -219,7 +219,7 @@ TEST(gguf_numbers) {
     invalid("logit_scale", set_float("llama.logit_scale", value));
 }
 
-TEST(gguf_recurrence) {
+TEST(gguf_refuses_state_space_sizes_that_do_not_divide) {
   const auto space = [](const std::string& name, uint32_t inner, uint32_t rank, uint32_t groups) {
     return [=](File& file) {
       file.u32(name + ".ssm.inner_size", inner);
@@ -242,7 +242,7 @@ TEST(gguf_recurrence) {
   invalid("output_group_count", set("deepseek4.attention.output_group_count", 0), "deepseek4");
 }
 
-TEST(gguf_vocabulary_kind) {
+TEST(gguf_refuses_vocabularies_of_unknown_kind_or_without_tokens) {
   for (const char* kind : {"gpt2", "llama", "bert", "t5", "plamo2", "gemma4"})
     CHECK_EQ(vocabulary(tokens(kind, {"a", "b"})), std::string("2"));
   for (const char* kind : {"none", "no_vocab", "test", "unigram"})
@@ -253,7 +253,7 @@ TEST(gguf_vocabulary_kind) {
   invalid("tokenizer.ggml.tokens", [](File& file) { file.u32("tokenizer.ggml.tokens", 1); });
 }
 
-TEST(gguf_vocabulary_tokens) {
+TEST(gguf_refuses_tokens_that_are_repeated_too_long_or_without_type) {
   const std::string invalid_model = "MODEL_INVALID";
   CHECK_EQ(vocabulary(tokens("gpt2", {"a", "b", "a"})), invalid_model);
   // llama.cpp sees what is before a NUL, and gives empty tokens a name.
@@ -271,7 +271,7 @@ TEST(gguf_vocabulary_tokens) {
   invalid("scores", [](File& file) { file.array<float>("tokenizer.ggml.scores", GgufType::Float32, {1}); });
 }
 
-TEST(gguf_vocabulary_bytes) {
+TEST(gguf_refuses_byte_tokens_that_tokenizers_cannot_read) {
   const auto byte_token = [](const std::string& kind, const std::string& token) {
     File file = tokens(kind, {token});
     file.array<int32_t>("tokenizer.ggml.token_type", GgufType::Int32, {6});
@@ -288,7 +288,7 @@ TEST(gguf_vocabulary_bytes) {
   CHECK_EQ(vocabulary(tokens("rwkv", {"\\x0ab"})), std::string("MODEL_INVALID"));
 }
 
-TEST(gguf_llama_cpp_vocabularies) {
+TEST(gguf_accepts_the_vocabularies_of_llama_cpp) {
   std::string folder;
 #ifdef LLAMA_CPP_DIR
   folder = LLAMA_CPP_DIR;

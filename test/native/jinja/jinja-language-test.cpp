@@ -18,14 +18,14 @@ TEST(jinja_controls_white_space) {
   CHECK_EQ(text("{%+ if true +%}\nx{% endif %}"), "\nx");
 }
 
-TEST(jinja_scopes_assignments) {
+TEST(jinja_keeps_assignments_inside_of_their_loop) {
   CHECK_EQ(text("{% set x = 1 %}{% for i in [1, 2] %}{% set x = i %}{{ x }}{% endfor %}{{ x }}"), "121");
   CHECK_EQ(text("{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ "
                 "ns.n }}"),
            "3");
 }
 
-TEST(jinja_calls_macros) {
+TEST(jinja_passes_arguments_and_callers_to_macros) {
   CHECK_EQ(
       text("{% macro m(a, b=a) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, 3, k=4) }}"),
       "12(3,){'k': 4}");
@@ -63,12 +63,12 @@ TEST(jinja_reads_variables_exactly) {
   CHECK(failure("", deep).failure == Failure::Limit);
 }
 
-TEST(jinja_special_tokens_yield_to_variables) {
+TEST(jinja_variables_hide_special_tokens_of_their_name) {
   CHECK_EQ(text("{{ bos_token }}"), "<s>");
   CHECK_EQ(text("{{ bos_token }}", R"({"bos_token":"x"})"), "x");
 }
 
-TEST(jinja_renders_concurrently) {
+TEST(jinja_renders_one_template_in_several_threads) {
   const auto parsed = Template::parse("{% macro m(x) %}{{ x|upper }}{% endmacro %}{% for m1 in messages %}"
                                       "{{ m(m1.content) }}{{ 'const' ~ loop.index }}{% endfor %}");
   std::vector<std::thread> threads;

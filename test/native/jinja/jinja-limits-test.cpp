@@ -73,7 +73,7 @@ TEST(jinja_limits_steps_and_output) {
   CHECK_EQ(limit("0123456789a", limits), "source_bytes");
 }
 
-TEST(jinja_limits_recursion) {
+TEST(jinja_limits_recursion_of_macros_loops_and_blocks) {
   CHECK_EQ(limit("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", roomy()), "recursion");
   CHECK_EQ(limit("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", roomy()), "recursion");
   CHECK_EQ(limit("{% block b %}{{ self.b() }}{% endblock %}", roomy()), "recursion");

@@ -11,7 +11,7 @@
 
 using namespace verbatim::jinja;
 
-TEST(jinja_language_probes) {
+TEST(jinja_renders_every_language_probe_as_jinja2_does) {
 #ifndef _WIN32
   setenv("TZ", "UTC", 1);
   tzset();

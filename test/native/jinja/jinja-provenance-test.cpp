@@ -8,7 +8,7 @@ const std::string chat =
     R"("tools":[{"name":"f","n":1.5,"ok":true,"none":null}],"flag":true,"n":3})";
 }
 
-TEST(jinja_provenance_of_plain_output) {
+TEST(jinja_provenance_tells_callers_from_the_template) {
   CHECK_EQ(owners("<|{{ messages[0].role }}|>{{ messages[0].content }}", chat),
            "<|user|>|Hi <b>@messages[0].content");
   CHECK_EQ(owners("{{ messages[1].role }}", chat), "evil@messages[1].role");
@@ -40,7 +40,7 @@ TEST(jinja_provenance_survives_filters_and_methods) {
            "Hi <b>@messages[0].content|||x, y@messages[1].content");
 }
 
-TEST(jinja_provenance_of_serialised_values) {
+TEST(jinja_provenance_survives_serialisation) {
   CHECK_EQ(owners("{{ tools[0]|tojson }}", chat),
            "{@tools[0]|\"name\"@tools[0].name|: @tools[0]|\"f\"@tools[0].name|, @tools[0]|\"n\"@tools[0].n|: "
            "@tools[0]|"
@@ -50,7 +50,7 @@ TEST(jinja_provenance_of_serialised_values) {
   CHECK_EQ(owners("{{ [messages[1].content] }}", chat), "[|'x, y'@messages[1].content|]");
 }
 
-TEST(jinja_provenance_of_computed_values) {
+TEST(jinja_provenance_of_computed_values_is_that_of_their_operands) {
   CHECK_EQ(owners("{{ n + 1 }}", chat), "4@n");
   CHECK_EQ(owners("{{ messages|length }}", chat), "2@messages");
   CHECK_EQ(owners("{{ 'yes' if flag else 'no' }}{{ n == 3 }}", chat), "yesTrue");
@@ -58,7 +58,7 @@ TEST(jinja_provenance_of_computed_values) {
            "name@tools[0].name|;|n@tools[0].n|;|ok@tools[0].ok|;|none@tools[0].none|;");
 }
 
-TEST(jinja_provenance_through_blocks_and_macros) {
+TEST(jinja_provenance_survives_blocks_and_macros) {
   CHECK_EQ(owners("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(messages[1].content)|upper }}", chat),
            "<|X, Y@messages[1].content|>");
   CHECK_EQ(owners("{% set b %}<{{ n }}>{% endset %}{{ b }}", chat), "<|3@n|>");

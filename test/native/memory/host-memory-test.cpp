@@ -59,7 +59,7 @@ TEST(host_memory_knows_version_1_and_paths_from_outside_of_a_container) {
   CHECK_EQ(*system.free(), 500u);
 }
 
-TEST(host_memory_of_this_machine) {
+TEST(host_memory_of_this_machine_is_known) {
   support::load_backends();
   const auto memory = host_memory();
   CHECK(memory.total > 0);

@@ -64,7 +64,7 @@ TEST(memory_plan_takes_what_was_wished_for_where_it_fits) {
   CHECK_EQ(plans.attempts()[0].needs[0].weights, 3200 * megabyte);
 }
 
-TEST(memory_plan_counts_the_margin_and_the_address_space) {
+TEST(memory_plan_fits_with_the_margin_and_in_the_address_space) {
   const MemoryNeed need{.weights = 10, .mapped = 50, .cache = 20, .compute = 30};
   CHECK_EQ(need.allocated(), 60u);
   CHECK(fits(need, {.free = 65, .margin = 5, .address_space = {}}));

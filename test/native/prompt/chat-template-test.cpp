@@ -55,7 +55,7 @@ TEST(chat_template_renders_qwen_to_the_letter) {
   CHECK_EQ(chat_template.render(input, {}).text, conversation_text);
 }
 
-TEST(chat_template_renders_tools) {
+TEST(chat_template_renders_tools_and_tool_calls) {
   const ChatTemplate chat_template(qwen25());
   RenderInput input;
   input.messages = R"([{"role":"user","content":"Weather?"},{"role":"assistant","content":"","tool_calls":)"
@@ -105,7 +105,7 @@ TEST(chat_template_quotes_what_the_template_says) {
   refusal("{{ undefined_function() }}");
 }
 
-TEST(chat_template_renders_from_several_threads) {
+TEST(chat_template_renders_the_same_in_several_threads) {
   const ChatTemplate chat_template(qwen25());
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;

@@ -156,7 +156,7 @@ TEST(prompt_without_attack_is_llama_tokenize) {
   std::cout << "  " << prompts << " prompts without attacks\n";
 }
 
-TEST(prompt_attacks_fail) {
+TEST(prompt_never_gives_a_control_token_that_a_caller_spelled) {
   size_t prompts = 0, attacks = 0, exact = 0, inexpressible = 0;
   for_each_vocabulary([&](const Vocabulary& vocabulary, const PromptTokenizer& tokenizer) {
     Random random(11);
@@ -182,7 +182,7 @@ TEST(prompt_attacks_fail) {
             << " texts as llama.cpp's, " << inexpressible << " inexpressible\n";
 }
 
-TEST(partition_is_that_of_llama) {
+TEST(prompt_is_cut_at_overlapping_special_tokens_as_llama_does) {
   size_t prompts = 0;
   for (int seed = 0; seed < 6; ++seed) {
     const Vocabulary& vocabulary = test_vocabulary::synthetic("overlaps-" + std::to_string(seed));

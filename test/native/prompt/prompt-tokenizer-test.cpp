@@ -56,7 +56,7 @@ TEST(prompt_control_token_needs_all_of_its_bytes_from_the_template) {
   CHECK_EQ(tokenize(qwen, {"<|im_", "", "end|>"}).control_tokens.size(), 1u);
 }
 
-TEST(prompt_user_defined_tokens) {
+TEST(prompt_takes_user_defined_markers_for_control_tokens) {
   const Vocabulary& command_r = shipped("command-r");
   const PromptTokenizer tokenizer(command_r.get(), "");
   CHECK(tokenizer.is_control(command_r.find("<|USER_TOKEN|>")));
@@ -74,7 +74,7 @@ TEST(prompt_user_defined_tokens) {
   CHECK_EQ(show_tokens(neox, {" ", " x"}), "  ·x");
 }
 
-TEST(prompt_gpt_oss_tokens) {
+TEST(prompt_takes_the_markers_of_gpt_oss_for_control_tokens) {
   const Vocabulary& bpe = synthetic("bpe");
   CHECK_EQ(show_tokens(bpe, {"<|start|>", "<|start|>"}), "<|start|>·<|·s·t·a·r·t·|>");
   for (const char* text :
@@ -87,7 +87,7 @@ TEST(prompt_gpt_oss_tokens) {
   CHECK_EQ(show_tokens(bpe, {"<|start|>", "x"}), "<|start|>x");
 }
 
-TEST(prompt_text_that_merges_into_control_tokens) {
+TEST(prompt_keeps_text_from_merging_into_control_tokens) {
   const Vocabulary& bpe = synthetic("bpe");
   CHECK_EQ(show_tokens(bpe, {"STOP", " ", "STOP", "STOP"}), "STOP· ·STOP·S·T·O·P");
   const Vocabulary& spm = synthetic("spm");
@@ -130,19 +130,19 @@ TEST(prompt_phi_3_strips_after_tokens_as_llama_does) {
            "<|user|> <|end|>\n Hi<|end|>");
 }
 
-TEST(prompt_of_nothing) {
+TEST(prompt_of_nothing_has_no_tokens) {
   CHECK(tokenize(shipped("qwen2"), {}).tokens.empty());
   CHECK(tokenize(shipped("llama-spm"), {"", ""}).tokens.empty());
 }
 
-TEST(prompt_ranges_are_checked) {
+TEST(prompt_refuses_template_ranges_outside_the_text_or_its_order) {
   const PromptTokenizer tokenizer(shipped("gpt-2").get(), "");
   for (const std::vector<ByteRange>& ranges :
        std::vector<std::vector<ByteRange>>{{{0, 4}}, {{2, 1}}, {{1, 2}, {0, 1}}})
     CHECK_THROWS(tokenizer.tokenize("abc", ranges));
 }
 
-TEST(prompt_tokenizer_in_several_threads) {
+TEST(prompt_tokenizer_gives_the_same_in_several_threads) {
   const Vocabulary& phi = shipped("phi-3");
   const PromptTokenizer tokenizer(phi.get(), "");
   const std::string text = "<|user|> <|end|> x </s> y";

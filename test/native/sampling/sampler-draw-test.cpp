@@ -215,7 +215,7 @@ TEST(sampler_refuses_options_by_their_public_names) {
   CHECK_EQ(refused([](SamplerOptions& o) { o.temperature = 1e-310; }), "");
 }
 
-TEST(sampler_survives_extreme_settings) {
+TEST(sampler_draws_at_extreme_temperatures) {
   for (const double temperature : {1e-310, 1e-30, 1e45, 1e308}) {
     SamplerOptions options;
     options.temperature = temperature;

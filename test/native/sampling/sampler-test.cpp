@@ -104,7 +104,7 @@ TEST(sampler_draws_equal_logits_evenly) {
   check_frequencies(reference(logits, options), counts, 100000);
 }
 
-TEST(sampler_draw_follows_the_documented_generator) {
+TEST(sampler_draws_by_the_documented_generator) {
   Random random(4);
   for (int round = 0; round < 300; ++round) {
     const std::vector<float> logits = random_logits(random, 500);
