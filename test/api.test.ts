@@ -2,7 +2,7 @@ import { generateInference, loadModel } from 'verbatim-llama'
 import { expect, test } from 'vitest'
 import { tinyModel } from './support/model.js'
 
-test('messages in, streamed text and a result out', async () => {
+test('messages go in, streamed text and a result come out', async () => {
   await using model = await loadModel(tinyModel)
   const run = generateInference([{ role: 'user', content: 'Hello' }], { model, maxTokens: 20, seed: 1 })
   let streamed = ''

@@ -23,7 +23,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-test('what was built is what later set-ups want; without, the machine decides', () => {
+test('what was built is what later set-ups want; without it the machine decides', () => {
   expect(chooseCuda([])).toEqual(AUTO)
   const choice = chooseCuda(BUILD)
   expect(choice).toEqual({ mode: 'on', architectures: '80;90' })
@@ -50,7 +50,7 @@ test.each([
   [[], 'default'],
   [['--architectures', 'native'], 'native'],
   [['--architectures=90a-real,120'], '90a-real;120'],
-])('%j', (args, expected) => {
+])('the arguments %j mean the architectures %s', (args, expected) => {
   expect(architecturesIn(args)).toBe(expected)
 })
 

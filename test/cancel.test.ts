@@ -52,9 +52,9 @@ function abortable() {
   }
 }
 
-describe('by signal', () => {
+describe('aborting a signal', () => {
   test.each(['the default', 'no'])(
-    'one signal for many runs, with %s limit of listeners: all end, and nothing is taken for a leak',
+    'ends many runs at once, with %s limit of listeners, and is not taken for a leak',
     async (limit) => {
       const warnings: Error[] = []
       const note = (warning: Error) => warnings.push(warning)
@@ -72,7 +72,7 @@ describe('by signal', () => {
     },
   )
 
-  test('before the call: nothing is started', async () => {
+  test('before the call starts nothing', async () => {
     const { signal, reason, abort, listeners } = abortable()
     abort()
     const run = startLong({ signal })
@@ -82,7 +82,7 @@ describe('by signal', () => {
     expect(listeners()).toBe(0)
   })
 
-  test('right after the call, before anything was computed', async () => {
+  test('right after the call ends the run before anything was computed', async () => {
     const { signal, reason, abort, listeners } = abortable()
     const run = startLong({ signal })
     expect(listeners()).toBe(1)
@@ -92,7 +92,7 @@ describe('by signal', () => {
     await until('the model is idle', isIdle)
   })
 
-  test('while it waits for its turn; the one ahead goes on', async () => {
+  test('ends a run that waits for its turn; the one ahead goes on', async () => {
     const ahead = startLong()
     const pieces = ahead[Symbol.asyncIterator]()
     await pieces.next()
@@ -108,7 +108,7 @@ describe('by signal', () => {
     expect(await rejection(ahead)).toBeInstanceOf(CancelledError)
   })
 
-  test('while the prompt is evaluated', async () => {
+  test('ends a run whose prompt is evaluated', async () => {
     const { signal, reason, abort, listeners } = abortable()
     const run = startPrefill({ signal })
     await until('it is evaluated', () => model.status.running === 1)
@@ -119,7 +119,7 @@ describe('by signal', () => {
     await until('the model is idle', isIdle)
   })
 
-  test('while it generates; what was read before stays', async () => {
+  test('ends a run that generates; what was read before stays', async () => {
     const { signal, reason, abort, listeners } = abortable()
     const run = startLong({ signal })
     const deltas: Delta[] = []
@@ -136,7 +136,7 @@ describe('by signal', () => {
     await until('the model is idle', isIdle)
   })
 
-  test('after the end: nothing happens', async () => {
+  test('after the end of a run changes nothing', async () => {
     const { signal, abort, listeners } = abortable()
     const run = startLong({ signal, maxTokens: 2 })
     const result = await run
@@ -145,7 +145,7 @@ describe('by signal', () => {
     expect(await run).toBe(result)
   })
 
-  test('a refused call does not listen', async () => {
+  test('means nothing to a call that was refused, which does not listen', async () => {
     const { signal, listeners } = abortable()
     await rejection(startLong({ signal, maxTokens: 0 }))
     await rejection(generateInference([], { model, signal }))
@@ -154,7 +154,7 @@ describe('by signal', () => {
     expect(listeners()).toBe(0)
   })
 
-  test('one signal for many runs', async () => {
+  test('ends all runs that share the signal', async () => {
     const { signal, reason, abort, listeners } = abortable()
     const runs = Array.from({ length: 10 }, () => startLong({ signal }))
     expect(listeners()).toBe(10)
@@ -168,13 +168,13 @@ describe('by signal', () => {
     await until('the model is idle', isIdle)
   })
 
-  test('the default reason is an AbortError, and a timeout works', async () => {
+  test('gives its reason: an AbortError by default, a TimeoutError after a timeout', async () => {
     expect(await rejection(startLong({ signal: AbortSignal.abort() }))).toMatchObject({ name: 'AbortError' })
     const timeout = await rejection(startLong({ signal: AbortSignal.timeout(20) }))
     expect(timeout).toMatchObject({ name: 'TimeoutError' })
   })
 
-  test('a minimal object that works as a signal', async () => {
+  test('works with a minimal object that is no AbortSignal', async () => {
     const target = new EventTarget()
     const signal = {
       aborted: false,
@@ -192,8 +192,8 @@ describe('by signal', () => {
   })
 })
 
-describe('by cancel()', () => {
-  test('right after the call', async () => {
+describe('cancel()', () => {
+  test('ends a run right after the call', async () => {
     const run = startLong()
     run.cancel()
     run.cancel()
@@ -203,7 +203,7 @@ describe('by cancel()', () => {
     expect((error as CancelledError).partial?.tokenIds.length).toBeLessThan(15_000)
   })
 
-  test('while the prompt is evaluated: nothing generated, the prompt counted', async () => {
+  test('ends a run whose prompt is evaluated: nothing is generated, the prompt counts', async () => {
     await until('nothing else runs', () => model.status.running === 0)
     const run = startPrefill({ logprobs: 1 })
     await until('it is evaluated', () => model.status.running === 1)
@@ -218,7 +218,7 @@ describe('by cancel()', () => {
     })
   })
 
-  test('while it generates: the deltas are what is in partial', async () => {
+  test('ends a run that generates; partial holds the deltas', async () => {
     const run = startLong({ logprobs: 1 })
     const deltas: Delta[] = []
     const loop = async () => {
@@ -237,7 +237,7 @@ describe('by cancel()', () => {
     expect(partial?.tokenIds.length).toBeGreaterThan(4)
   })
 
-  test('after the end: nothing happens', async () => {
+  test('after the end of a run changes nothing', async () => {
     const run = startLong({ maxTokens: 2 })
     const result = await run
     run.cancel()
@@ -254,7 +254,7 @@ describe('by cancel()', () => {
   })
 })
 
-test('after all this the model answers as before', async () => {
+test('a model whose runs were cancelled answers as before', async () => {
   const first = await startLong({ maxTokens: 10 })
   const again = await startLong({ maxTokens: 10 })
   expect(again.tokenIds).toEqual(first.tokenIds)

@@ -56,7 +56,7 @@ function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, 
   return groups
 }
 
-describe('templates', () => {
+describe("the templates of llama.cpp's collection", () => {
   const cases = new Map(
     lines<{ case: string; variables: string }>('cases.jsonl').map((row) => [row.case, row.variables]),
   )
@@ -66,11 +66,11 @@ describe('templates', () => {
   )
   const names = readdirSync(templates).filter((name) => name.endsWith('.jinja'))
 
-  test('all of them are compared', () => {
+  test('are all compared', () => {
     expect(names.map((name) => name.replace('.jinja', '')).sort()).toEqual([...expected.keys()].sort())
   })
 
-  test.each([...expected.keys()])('%s', async (name) => {
+  test.each([...expected.keys()])('%s renders every conversation as Transformers does', async (name) => {
     const template = new ChatTemplate(readFileSync(join(templates, `${name}.jinja`), 'utf8'))
     const specialTokens = { ...settings.specialTokens }
     for (const { prefixes, tokens } of settings.specialTokenOverrides)
@@ -86,7 +86,7 @@ describe('templates', () => {
   })
 })
 
-test('probes of one feature each', async () => {
+test('every probe of one feature renders as in Transformers', async () => {
   const probes = lines<Expected & { id: string; template: string; variables: string }>('probes.jsonl')
   expect(probes).toHaveLength(336)
   const differing = []

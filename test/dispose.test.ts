@@ -31,8 +31,8 @@ async function expectDead(model: Model): Promise<void> {
   expect(model.status).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
 }
 
-describe('dispose', () => {
-  test('of an idle model, twice and at once', async () => {
+describe('dispose()', () => {
+  test('ends an idle model, also when called twice and at once', async () => {
     const model = await loadModel(spmModel, quick)
     const [first, second] = [model.dispose(), model.dispose()]
     expect(second).toBe(first)
@@ -53,7 +53,7 @@ describe('dispose', () => {
     await disposal
   })
 
-  test('right after calls of every kind', async () => {
+  test('ends calls of every kind right after they were made', async () => {
     const model = await loadModel(spmModel, quick)
     const run = startLong(model)
     const rest = Promise.allSettled([
@@ -70,7 +70,7 @@ describe('dispose', () => {
     await expectDead(model)
   })
 
-  test('while runs wait, and while one generates', async () => {
+  test('ends runs that wait and runs that generate', async () => {
     const model = await loadModel(spmModel, quick)
     const runs = Array.from({ length: 5 }, () => startLong(model))
     const [first] = runs as [Inference]
@@ -82,7 +82,7 @@ describe('dispose', () => {
     await expectDead(model)
   })
 
-  test('while a prompt is evaluated', async () => {
+  test('ends a run whose prompt is evaluated', async () => {
     const model = await loadModel(longModel, { ...quick, contextSize: 16384 })
     const run = model.generateInference(promptOf(16_000), { maxTokens: 1 })
     await until('it is evaluated', () => model.status.running === 1)
@@ -92,7 +92,7 @@ describe('dispose', () => {
     await expectDead(model)
   })
 
-  test('in the middle of an iteration', async () => {
+  test('ends an iteration in the middle', async () => {
     const model = await loadModel(spmModel, quick)
     const run = startLong(model)
     let text = ''
@@ -126,7 +126,7 @@ describe('dispose', () => {
     cancelled.cancel()
   })
 
-  test('cancelling what a disposal has ended, and the other way around', async () => {
+  test('and cancelling end a run once, whichever is first', async () => {
     const model = await loadModel(spmModel, quick)
     const controller = new AbortController()
     const runs = [startLong(model), startLong(model, { signal: controller.signal })]
@@ -141,7 +141,7 @@ describe('dispose', () => {
     }
   })
 
-  test('by await using, also when the block throws', async () => {
+  test('is what await using calls, also when the block throws', async () => {
     let kept: Model | undefined
     const mine = new Error('mine')
     const block = async () => {

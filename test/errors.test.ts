@@ -179,7 +179,7 @@ describe('fromNative', () => {
     ['CANCELLED', errors.CancelledError, {}, { partial: undefined }],
     ['DISPOSED', errors.DisposedError, {}, {}],
     ['INTERNAL', errors.InternalError, {}, {}],
-  ] as const)('%s', (code, errorClass, fields, expected) => {
+  ] as const)('%s becomes its class with its fields', (code, errorClass, fields, expected) => {
     const error = native(code, fields)
     expect(error.constructor).toBe(errorClass)
     expect(error.code).toBe(code)

@@ -40,7 +40,7 @@ describe('seed', () => {
     expect(other.tokenIds).not.toEqual(tokenIds)
   })
 
-  test('all 53 bits count', async () => {
+  test('counts with all of its 53 bits', async () => {
     const results = await Promise.all([0, 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1].map((seed) => run({ seed })))
     expect(new Set(results.map(({ text }) => text)).size).toBe(5)
     expect(results.map(({ seed }) => seed)).toEqual([0, 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1])
@@ -53,7 +53,7 @@ describe('seed', () => {
     expect(one.tokenIds).toEqual(a.tokenIds)
   })
 
-  test('the same run gives the same tokens, whatever was computed in between', async () => {
+  test('gives the same tokens, whatever was computed in between', async () => {
     const first = await run({ logprobs: 2 })
     for (const maxTokens of [1, 7, 100]) {
       await run({ maxTokens, seed: maxTokens })
@@ -97,7 +97,7 @@ describe('stop strings', () => {
     for (const part of shown) expect(text.startsWith(part)).toBe(true)
   }
 
-  test('single characters, of one byte and of several', async () => {
+  test('may be single characters, of one byte and of several', async () => {
     const characters = [...new Set(full.text)]
     const ascii = characters.filter((c) => c.charCodeAt(0) < 128)
     const multiByte = characters.filter((c) => c.charCodeAt(0) >= 0x800)
@@ -108,26 +108,26 @@ describe('stop strings', () => {
     }
   })
 
-  test('across the borders of tokens', async () => {
+  test('are found across the borders of tokens', async () => {
     for (const border of [3, 8, 15, 25]) {
       const stop = piece(endOf(border) - 2, endOf(border) + 2)
       await expectStop(stop, stop)
     }
   })
 
-  test('over several tokens', async () => {
+  test('are found over several tokens', async () => {
     const stop = piece(endOf(4) - 1, endOf(12) + 1)
     await expectStop(stop, stop)
   })
 
-  test('the whole text, and its first and last character', async () => {
+  test('may be the whole text, and its first and last character', async () => {
     await expectStop(full.text, full.text)
     await expectStop([...full.text][0] as string, [...full.text][0] as string)
     const last = piece(endOf(cumulative.length - 2) - 1, full.text.length)
     await expectStop(last, last)
   })
 
-  test('of several, the one that is completed first', async () => {
+  test('end the text with the one that is completed first', async () => {
     const early = piece(endOf(5) - 1, endOf(6))
     const late = piece(endOf(9) - 1, endOf(10))
     await expectStop([late, early, 'never there'], early)
@@ -146,26 +146,26 @@ describe('stop strings', () => {
     expect(cut).toMatchObject({ text: cumulative[10], finishReason: 'length' })
   })
 
-  test('do not end in the prompt, and are not normalised', async () => {
+  test('are not found in the prompt, and are not normalised', async () => {
     expect(await run({ stop: ['Hello', '<|im_start|>'] })).toMatchObject({ text: full.text })
   })
 })
 
-describe('how it ends', () => {
-  test.each([1, 2, 33])('maxTokens: %i', async (maxTokens) => {
+describe('a run ends', () => {
+  test.each([1, 2, 33])('after maxTokens: %i', async (maxTokens) => {
     const result = await run({ maxTokens })
     expect(result.finishReason).toBe('length')
     expect(result.tokenIds).toHaveLength(maxTokens)
   })
 
-  test('maxTokens: 512 unless given', async () => {
+  test('after 512 tokens unless maxTokens says otherwise', async () => {
     await using roomy = await loadRepeatable({ contextSize: 1024 })
     const result = await roomy.generateInference(hello, { ignoreEndOfSequence: true, seed: 1 })
     expect(result.tokenIds).toHaveLength(512)
     expect(result.finishReason).toBe('length')
   })
 
-  test('a full context', async () => {
+  test('when its context is full', async () => {
     await using small = await loadRepeatable({ contextSize: 64, chatTemplate: contentOnly })
     const start = (prompt: number, maxTokens: number, options: GenerateOptions = {}) =>
       small.generateInference(promptOf(prompt), { maxTokens, ignoreEndOfSequence: true, ...options })
@@ -196,7 +196,7 @@ describe('how it ends', () => {
     expect(await start(10, 3)).toMatchObject({ usage: { completionTokens: 3 } })
   })
 
-  test('the end of the turn', async () => {
+  test('at the end of the turn', async () => {
     const greedy = await run({ temperature: 0, ignoreEndOfSequence: false })
     expect(greedy.finishReason).toBe('length')
     const at = greedy.tokenIds.findIndex((id, i) => i >= 5 && greedy.tokenIds.indexOf(id) === i)
@@ -232,7 +232,7 @@ describe('how it ends', () => {
 })
 
 describe('log probabilities', () => {
-  test('of the chosen token and of the most likely ones', async () => {
+  test('are given for the chosen token and the most likely ones', async () => {
     const { logprobs = [], tokenIds } = await run({ logprobs: 5, temperature: 1.2, topP: 1 })
     expect(logprobs.map(({ tokenId }) => tokenId)).toEqual(tokenIds)
     let chosenFirst = 0
@@ -256,7 +256,7 @@ describe('log probabilities', () => {
     expect(chosenFirst).toBeLessThan(40)
   })
 
-  test('at temperature 0 the most likely token is the chosen one', async () => {
+  test('at temperature 0 are highest for the chosen token', async () => {
     const { logprobs = [] } = await run({ logprobs: 1, temperature: 0 })
     expect(logprobs).toHaveLength(40)
     for (const { top, ...chosen } of logprobs) expect(top).toEqual([chosen])
@@ -276,7 +276,7 @@ describe('log probabilities', () => {
     }
   })
 
-  test('0 asks for the chosen ones only, and without the option there are none', async () => {
+  test('are of the chosen tokens only for 0, and absent without the option', async () => {
     const { logprobs = [] } = await run({ logprobs: 0 })
     expect(logprobs).toHaveLength(40)
     for (const { top, logprob } of logprobs) {
@@ -305,11 +305,11 @@ describe('usage and timings', () => {
     expect(firstTokenMs + perTokenMs * (tokenIds.length - 1)).toBeLessThanOrEqual(totalMs + 1e-3)
   })
 
-  test('one token has no interval', async () => {
+  test('have no time per token for a single token', async () => {
     expect((await run({ maxTokens: 1 })).timings.perTokenMs).toBe(0)
   })
 
-  test('the time in the queue lasts until the run before has ended', async () => {
+  test('count the time in the queue until the run before has ended', async () => {
     const begun = performance.now()
     const first = run({ maxTokens: 200 })
     await first.stream[Symbol.asyncIterator]().next() // it runs
@@ -321,7 +321,7 @@ describe('usage and timings', () => {
 })
 
 describe('penalties', () => {
-  test('a large one keeps tokens from coming again', async () => {
+  test('keep tokens from coming again when they are large', async () => {
     const plain = await run({ temperature: 0, maxTokens: 100 })
     expect(new Set(plain.tokenIds).size).toBeLessThan(100)
     for (const penalty of [{ presencePenalty: 100 }, { frequencyPenalty: 100 }]) {
@@ -332,7 +332,7 @@ describe('penalties', () => {
     expect(new Set(eager.tokenIds).size).toBe(1)
   })
 
-  test('the repetition penalty counts the prompt too', async () => {
+  test('count the prompt too, if they are for repetition', async () => {
     const prompt = new Set((await model.renderPrompt(hello)).tokenIds)
     const result = await run({ temperature: 0, maxTokens: 50, repetitionPenalty: 100 })
     expect(result.tokenIds.filter((id) => prompt.has(id))).toEqual([])

@@ -48,7 +48,7 @@ describe('streaming and awaiting are the same run', () => {
     { repetitionPenalty: 1.3, presencePenalty: 0.5, frequencyPenalty: 0.5, seed: 8 },
     { logprobs: 3, seed: 9 },
     { stop: ['zzz', '奇'], seed: 10 },
-  ])('with %j', async (options) => {
+  ])('with %j the deltas joined are the result', async (options) => {
     const awaited = await start(options)
     const deltas = await collect(start(options))
     expect(joined(deltas)).toEqual({ text: awaited.text, tokenIds: awaited.tokenIds })
@@ -58,7 +58,7 @@ describe('streaming and awaiting are the same run', () => {
     else expect(deltas.flatMap(({ logprobs }) => logprobs)).toEqual(awaited.logprobs)
   })
 
-  test('awaiting before, while and after iterating', async () => {
+  test('awaiting before, while and after iterating gives one result', async () => {
     const before = start()
     const first = await before
     expect(joined(await collect(before))).toMatchObject({ text: first.text })
@@ -113,8 +113,8 @@ describe('streaming and awaiting are the same run', () => {
   })
 })
 
-describe('the object', () => {
-  test('stream is not thenable and survives an async function', async () => {
+describe('an inference', () => {
+  test('has a stream that is not thenable and survives an async function', async () => {
     const run = start()
     const giveStream = async () => run.stream
     const stream = await giveStream()
@@ -124,7 +124,7 @@ describe('the object', () => {
     expect(joined(deltas).text).toBe((await run).text)
   })
 
-  test('result is a plain promise', async () => {
+  test('has a result that is a plain promise', async () => {
     const run = start({ maxTokens: 2 })
     expect(run.result).toBeInstanceOf(Promise)
     expect(run.result.constructor).toBe(Promise)
@@ -132,7 +132,7 @@ describe('the object', () => {
     expect((await run.result).tokenIds).toHaveLength(2)
   })
 
-  test('pieces are delivered once', async () => {
+  test('delivers its pieces once', async () => {
     const run = start({ maxTokens: 3 })
     await collect(run)
     const again = run[Symbol.asyncIterator]()
@@ -141,7 +141,7 @@ describe('the object', () => {
     expect((await run).tokenIds).toHaveLength(3)
   })
 
-  test('a second iterator does not disturb the first', async () => {
+  test('does not let a second iterator disturb the first', async () => {
     const run = start()
     const first = run[Symbol.asyncIterator]()
     await first.next()
@@ -150,7 +150,7 @@ describe('the object', () => {
     expect(await run).toMatchObject({ finishReason: 'length' })
   })
 
-  test('then, catch and finally are those of a promise', async () => {
+  test('has the then, catch and finally of a promise', async () => {
     expect(await start({ maxTokens: 1 }).then((result) => result.tokenIds.length)).toBe(1)
     expect(await start({ maxTokens: 1 }).then()).toMatchObject({ finishReason: 'length' })
     expect(await start({ maxTokens: 1 }).catch(() => 'caught')).toMatchObject({ finishReason: 'length' })
@@ -169,7 +169,7 @@ describe('the object', () => {
     expect(called).toBe(2)
   })
 
-  test('an error reaches the reader once, and the awaiting every time', async () => {
+  test('gives its error to the reader once, and to the awaiting every time', async () => {
     const run = generateInference([], { model })
     const iterator = run[Symbol.asyncIterator]()
     const error = await rejection(iterator.next())
@@ -189,7 +189,7 @@ describe('nothing that is wrong with a call is thrown', () => {
     ['no model', {}],
     ['another object as the model', { model: {} }],
     ['a promise as the model', { model: Promise.resolve() }],
-  ])('%s', async (_, options) => {
+  ])('generateInference() with %s as its options rejects', async (_, options) => {
     const run = generateInference(hello, options as never)
     expect(run).toBeInstanceOf(Inference)
     expect(await rejection(run)).toBeInstanceOf(InvalidOptionError)
@@ -201,7 +201,7 @@ describe('nothing that is wrong with a call is thrown', () => {
     ['an array', []],
     ['an unknown option', { maxToken: 1 }],
     ['a model', { model: 1 }],
-  ])('by the method: %s', async (_, options) => {
+  ])('model.generateInference() with %s as its options rejects', async (_, options) => {
     expect(await rejection(model.generateInference(hello, options as never))).toBeInstanceOf(
       InvalidOptionError,
     )
@@ -224,7 +224,7 @@ describe('nothing that is wrong with a call is thrown', () => {
     expect((await model.generateInference(hello, Object.create({ maxTokens: 3 }))).tokenIds).toHaveLength(3)
   })
 
-  test('a throwing accessor is the cause', async () => {
+  test('what an accessor throws is the cause of the rejection', async () => {
     const cause = new Error('mine')
     const options = {
       model,
@@ -261,7 +261,7 @@ describe('leaving a loop', () => {
     await until('its cells are free', () => model.status.usedCells === 0)
   })
 
-  test('an exception in the loop does the same', async () => {
+  test('an exception cancels, and reaches the caller', async () => {
     const run = start({ maxTokens: 300 })
     const mine = new Error('mine')
     const loop = async () => {
@@ -271,7 +271,7 @@ describe('leaving a loop', () => {
     expect(await rejection(run)).toBeInstanceOf(CancelledError)
   })
 
-  test('return() before and after the end', async () => {
+  test('return() cancels before the end, and changes nothing after it', async () => {
     const early = start({ maxTokens: 300 })
     const iterator = early[Symbol.asyncIterator]()
     expect(await iterator.return?.()).toEqual({ value: undefined, done: true })
@@ -285,7 +285,7 @@ describe('leaving a loop', () => {
   })
 })
 
-describe('many at once', () => {
+describe('many runs at once', () => {
   const asked = Array.from({ length: 32 }, (_, i) => ({
     messages: user(`Question ${i}: ${'why '.repeat(i)}`),
     options: { maxTokens: 4 + (i % 8), seed: i, ignoreEndOfSequence: true },
@@ -314,7 +314,7 @@ describe('many at once', () => {
     expect(shared.status).toMatchObject({ waiting: 0, running: 0, usedCells: 0 })
   })
 
-  test('in line for one place, each is as if it were alone', async () => {
+  test('in line for one place, each answers as if it were alone', async () => {
     const together = await Promise.all(
       asked.map(({ messages, options }) => model.generateInference(messages, options)),
     )

@@ -54,8 +54,8 @@ const plainJson = fc
 const realm = createContext({})
 const fromRealm = (code: string): unknown => runInContext(code, realm)
 
-describe('writes what JSON.stringify writes', () => {
-  test('for any JSON value', () => {
+describe('the JSON text of a value', () => {
+  test("is JSON.stringify's for any JSON value", () => {
     fc.assert(
       fc.property(plainJson, (value) => {
         const text = toJsonText(value, 'v')
@@ -66,7 +66,7 @@ describe('writes what JSON.stringify writes', () => {
     )
   })
 
-  test('for any well-formed string, short or long, as value and as key', () => {
+  test("is JSON.stringify's for any well-formed string, short or long, as value and as key", () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.nat(2000), (core, padding) => {
         const value = 'x'.repeat(padding) + core
@@ -82,7 +82,7 @@ describe('writes what JSON.stringify writes', () => {
     }
   })
 
-  test('for any finite number but -0', () => {
+  test("is JSON.stringify's for any finite number but -0", () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
         fc.pre(!Object.is(value, -0))
@@ -91,7 +91,7 @@ describe('writes what JSON.stringify writes', () => {
     )
   })
 
-  test('through proxies that throw on writes, for frozen values, and leaving the input as it was', () => {
+  test('is read through proxies that throw on writes and from frozen values, and leaves the input as it was', () => {
     fc.assert(
       fc.property(plainJson, (value) => {
         const before = structuredClone(value)
@@ -131,17 +131,17 @@ describe('writes what JSON.stringify writes', () => {
     ['instances of a class without fields', new (class Empty {})()],
     ['subclasses of Array', class List extends Array {}.from([1, 2])],
     ['an arguments object', fromRealm('(function () { return arguments })(1, 2)')],
-  ])('%s', (_, value) => {
+  ])("is JSON.stringify's for %s", (_, value) => {
     expect(toJsonText(value, 'v')).toBe(JSON.stringify(value))
   })
 
-  test('a bigint is written with all its digits', () => {
+  test('has bigints with all their digits', () => {
     expect(toJsonText({ a: 123456789012345678901234567890n, b: -0n }, 'v')).toBe(
       '{"a":123456789012345678901234567890,"b":0}',
     )
   })
 
-  test('whatever Object.prototype has', () => {
+  test('does not depend on what Object.prototype has', () => {
     const own = JSON.parse('{"toString": 1, "constructor": {"a": 2}, "valueOf": null}') as object
     const bare = Object.assign(Object.create(null) as object, { a: [1n, 'x"', null, true, { b: 0.5 }] })
     const expected = '{"a":[1,"x\\"",null,true,{"b":0.5}]}'
@@ -159,7 +159,7 @@ describe('writes what JSON.stringify writes', () => {
     }
   })
 
-  test('up to the deepest nesting', () => {
+  test('is written up to the deepest nesting, and refused beyond', () => {
     const nested = (levels: number) =>
       JSON.parse('[{"a":'.repeat(levels / 2) + 1 + '}]'.repeat(levels / 2)) as unknown
     expect(toJsonText(nested(MAX_JSON_DEPTH), 'v')).toBe(JSON.stringify(nested(MAX_JSON_DEPTH)))
@@ -173,7 +173,7 @@ describe('writes what JSON.stringify writes', () => {
   })
 })
 
-describe('refuses, by path,', () => {
+describe('toJsonText refuses, by path,', () => {
   const cases: [string, unknown, string, string][] = [
     ['undefined', undefined, 'v', 'undefined'],
     ['undefined members', [{ name: undefined }], 'v[0].name', 'undefined'],
@@ -246,7 +246,7 @@ describe('refuses, by path,', () => {
     expect(inspect(value)).toBe(before)
   })
 
-  test('cycles', () => {
+  test('values that refer back to themselves', () => {
     const message: Record<string, unknown> = { role: 'user' }
     message.self = { list: [message] }
     expect(refused([message])).toEqual(['v[0].self.list[0]', expect.stringContaining('refers back to v[0]:')])
@@ -335,20 +335,20 @@ describe('shapes', () => {
     expect(refusal(() => readJsonText(JSON.stringify(value), 'v', shape)).path).toBe(path)
   })
 
-  test('say nothing of what is deeper', () => {
+  test('say nothing of members further down', () => {
     const value = [{ role: 'x', a: [1, [], {}, { tools: 1 }], tools: 1 }]
     expect(toJsonText(value, 'v', messages)).toBe(JSON.stringify(value))
     expect(toJsonText({ a: { tools: [1] }, b: [[]] }, 'v', variables)).toBe('{"a":{"tools":[1]},"b":[[]]}')
     expect(toJsonText({ a: 1, b: { c: 1 } }, 'v', { ...messages, root: 'any' })).toBe('{"a":1,"b":{"c":1}}')
   })
 
-  test('an inherited member is no member', () => {
+  test('do not take an inherited member for a member', () => {
     expect(refused([Object.create({ role: 'user' })], messages)[0]).toBe('v[0].role')
   })
 })
 
-describe('JSON text', () => {
-  test('is returned as it is', () => {
+describe('readJsonText', () => {
+  test('returns text as it is', () => {
     const text = ' [ {"a": 1.0, "a": 123456789012345678901234567890, "10": 1, "9": 1e400} ]\n'
     expect(readJsonText(text, 'v', { root: 'array' })).toBe(text)
     expect(readJsonText('{"__proto__":1}', 'v', { root: 'object' })).toBe('{"__proto__":1}')
@@ -363,7 +363,7 @@ describe('JSON text', () => {
     ['null for an object', 'null', 'object', 'must be JSON text of an object'],
     ['an array for an object', '[]', 'object', 'must be JSON text of an object'],
     ['with a lone surrogate', '["\ud800"]', 'array', 'lone surrogate'],
-  ])('%s is refused', (_, text, root, message) => {
+  ])('refuses text that is %s', (_, text, root, message) => {
     const error = refusal(() => readJsonText(text, 'v', { root }))
     expect(error.path).toBe('v')
     expect(error.message).toContain(message)

@@ -31,8 +31,8 @@ function file(name: string, content: string | Buffer): string {
   return path
 }
 
-describe('files that are no model', () => {
-  test('missing', async () => {
+describe('loading a file that is no model', () => {
+  test('of a path without a file fails with MODEL_NOT_FOUND', async () => {
     for (const path of [join(folder, 'no.gguf'), join(folder, 'no', 'such', 'folder.gguf')]) {
       const error = await loadError(path)
       expect(error).toBeInstanceOf(ModelLoadError)
@@ -41,7 +41,7 @@ describe('files that are no model', () => {
     }
   })
 
-  test('a folder', async () => {
+  test('of a folder fails with MODEL_NOT_FOUND', async () => {
     const path = join(folder, 'folder.gguf')
     mkdirSync(path)
     expect(await loadError(path)).toMatchObject({ code: 'MODEL_NOT_FOUND', path })
@@ -53,7 +53,7 @@ describe('files that are no model', () => {
     ['the magic only', 'GGUF'],
     ['zeros', Buffer.alloc(4096)],
     ['another version', Buffer.from('GGUF\xff\0\0\0'.padEnd(64, '\0'), 'latin1')],
-  ])('%s', async (name, content) => {
+  ])('that holds no model but %s fails with a typed error', async (name, content) => {
     const path = file(`${name}.gguf`, content)
     const error = await loadError(path)
     expect(error).toBeInstanceOf(ModelLoadError)
@@ -61,7 +61,7 @@ describe('files that are no model', () => {
     expect(['MODEL_INVALID', 'MODEL_TRUNCATED', 'MODEL_UNSUPPORTED']).toContain(error.code)
   })
 
-  test('a name that is not ASCII', async () => {
+  test('works where the name is not ASCII', async () => {
     const path = join(folder, 'Modell „größer“ 模型.gguf')
     writeFileSync(path, readFileSync(spmModel))
     await using model = await loadModel(path, quick)
@@ -69,7 +69,7 @@ describe('files that are no model', () => {
     expect(await loadError(`${path}.none`)).toMatchObject({ code: 'MODEL_NOT_FOUND', path: `${path}.none` })
   })
 
-  test('cut short', async () => {
+  test('fails for a model that was cut short, with the bytes that are missing', async () => {
     const whole = readFileSync(spmModel)
     const { dataOffset } = readGguf(spmModel)
     for (const length of [5, 20, 24, 100, 1000, dataOffset >> 1, dataOffset - 100]) {
@@ -85,7 +85,7 @@ describe('files that are no model', () => {
     }
   })
 
-  test('an architecture that is not known', async () => {
+  test('fails for an unknown architecture, which the error names', async () => {
     const whole = readFileSync(spmModel)
     const at = whole.indexOf('llama', whole.indexOf('general.architecture'))
     whole.write('lXama', at)
@@ -93,7 +93,7 @@ describe('files that are no model', () => {
     expect(error).toMatchObject({ code: 'MODEL_UNSUPPORTED', architecture: 'lXama' })
   })
 
-  test('nonsense among its numbers', async () => {
+  test('fails for hyper-parameters that make no sense', async () => {
     for (const [key, value] of [
       ['llama.block_count', 3],
       ['llama.attention.head_count', 0],
@@ -107,7 +107,7 @@ describe('files that are no model', () => {
   })
 })
 
-describe('options', () => {
+describe('options of loadModel', () => {
   test.each<[object, string]>([
     [{ contextSize: 15 }, 'contextSize'],
     [{ contextSize: 2 ** 31 }, 'contextSize'],
@@ -128,13 +128,13 @@ describe('options', () => {
     [{ onProgress: true }, 'onProgress'],
     [{ onLog: 'stderr' }, 'onLog'],
     [{ temperature: 1 }, 'temperature'],
-  ])('%j', async (options, path) => {
+  ])('%j are refused by path', async (options, path) => {
     const error = await loadError(spmModel, options)
     expect(error).toBeInstanceOf(InvalidOptionError)
     expect(error).toMatchObject({ path })
   })
 
-  test('layers on a GPU that is not there', async ({ skip }) => {
+  test('that put layers on a GPU that is not there are refused', async ({ skip }) => {
     await using model = await loadModel(spmModel, quick)
     skip(model.info.devices.length > 1, 'there is one')
     const error = await loadError(spmModel, { gpuLayers: 1 })
@@ -142,11 +142,11 @@ describe('options', () => {
     expect(error).toMatchObject({ path: 'gpuLayers' })
   })
 
-  test.each([[undefined], [null], [''], [1], ['a\0b'], ['\ud800']])('path %j', async (path) => {
+  test.each([[undefined], [null], [''], [1], ['a\0b'], ['\ud800']])('path %j is refused', async (path) => {
     expect(await loadError(path as string)).toMatchObject({ code: 'INVALID_OPTION', path: 'path' })
   })
 
-  test('the longest context, and the largest number of sequences', async () => {
+  test('may ask for the longest context and for the most sequences', async () => {
     await using model = await loadModel(spmModel, { ...quick, contextSize: 4096, maxSequences: 240 })
     expect(model.info).toMatchObject({ contextSize: 4096, maxSequences: 240 })
     const runs = Array.from({ length: 40 }, () => model.generateInference(user('a'), { maxTokens: 2 }))
@@ -162,19 +162,19 @@ describe('options', () => {
     { flashAttention: true },
     { gpuLayers: 0 },
     { threads: 3 },
-  ])('%j works', async (options) => {
+  ])('%j work', async (options) => {
     await using model = await loadModel(spmModel, { ...quick, ...options })
     const { usage } = await model.generateInference(user('a'), { maxTokens: 3, ignoreEndOfSequence: true })
     expect(usage.completionTokens).toBe(3)
   })
 
-  test('a quantized cache without flash attention is refused', async () => {
+  test('that quantize the cache without flash attention are refused', async () => {
     const error = await loadError(spmModel, { ...quick, kvCacheType: 'q8_0', flashAttention: false })
     expect(['INVALID_OPTION', 'OUT_OF_MEMORY']).toContain(error.code)
     expect(error.message).toMatch(/flash/i)
   })
 
-  test('more cells than there is memory for', async () => {
+  test('that ask for more cells than there is memory for are refused, and the next load works', async () => {
     const error = await loadError(spmModel, { ...quick, cacheSize: 2 ** 31 - 1 })
     expect(error).toBeInstanceOf(OutOfMemoryError)
     expect((error as OutOfMemoryError).neededBytes).toBeGreaterThan(2 ** 31)
@@ -195,7 +195,7 @@ describe('onProgress', () => {
     expect(model.info.layerCount).toBe(2)
   })
 
-  test.each([0, 1])('what it throws is what loading rejects with (at %i)', async (when) => {
+  test.each([0, 1])('makes loading reject with what it throws (at %i)', async (when) => {
     const mine = new Error('mine')
     let calls = 0
     const onProgress = (part: number) => {
@@ -213,14 +213,14 @@ describe('onProgress', () => {
   })
 })
 
-describe('signal', () => {
-  test('aborted before', async () => {
+describe('aborting the signal of loadModel', () => {
+  test('before the call rejects with its reason', async () => {
     const reason = { mine: true }
     const signal = AbortSignal.abort(reason)
     expect(await rejection(loadModel(spmModel, { ...quick, signal }))).toBe(reason)
   })
 
-  test('aborted while loading', async () => {
+  test('while it loads rejects with its reason, and stops listening', async () => {
     const controller = new AbortController()
     const reason = Symbol('mine')
     const loading = loadModel(spmModel, { ...quick, signal: controller.signal })
@@ -231,7 +231,7 @@ describe('signal', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
   })
 
-  test('aborted at every step of the progress', async () => {
+  test('at any step of the progress rejects with its reason', async () => {
     for (const when of [0, 0.5, 1]) {
       const controller = new AbortController()
       const onProgress = (part: number) => {
@@ -242,7 +242,7 @@ describe('signal', () => {
     }
   })
 
-  test('aborted later: nothing happens', async () => {
+  test('after it has loaded changes nothing', async () => {
     const controller = new AbortController()
     await using model = await loadModel(spmModel, { ...quick, signal: controller.signal })
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
@@ -270,7 +270,7 @@ describe('the log', () => {
     expect(entries.filter(({ level }) => level === 'error')).toEqual([])
   })
 
-  test('nothing is written to stdout or stderr', async () => {
+  test('never goes to stdout or stderr', async () => {
     await expectScript(
       `for (const options of [quick, { ...quick, onLog: () => {} }]) {
         const model = await loadModel(spmModel, options)
@@ -284,7 +284,7 @@ describe('the log', () => {
     )
   })
 
-  test('what onLog throws is an uncaught exception, and loading goes on', async () => {
+  test('goes on when onLog throws, which is an uncaught exception', async () => {
     const { code, signal, stdout, stderr } = await runScript(
       `let caught = 0
       process.on('uncaughtException', (error) => { if (error.message === 'mine') caught++ })
@@ -297,7 +297,7 @@ describe('the log', () => {
   })
 })
 
-test('many at once, of the same file', async () => {
+test('one file can be loaded many times at once', async () => {
   const models = await Promise.all(Array.from({ length: 4 }, () => loadModel(spmModel, quick)))
   const texts = await Promise.all(
     models.map((model) => model.generateInference(user('Hello'), { maxTokens: 5, seed: 1 })),

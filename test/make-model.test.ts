@@ -36,7 +36,7 @@ function value(file: GgufFile, key: string) {
   return ggufValue(entry)
 }
 
-describe('tiny', () => {
+describe('the tiny model', () => {
   let model: MadeModel
   let file: GgufFile
 
@@ -273,7 +273,7 @@ test.each(['F16', 'Q4_0', 'Q4_K'] as const)('tiny in %s says its type and is who
   expect(types['blk.0.ffn_up.weight']).toBe(type === 'Q4_K' ? 'Q8_0' : type)
 })
 
-test('the vocabulary and the template can be chosen', async () => {
+test('the vocabulary and the template of a made model can be chosen', async () => {
   const spm = await makeModel({ shape: 'tiny-llama', out: join(folder, 'spm.gguf') })
   const file = readGguf(spm.path)
   const original = source('llama-spm')
@@ -314,7 +314,7 @@ test('the large shapes have the published dimensions', () => {
   expect([...large.types].sort()).toEqual(['F32', 'Q4_K'])
 })
 
-describe('bad options are named', () => {
+describe('makeModel names the bad option', () => {
   test.each<[Record<string, unknown>, string]>([
     [{ shape: 'tiny', sead: 1 }, "unknown option 'sead'"],
     [{ shape: 'huge' }, "unknown shape 'huge'"],
@@ -328,7 +328,7 @@ describe('bad options are named', () => {
     [{ shape: 'tiny', threads: 1.5 }, 'threads'],
     [{ shape: 'tiny', vocab: '../x' }, "unknown vocabulary '../x'"],
     [{ shape: 'tiny', template: 'no/such/file' }, 'no/such/file'],
-  ])('%j', async (options, message) => {
+  ])('in %j', async (options, message) => {
     await expect(makeModel(options as unknown as MakeModelOptions)).rejects.toThrow(message)
   })
 
@@ -343,7 +343,7 @@ describe('bad options are named', () => {
   })
 })
 
-describe('the reader refuses damaged files', () => {
+describe('the reader of GGUF files', () => {
   const good = () => readFileSync(join(folder, 'tiny.gguf'))
   const damaged = (change: (bytes: Buffer) => Buffer) => {
     const path = join(folder, 'damaged.gguf')
@@ -355,13 +355,13 @@ describe('the reader refuses damaged files', () => {
     return bytes
   }
 
-  test('cut short', () => {
+  test('refuses files that were cut short', () => {
     for (const length of [0, 3, 12, 23, 100, 3_000_000, 7_000_000]) {
       expect(damaged((bytes) => bytes.subarray(0, length))).toThrow('no readable GGUF file')
     }
   })
 
-  test('with impossible counts and lengths', () => {
+  test('refuses impossible counts and lengths', () => {
     for (const at of [8, 16, 24]) {
       for (const count of [2n ** 64n - 1n, 2n ** 40n]) {
         expect(damaged(poke(at, count))).toThrow('no readable GGUF file')
@@ -369,7 +369,7 @@ describe('the reader refuses damaged files', () => {
     }
   })
 
-  test('of another kind or version', () => {
+  test('refuses files of another kind or version', () => {
     expect(damaged((bytes) => bytes.fill('x', 0, 1))).toThrow('wrong magic')
     expect(damaged((bytes) => bytes.fill(9, 4, 5))).toThrow('version 9')
   })

@@ -63,8 +63,8 @@ describe.each([
   { name: 'recurrent', path: mambaModel, reason: /recurrent/ },
   { name: 'hybrid', path: lfm2Model, reason: /recurrent layers/ },
   { name: 'sliding window', path: windowModel, reason: /sliding window/ },
-])('$name', ({ path, reason }) => {
-  test('says why nothing is shared, and shares nothing', async () => {
+])('a model of kind $name', ({ path, reason }) => {
+  test('says why it shares nothing, and shares nothing', async () => {
     await using model = await load(path)
     expect(model.info.prefixSharing).toEqual({ enabled: false, reason: expect.stringMatching(reason) })
     expect(model.info.prefixCacheSize).toBe(0)
@@ -78,7 +78,7 @@ describe.each([
     expect(model.status.savedTokens).toBe(0)
   })
 
-  test('many together, too many for the cells: each as it is alone', async () => {
+  test('answers many at once, too many for its cells, as each alone', async () => {
     await using model = await load(path, { contextSize: 256, cacheSize: 256 })
     const requests = Array.from({ length: 12 }, (_, i) => ({
       text: textOf(5 + ((i * 7) % 60), i),
@@ -97,7 +97,7 @@ describe.each([
     await until('it is idle', () => isIdle(model))
   })
 
-  test('cancelled while a prompt is computed and while text is generated, beside others', async () => {
+  test('goes on beside requests that are cancelled while they are read or generate', async () => {
     await using model = await load(path, { contextSize: 4096, cacheSize: 8192 })
     const alone = await ask(model, textOf(30), { maxTokens: 60 })
     const others = [1, 2].map(() => ask(model, textOf(30), { maxTokens: 60 }))
@@ -119,7 +119,7 @@ describe.each([
     await until('it is idle', () => isIdle(model))
   })
 
-  test('the context is full: the request ends, and a longer prompt is refused', async () => {
+  test('ends a request when the context is full, and refuses a longer prompt', async () => {
     await using model = await load(path, { contextSize: 256, cacheSize: 256 })
     const { finishReason, usage } = await ask(model, textOf(150), { maxTokens: 1000 })
     expect(finishReason).toBe('context')
@@ -127,7 +127,7 @@ describe.each([
     expect(await rejection(ask(model, textOf(400)))).toMatchObject({ code: 'CONTEXT_OVERFLOW' })
   })
 
-  test('a conversation that outgrows the window goes on from all that is left of it', async () => {
+  test('answers a conversation that outgrows the window the same way again', async () => {
     await using model = await load(path, { contextSize: 1024 })
     let text = textOf(20)
     for (let turn = 0; turn < 5; turn++) {
@@ -140,7 +140,7 @@ describe.each([
     }
   })
 
-  test('guesses are refused', async () => {
+  test('refuses to guess', async () => {
     await using model = await load(path)
     expect(await rejection(ask(model, 'x', { speculative: 'prompt-lookup' }))).toMatchObject({
       code: 'INVALID_OPTION',
@@ -149,7 +149,7 @@ describe.each([
     })
   })
 
-  test('reproducible: the same ids alone and beside others, also after one was cancelled', async () => {
+  test('gives a reproducible request the same ids alone and beside others, also after one was cancelled', async () => {
     await using model = await load(path)
     const options = { maxTokens: 20, temperature: 1, seed: 3, reproducible: true }
     const alone = await ask(model, textOf(50), options)
@@ -164,7 +164,7 @@ describe.each([
     await Promise.all(others)
   })
 
-  test.each(['idle', 'reading', 'generating', 'waiting'])('disposed while %s', async (state) => {
+  test.each(['idle', 'reading', 'generating', 'waiting'])('ends runs if disposed while %s', async (state) => {
     const model = await load(path, { contextSize: 4096, cacheSize: 8192, maxSequences: 2 })
     const runs =
       state === 'idle'
@@ -180,7 +180,7 @@ describe.each([
     expect(await rejection(ask(model, 'x'))).toMatchObject({ code: 'DISPOSED' })
   })
 
-  test('a token without a usable embedding harms no request but its own', async () => {
+  test('keeps a token without a usable embedding from harming other requests', async () => {
     const poisoned = join(folder, `${path.split('/').pop()}`)
     await using sound = await load(path)
     const [token] = (await sound.renderPrompt(user('rain'))).tokenIds.slice(-1)

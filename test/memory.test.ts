@@ -31,7 +31,7 @@ describe('estimateMemory', () => {
     expect(Math.abs((estimated?.mappedBytes ?? 0) - (used?.mappedBytes ?? 0))).toBeLessThan(1_000_000)
   })
 
-  test('cells and types change what it says', async () => {
+  test('grows with the cells and their type', async () => {
     const cacheBytes = async (options: EstimateMemoryOptions) =>
       (await estimateMemory(spmModel, { contextSize: 256, ...options })).devices.at(-1)?.cacheBytes ?? 0
     const one = await cacheBytes({ cacheSize: 1024 })
@@ -39,7 +39,7 @@ describe('estimateMemory', () => {
     expect(await cacheBytes({ cacheSize: 1024, kvCacheType: 'f32' })).toBe(2 * one)
   })
 
-  test('that nothing fits is a result', async () => {
+  test('says that nothing fits as a result, not as an error', async () => {
     // Some hundreds of gigabytes, which are only computed.
     const estimate = await estimateMemory(tinyModel, { contextSize: 256, cacheSize: 200_000_000 })
     expect(estimate.attempts[0]).toMatchObject({ cacheSize: 200_000_000, outcome: 'too-large' })
@@ -72,7 +72,7 @@ describe('estimateMemory', () => {
   })
 })
 
-describe('of a remote file', () => {
+describe('estimateMemory of a remote file', () => {
   async function serve(listener: RequestListener): Promise<string> {
     const server = createServer(listener).listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
@@ -95,7 +95,7 @@ describe('of a remote file', () => {
       response.end(part)
     }
 
-  test('only the header is read', async () => {
+  test('reads only the header', async () => {
     const sent = { bytes: 0 }
     const file = readFileSync(tinyModel)
     const url = await serve(inRanges(file, sent))
@@ -107,7 +107,7 @@ describe('of a remote file', () => {
     expect(sent.bytes).toBeLessThan(file.length)
   })
 
-  test('a file that is no GGUF, or ends in its header', async () => {
+  test('refuses a file that is no GGUF, or ends in its header', async () => {
     const code = async (file: Buffer) =>
       estimateMemory(await serve(inRanges(file, { bytes: 0 }))).catch((error) => error.code)
     expect(await code(Buffer.alloc(3_000_000, 'x'))).toBe('MODEL_INVALID')
@@ -117,13 +117,13 @@ describe('of a remote file', () => {
   test.each([
     ['that sends all of it', 200],
     ['that does not have it', 404],
-  ])('a server %s', async (_, status) => {
+  ])('refuses a server %s', async (_, status) => {
     const url = await serve((_request, response) => response.writeHead(status).end('x'.repeat(10_000)))
     const error = await estimateMemory(url).catch((reason) => reason)
     expect(error).toMatchObject({ code: 'MODEL_NOT_FOUND', path: url })
   })
 
-  test('a server that sends without end, or goes away', async () => {
+  test('refuses a server that sends without end, or goes away', async () => {
     const endless = await serve((_request, response) => {
       response.writeHead(206, { 'content-range': 'bytes 0-9/1000000000000' })
       const more = () => {
@@ -143,7 +143,7 @@ describe('of a remote file', () => {
     expect(await estimateMemory(leaving).catch(({ code }) => code)).toBe('MODEL_NOT_FOUND')
   })
 
-  test('no server, and a signal', async () => {
+  test('fails without a server, and by its signal', async () => {
     expect(await estimateMemory('http://127.0.0.1:9/x.gguf').catch(({ code }) => code)).toBe(
       'MODEL_NOT_FOUND',
     )
@@ -156,7 +156,7 @@ describe('of a remote file', () => {
   })
 })
 
-describe('too little memory', () => {
+describe('where memory is too little', () => {
   /** Leaves a process so much address space beside what it has. */
   const limit = `
     import { execFileSync } from 'node:child_process'
@@ -167,7 +167,7 @@ describe('too little memory', () => {
     }
     const options = { ...quick, cacheSize: 1_900_000 } // 490 MB, and 100 MB to note what is in which cell`
 
-  test.runIf(process.platform === 'linux')('a smaller plan is found, and says how', async () => {
+  test.runIf(process.platform === 'linux')('a smaller plan is taken, and info says so', async () => {
     await expectScript(
       `${limit}
       await (await loadModel(tinyModel, quick)).dispose() // the addon's libraries, and its threads' stacks
@@ -182,7 +182,7 @@ describe('too little memory', () => {
     )
   })
 
-  test.runIf(process.platform === 'linux')('an error says what is missing, and what would fit', async () => {
+  test.runIf(process.platform === 'linux')('the error says what is missing, and what would fit', async () => {
     await expectScript(
       `${limit}
       await (await loadModel(tinyModel, quick)).dispose()

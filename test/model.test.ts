@@ -47,8 +47,8 @@ const cpu = {
   computeBytes: expect.any(Number),
 }
 
-describe('info', () => {
-  test('of the file and of what was asked for', async () => {
+describe('model.info', () => {
+  test('says what the file is and what was asked for', async () => {
     await using other = await loadModel(tinyModel, {
       contextSize: 100,
       cacheSize: 300,
@@ -98,14 +98,14 @@ describe('info', () => {
     expect(Object.isFrozen(other.info)).toBe(true)
   })
 
-  test('defaults', async () => {
+  test('has the defaults where nothing was asked for', async () => {
     await using other = await loadModel(tinyModel)
     expect(other.info).toMatchObject({ contextSize: 4096, cacheSize: 4096, maxSequences: 8 })
     expect(other.info.threads).toBeGreaterThan(0)
     expect(other.status).toEqual({ waiting: 0, running: 0, usedCells: 0, savedTokens: 0 })
   })
 
-  test('models are made by loadModel only', () => {
+  test('is of models that only loadModel makes', () => {
     expect(() => new (Model as unknown as new () => Model)()).toThrow(TypeError)
   })
 })
@@ -117,7 +117,7 @@ describe('the prompt of Qwen2.5', () => {
     { role: 'user', content: 'Tschüß 👋🏽' },
   ]
 
-  test('the template itself writes a system message where there is none', async () => {
+  test("has the template's own system message where none is given", async () => {
     expect((await model.renderPrompt(turns)).text).toBe(
       `<|im_start|>system\n${DEFAULT_SYSTEM}<|im_end|>\n` +
         '<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\nHi!<|im_end|>\n' +
@@ -125,7 +125,7 @@ describe('the prompt of Qwen2.5', () => {
     )
   })
 
-  test('and takes the one that is given, also an empty one', async () => {
+  test('has the system message that is given, also an empty one', async () => {
     for (const content of ['Be brief.', '', ' \n ']) {
       const { text } = await model.renderPrompt([{ role: 'system', content }, ...turns.slice(0, 1)])
       expect(text).toBe(
@@ -134,12 +134,12 @@ describe('the prompt of Qwen2.5', () => {
     }
   })
 
-  test('without the start of an answer', async () => {
+  test('lacks the start of an answer without addGenerationPrompt', async () => {
     const { text } = await model.renderPrompt(user('Hello'), { addGenerationPrompt: false })
     expect(text.endsWith('<|im_start|>user\nHello<|im_end|>\n')).toBe(true)
   })
 
-  test('with tools, calls and their results', async () => {
+  test('has tools, calls and their results', async () => {
     const tool = {
       type: 'function',
       function: { name: 'clock', description: 'Time <of> day', parameters: { type: 'object' } },
@@ -161,7 +161,7 @@ describe('the prompt of Qwen2.5', () => {
     )
   })
 
-  test('the tokens are those of the text, and those that the model is given', async () => {
+  test('has the tokens of its text, which are those that the model is given', async () => {
     const prompt = await model.renderPrompt(turns)
     expect(prompt.tokenIds).toEqual(await model.tokenize(prompt.text, { controlTokens: 'parse' }))
     expect(await model.detokenize(prompt.tokenIds)).toBe(prompt.text)
@@ -171,8 +171,8 @@ describe('the prompt of Qwen2.5', () => {
   })
 })
 
-describe('tokens', () => {
-  test('any text comes back', async () => {
+describe('tokenize and detokenize', () => {
+  test('give any text back', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ unit: 'grapheme' })),
@@ -186,7 +186,7 @@ describe('tokens', () => {
     )
   })
 
-  test('known ones', async () => {
+  test('agree with known tokens', async () => {
     expect(await model.tokenize('')).toEqual([])
     expect(await model.detokenize([])).toBe('')
     expect(await model.tokenize('Hello')).toEqual([9707])
@@ -194,7 +194,7 @@ describe('tokens', () => {
     expect(await model.detokenize(Int32Array.of(9707))).toBe('Hello')
   })
 
-  test('the name of a control token is text unless it is to be parsed', async () => {
+  test('take the name of a control token for text unless it is to be parsed', async () => {
     const text = 'a<|im_end|>b<|endoftext|>'
     const asText = await model.tokenize(text)
     expect(asText).not.toContain(151_645)
@@ -205,33 +205,33 @@ describe('tokens', () => {
     expect(await model.detokenize(parsed)).toBe(text)
   })
 
-  test('a token that ends inside a character has U+FFFD', async () => {
+  test('give U+FFFD for a token that ends inside a character', async () => {
     const tokens = await model.tokenize('𓀀')
     expect(tokens.length).toBeGreaterThan(1)
     expect(await model.detokenize(tokens.slice(0, 1))).toContain('\ufffd')
     expect(await model.detokenize(tokens)).toBe('𓀀')
   })
 
-  test('long texts', async () => {
+  test('take texts of 200,000 characters', async () => {
     for (const text of ['a'.repeat(200_000), ' '.repeat(100_000), '1'.repeat(20_000), '\n'.repeat(50_000)]) {
       expect(await model.detokenize(await model.tokenize(text))).toBe(text)
     }
   })
 
-  test.each([[[151_936]], [[1, 2, 2 ** 31 - 1]]])('ids that are none: %j', async (ids) => {
+  test.each([[[151_936]], [[1, 2, 2 ** 31 - 1]]])('refuse ids outside the vocabulary: %j', async (ids) => {
     const error = await rejection(model.detokenize(ids))
     expect(error).toBeInstanceOf(InvalidOptionError)
     expect(error).toMatchObject({ path: `tokenIds[${ids.length - 1}]` })
   })
 
   test.each([[[-1]], [[0.5]], [['1']], [[Number.NaN]], [{ length: 1 }], ['12'], [undefined]])(
-    'no ids at all: %j',
+    'refuse what are no ids at all: %j',
     async (ids) => {
       expect(await rejection(model.detokenize(ids as never))).toBeInstanceOf(InvalidOptionError)
     },
   )
 
-  test('wrong texts and options', async () => {
+  test('refuse texts and options that are wrong', async () => {
     expect(await rejection(model.tokenize(1 as never))).toMatchObject({ path: 'text' })
     expect(await rejection(model.tokenize('\ud800'))).toMatchObject({ path: 'text' })
     expect(await rejection(model.tokenize('', { controlTokens: 'no' as never }))).toMatchObject({
@@ -240,7 +240,7 @@ describe('tokens', () => {
   })
 })
 
-describe('chatTemplate', () => {
+describe('a chatTemplate', () => {
   test('takes the place of the one in the file', async () => {
     const chatTemplate = '{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}'
     await using other = await loadModel(tinyModel, { contextSize: 16, threads: 1, chatTemplate })
@@ -249,7 +249,7 @@ describe('chatTemplate', () => {
   })
 
   test.each(['{% if %}', '{{ messages', '{% for m in messages %}', '{% endfor %}', '{{ 1 + }}'])(
-    'that does not parse: %s',
+    'that does not parse is a typed error: %s',
     async (chatTemplate) => {
       const error = await rejection(loadModel(spmModel, { contextSize: 16, chatTemplate }))
       expect(error).toBeInstanceOf(TemplateError)
@@ -257,7 +257,7 @@ describe('chatTemplate', () => {
     },
   )
 
-  test('raise_exception is quoted', async () => {
+  test('that calls raise_exception is quoted', async () => {
     const template = "{{ raise_exception('roles must alternate — ' ~ messages|length) }}"
     await using other = await loadModel(spmModel, { contextSize: 16, threads: 1, chatTemplate: template })
     for (const error of [
@@ -270,13 +270,13 @@ describe('chatTemplate', () => {
     }
   })
 
-  test('an empty prompt is refused', async () => {
+  test('that renders an empty prompt is refused for generating', async () => {
     await using other = await loadModel(spmModel, { contextSize: 16, threads: 1, chatTemplate: '{# #}' })
     expect(await other.renderPrompt(user('a'))).toEqual({ text: '', spans: [], tokenIds: [] })
     expect(await rejection(other.generateInference(user('a')))).toMatchObject({ code: 'TEMPLATE_RENDER' })
   })
 
-  test('without one the model tokenizes and refuses messages', async () => {
+  test('that is missing lets the model tokenize, and refuses messages', async () => {
     await using plain = await loadModel(plainModel, { contextSize: 64, threads: 1 })
     expect(plain.info.chatTemplate).toBeNull()
     expect(await plain.detokenize(await plain.tokenize('Hello, world'))).toBe('Hello, world')
@@ -292,8 +292,8 @@ describe('chatTemplate', () => {
   })
 })
 
-describe('what reaches the template', () => {
-  test('special tokens: those of the file, in part replaced or removed', async () => {
+describe('a template sees', () => {
+  test('the special tokens of the file, in part replaced or removed', async () => {
     const names = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'sep_token', 'cls_token', 'mask_token']
     const template = names.map((name) => `{{ ${name} is defined and ${name} }}`).join('|')
     expect(await rendered(template, user(''))).toBe('<s>|</s>|False|<unk>|False|False|False')
@@ -332,7 +332,7 @@ describe('what reaches the template', () => {
     ).toBe('True;True;True')
   })
 
-  test('now', async () => {
+  test('the time that is given as now', async () => {
     const now = new Date('2031-02-03T04:05:06.789Z')
     const template = "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}"
     expect(await rendered(template, user(''), { now })).toBe('2031-02-03 04:05:06')
@@ -397,7 +397,7 @@ describe('messages', () => {
     expect(await prompt).toEqual(expectedPrompt)
   })
 
-  test('JSON text keeps what JavaScript values cannot hold', async () => {
+  test('as JSON text keep what JavaScript values cannot hold', async () => {
     const json = '[{"role":"user","content":"Hello","n":9007199254740993,"10":1,"9":2}]'
     expect((await model.renderPrompt(json)).text).toBe((await model.renderPrompt(user('Hello'))).text)
     expect(await rendered('{{ messages|tojson }}', json)).toBe(
@@ -414,7 +414,7 @@ describe('messages', () => {
     ['no role', [{ content: 'x' }], 'messages[0].role'],
     ['undefined', [{ role: 'user', content: undefined }], 'messages[0].content'],
     ['a lone surrogate', [{ role: 'user', content: '\udc00' }], 'messages[0].content'],
-  ])('that cannot be passed on: %s', async (_, messages, path) => {
+  ])('are refused by path if they are %s', async (_, messages, path) => {
     for (const error of [
       await rejection(model.renderPrompt(messages as never)),
       await rejection(model.generateInference(messages as never)),

@@ -27,8 +27,8 @@ function refusal(run: () => unknown): VerbatimError & { path: string } {
 
 const generate = (options: object) => readGenerateInferenceOptions({ model, ...options })
 
-describe('defaults', () => {
-  test('of generateInference', () => {
+describe('without options', () => {
+  test('generateInference has its documented defaults', () => {
     const before = Date.now()
     const { seed, now, ...rest } = generate({})
     expect(rest).toEqual({
@@ -59,7 +59,7 @@ describe('defaults', () => {
     expect(Number.isSafeInteger(seed)).toBe(true)
   })
 
-  test('of renderPrompt', () => {
+  test('renderPrompt has its documented defaults', () => {
     for (const options of [undefined, {}]) {
       expect(readRenderOptions(options)).toEqual({
         tools: null,
@@ -72,7 +72,7 @@ describe('defaults', () => {
     }
   })
 
-  test('of loadModel', () => {
+  test('loadModel has its documented defaults', () => {
     for (const options of [undefined, {}]) {
       expect(readLoadOptions(options)).toEqual({
         contextSize: null,
@@ -128,7 +128,7 @@ describe('controlTokens', () => {
     ['anywhere', 'anywhere'],
     [{ trustRoles: ['assistant', 'tool'] }, ['assistant', 'tool']],
     [{ trustRoles: [] }, []],
-  ] as const)('%j', (controlTokens, checked) => {
+  ] as const)('%j is taken', (controlTokens, checked) => {
     expect(generate({ controlTokens }).controlTokens).toEqual(checked)
   })
 
@@ -170,10 +170,10 @@ describe('numbers', () => {
     const read = (value: unknown): Record<string, unknown> =>
       kind === 'generate' ? { ...generate({ [name]: value }) } : { ...readLoadOptions({ [name]: value }) }
 
-    test.each(good)('takes %s', (value) => expect(read(value)[name]).toBe(value))
+    test.each(good)('%s is taken', (value) => expect(read(value)[name]).toBe(value))
 
     test.each([...bad, Number.NaN, Number.POSITIVE_INFINITY, '5', 5n, true, null, [5], { valueOf: () => 5 }])(
-      'refuses %s',
+      '%s is refused',
       (value) => {
         const error = refusal(() => read(value))
         expect(error).toMatchObject({ code: 'INVALID_OPTION', path: name })
@@ -184,7 +184,7 @@ describe('numbers', () => {
     )
   })
 
-  test('messages give the range and the value', () => {
+  test('the message gives the range and the value', () => {
     expect(refusal(() => generate({ topP: 2 })).message).toBe(
       'topP must be a number above 0 and at most 1, not 2.',
     )
@@ -209,13 +209,13 @@ describe('other options', () => {
     }
   })
 
-  test.each(['addGenerationPrompt', 'ignoreEndOfSequence'] as const)('%s', (name) => {
+  test.each(['addGenerationPrompt', 'ignoreEndOfSequence'] as const)('%s takes only booleans', (name) => {
     expect(generate({ [name]: true })[name]).toBe(true)
     expect(generate({ [name]: false })[name]).toBe(false)
     for (const value of [0, 'true', null]) expect(refusal(() => generate({ [name]: value })).path).toBe(name)
   })
 
-  test('stop', () => {
+  test('stop takes a string or up to 16, none of them empty, and copies them', () => {
     expect(generate({ stop: 'x' }).stop).toEqual(['x'])
     expect(generate({ stop: [] }).stop).toEqual([])
     const many = Array.from({ length: 16 }, (_, i) => `stop ${i}`)
@@ -237,7 +237,7 @@ describe('other options', () => {
     for (const [stop, path] of refusals) expect(refusal(() => generate({ stop })).path).toBe(path)
   })
 
-  test('signal', () => {
+  test('signal takes whatever works as an AbortSignal, and nothing else', () => {
     const { signal } = new AbortController()
     expect(generate({ signal }).signal).toBe(signal)
     expect(readLoadOptions({ signal: AbortSignal.abort() }).signal?.aborted).toBe(true)
@@ -255,7 +255,7 @@ describe('other options', () => {
     }
   })
 
-  test('now', () => {
+  test('now takes a valid Date, and nothing else', () => {
     expect(generate({ now: new Date(5) }).now).toBe(5)
     expect(generate({ now: new Date(-5) }).now).toBe(-5)
     expect(generate({ now: runInNewContext('new Date(7)') }).now).toBe(7)
@@ -266,7 +266,7 @@ describe('other options', () => {
     }
   })
 
-  test('flashAttention, kvCacheType and gpuLayers', () => {
+  test('flashAttention, kvCacheType and gpuLayers take only their words', () => {
     expect(readLoadOptions({ flashAttention: true }).flashAttention).toBe(true)
     expect(readLoadOptions({ flashAttention: false }).flashAttention).toBe(false)
     expect(readLoadOptions({ kvCacheType: 'q8_0' }).kvCacheType).toBe('q8_0')
@@ -276,7 +276,7 @@ describe('other options', () => {
     expect(refusal(() => readLoadOptions({ kvCacheType: 'toString' })).path).toBe('kvCacheType')
   })
 
-  test('which GPUs', () => {
+  test('the options for GPUs take what fits together, and name what does not', () => {
     expect(readLoadOptions({ devices: ['CUDA1', 'CUDA0'], tensorSplit: [3, 0.5] })).toMatchObject({
       devices: ['CUDA1', 'CUDA0'],
       tensorSplit: [3, 0.5],
@@ -305,14 +305,14 @@ describe('other options', () => {
       expect(refusal(() => readLoadOptions(options)).path, JSON.stringify(options)).toBe(path)
   })
 
-  test('chatTemplate', () => {
+  test('chatTemplate takes well-formed text that is not empty', () => {
     expect(readLoadOptions({ chatTemplate: '{{ x }}' }).chatTemplate).toBe('{{ x }}')
     for (const value of ['', null, 5, '\udc00']) {
       expect(refusal(() => readLoadOptions({ chatTemplate: value })).path).toBe('chatTemplate')
     }
   })
 
-  test('specialTokens', () => {
+  test('specialTokens takes known names, with text or null', () => {
     const given = { bos_token: '<s>', eos_token: null, pad_token: '' }
     const read = readLoadOptions({ specialTokens: given }).specialTokens
     expect(read).toEqual(given)
@@ -332,7 +332,7 @@ describe('other options', () => {
     }
   })
 
-  test('onProgress and onLog', () => {
+  test('onProgress and onLog take only functions', () => {
     const callback = () => {}
     expect(readLoadOptions({ onProgress: callback, onLog: callback })).toMatchObject({
       onProgress: callback,
@@ -342,7 +342,7 @@ describe('other options', () => {
     expect(refusal(() => readLoadOptions({ onLog: null })).path).toBe('onLog')
   })
 
-  test('the arguments of loadModel, tokenize and detokenize', () => {
+  test('paths, texts, token ids and controlTokens are checked by every method', () => {
     expect(readModelPath('/models/ü.gguf')).toBe('/models/ü.gguf')
     for (const path of ['', 5, null, undefined, 'a\0b', '\ud800', new URL('file:///x')]) {
       expect(refusal(() => readModelPath(path)).path).toBe('path')
@@ -362,7 +362,7 @@ describe('other options', () => {
   })
 })
 
-describe('names', () => {
+describe('an unknown name', () => {
   test.each([
     ['max_tokens', 'maxTokens'],
     ['maxtokens', 'maxTokens'],
@@ -379,7 +379,7 @@ describe('names', () => {
     ['abortSignal', 'signal'],
     ['chat_template_kwargs', 'templateVariables'],
     ['add_generation_prompt', 'addGenerationPrompt'],
-  ])('%s: did you mean %s?', (given, meant) => {
+  ])('%s is answered with: did you mean %s?', (given, meant) => {
     expect(refusal(() => generate({ [given]: 1 }))).toMatchObject({
       code: 'INVALID_OPTION',
       path: given,
@@ -387,12 +387,12 @@ describe('names', () => {
     })
   })
 
-  test('of loadModel', () => {
+  test('of another library is understood by loadModel, too', () => {
     expect(refusal(() => readLoadOptions({ n_ctx: 1 })).message).toContain('Did you mean contextSize?')
     expect(refusal(() => readLoadOptions({ n_gpu_layers: 1 })).message).toContain('Did you mean gpuLayers?')
   })
 
-  test('far-off names get the list, those of other functions are sent on', () => {
+  test('that is far off gets the list, one of another function is sent on', () => {
     expect(refusal(() => generate({ mirostat: 2 })).message).toContain(
       'Known are addGenerationPrompt, controlTokens, documents,',
     )
@@ -406,7 +406,7 @@ describe('names', () => {
     expect(refusal(() => generate({ ['x'.repeat(100_000)]: 1 })).code).toBe('INVALID_OPTION')
   })
 
-  test('unknown names are refused even when undefined, also those that Object.prototype has', () => {
+  test('is refused even when undefined, also one that Object.prototype has', () => {
     expect(refusal(() => generate({ max_tokens: undefined })).path).toBe('max_tokens')
     expect(refusal(() => generate({ toString: 1 })).path).toBe('toString')
     expect(refusal(() => generate(JSON.parse('{"__proto__": 1}'))).path).toBeDefined()
@@ -530,7 +530,7 @@ describe('the options object', () => {
     ).toMatchObject({ path: 'tokenIds', cause })
   })
 
-  test('property: whatever is given, it is read or refused by a typed error', () => {
+  test('is read or refused by a typed error, whatever it holds', () => {
     const names = [
       'maxTokens',
       'topP',

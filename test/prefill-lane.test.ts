@@ -41,7 +41,7 @@ test('a long prompt is answered beside streams, and its prefix is there afterwar
   await until('nothing runs', () => model.status.running === 0 && model.status.usedCells === 0)
 })
 
-test.each([0, 20, 200])('cancelled after %i ms, it leaves nothing behind', async (milliseconds) => {
+test.each([0, 20, 200])('a long prompt cancelled after %i ms leaves nothing behind', async (milliseconds) => {
   await using model = await load()
   const streams = await startStreams(model)
   const long = askLong(model)

@@ -38,12 +38,12 @@ describe('requests that begin alike', () => {
     expect((await ask('two?')).usage.cachedTokens).toBe(shared)
   })
 
-  test('the same again: all but the last token, which has to be computed', async () => {
+  test('that are the same share all but the last token, which has to be computed', async () => {
     const { usage } = await ask('one?')
     expect(usage.cachedTokens).toBe(usage.promptTokens - 1)
   })
 
-  test('the next turn of a conversation starts after the last', async () => {
+  test('as turns of a conversation start after the last turn', async () => {
     const first = await ask('three?', { maxTokens: 8 })
     const next = [
       ...conversation('three?'),
@@ -54,7 +54,7 @@ describe('requests that begin alike', () => {
     expect(usage.cachedTokens).toBeGreaterThanOrEqual(first.usage.promptTokens)
   })
 
-  test('together: they are computed once', async () => {
+  test('and come together are computed once', async () => {
     const fresh = (question: string): Message[] => [
       { role: 'system', content: `Another one. ${system.content}` },
       { role: 'user', content: question },
@@ -68,7 +68,7 @@ describe('requests that begin alike', () => {
     expect(cached[0]).toBeLessThan(32)
   })
 
-  test('many system prompts are kept, most of them in host memory', async () => {
+  test('leave many system prompts behind, most of them in host memory', async () => {
     const other = (i: number): Message[] => [
       { role: 'system', content: `Number ${i}. ${system.content}` },
       { role: 'user', content: 'x' },
@@ -84,7 +84,7 @@ describe('requests that begin alike', () => {
     expect(model.status.savedTokens).toBeLessThanOrEqual(model.info.prefixCacheSize)
   })
 
-  test('prefixCacheSize 0 keeps nothing', async () => {
+  test('share nothing with prefixCacheSize 0', async () => {
     await using forgetful = await loadRepeatable({ prefixCacheSize: 0 })
     const options = { maxTokens: 1, temperature: 0 }
     await forgetful.generateInference(conversation('x'), options)
@@ -94,8 +94,8 @@ describe('requests that begin alike', () => {
   })
 })
 
-describe('reproducible', () => {
-  test('the same ids, alone, again, and beside others', async () => {
+describe('reproducible requests', () => {
+  test('give the same ids alone, again, and beside others', async () => {
     const options = { maxTokens: 12, seed: 5, temperature: 1, reproducible: true }
     const alone = await ask('repeat?', options)
     expect(alone.usage.cachedTokens).toBe(0)
@@ -138,7 +138,7 @@ describe('reproducible', () => {
 describe("speculative: 'prompt-lookup'", () => {
   const repetitive = user('la la la la la la la la la la la la la la la la la la la la la la la la la la la')
 
-  test('reports what it guessed', async () => {
+  test('reports how much it guessed', async () => {
     // What was generated before is preferred by far, so the text repeats itself.
     const options = {
       maxTokens: 60,
@@ -181,7 +181,7 @@ describe("speculative: 'prompt-lookup'", () => {
 })
 
 describe('maxQueue', () => {
-  test('what exceeds it is refused, and only that', async () => {
+  test('refuses what exceeds it, and only that', async () => {
     await using small = await loadRepeatable({ maxSequences: 1, maxQueue: 2 })
     const run = () => small.generateInference(user('x'), { maxTokens: 40, ignoreEndOfSequence: true })
     const accepted = [run(), run(), run()]
@@ -192,7 +192,7 @@ describe('maxQueue', () => {
     await run() // there is room again
   })
 
-  test('places come back from requests that fail and that are cancelled', async () => {
+  test('gives places back when requests fail or are cancelled', async () => {
     await using small = await loadRepeatable({ maxSequences: 1, maxQueue: 0, contextSize: 64 })
     for (let i = 0; i < 3; i++) {
       expect(await rejection(small.generateInference(conversation('too long')))).toMatchObject({

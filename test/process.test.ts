@@ -83,11 +83,11 @@ describe('a process ends by itself', () => {
 })
 
 describe('process.exit()', () => {
-  test.each(states)('%s', async (_, state) => {
+  test.each(states)('ends the process in the state: %s', async (_, state) => {
     await expectScript(`${state}\nconsole.log('exits')\nprocess.exit(7)`, { stdout: 'exits\n', code: 7 })
   })
 
-  test('in a worker, and of the process while workers are at work', async () => {
+  test('ends a worker, and the process while workers are at work', async () => {
     await expectScript(
       `import { Worker } from 'node:worker_threads'
       const script = ${JSON.stringify(
@@ -104,7 +104,7 @@ describe('process.exit()', () => {
   })
 })
 
-test('process.exit() at any moment, while workers are at work', async () => {
+test('process.exit() ends the process at any moment, while workers are at work', async () => {
   const exitAfter = (messages: number) =>
     expectScript(
       `import { Worker } from 'node:worker_threads'
@@ -134,7 +134,7 @@ describe('an uncaught exception', () => {
     expect(stderr).not.toContain('verbatim-llama: ')
   })
 
-  test('in the loop over a run', async () => {
+  test('in the loop over a run ends the process as usual', async () => {
     const { code, signal, stderr } = await runScript(
       `const model = await loadModel(spmModel, quick)
       for await (const delta of generateInference(user('a'), { model })) throw new Error('mine')`,
@@ -149,7 +149,7 @@ describe('worker threads', () => {
     const { text } = await generateInference(user('Hello'), { model, maxTokens: 30, seed: workerData })
     parentPort.postMessage(text)`)
 
-  test('two load and generate at the same time, and end by themselves with idle models', async () => {
+  test('load and generate at the same time, and end by themselves with idle models', async () => {
     await expectScript(
       `import { Worker } from 'node:worker_threads'
       const start = (workerData) => new Promise((resolve, reject) => {
@@ -165,7 +165,7 @@ describe('worker threads', () => {
     )
   })
 
-  test('the addon in a worker first, then in the main thread, then in another worker', async () => {
+  test('give the same text as the main thread, whoever loads the addon first', async () => {
     await expectScript(
       `import { Worker } from 'node:worker_threads'
       const inWorker = () => new Promise((resolve, reject) => {
@@ -183,7 +183,7 @@ describe('worker threads', () => {
     )
   })
 
-  test.each(states)('terminate(): %s', async (_, state) => {
+  test.each(states)('can be terminated in the state: %s', async (_, state) => {
     await expectScript(
       `import { Worker } from 'node:worker_threads'
       const script = ${JSON.stringify(workerScript(`${state}\nparentPort.postMessage('ready')\nsetInterval(() => {}, 1000)`))}
@@ -198,7 +198,7 @@ describe('worker threads', () => {
     )
   })
 
-  test('terminate() at any moment', async () => {
+  test('can be terminated at any moment', async () => {
     await expectScript(
       `import { Worker } from 'node:worker_threads'
       const script = ${JSON.stringify(busyWorker)}
@@ -214,7 +214,7 @@ describe('worker threads', () => {
   })
 })
 
-test('garbage collection of models and runs in every state', async () => {
+test('models and runs are collected as garbage in every state', async () => {
   await expectScript(
     `const collect = async () => {
       for (let i = 0; i < 3; i++) { global.gc(); await new Promise((resolve) => setImmediate(resolve)) }
@@ -265,7 +265,7 @@ describe('importing', () => {
     )
   })
 
-  test('by require()', async () => {
+  test('by require() gives the same classes as by import', async () => {
     await expectScript(
       `import { createRequire } from 'node:module'
       const { loadModel, generateInference, Model } = createRequire(indexPath)(indexPath)

@@ -70,7 +70,7 @@ describe('a receipt', () => {
     expect(await verifyReceipt(receipt, evidence)).toEqual({ ok: true, mismatches: [] })
   })
 
-  test('JSON text hashes as the value it spells, in compact form, number spelling and key order kept', async () => {
+  test('hashes JSON text as the value it spells, in compact form, number spelling and key order kept', async () => {
     const spaced =
       ' [ {"role" : "user", "content":"\\u0048i \\ud83d\\ude00\\/\\n", "n": [1.0, 1e2], "b":1, "a" : 2} ] '
     const { receipt } = await model.generateInference(spaced, { maxTokens: 1 })

@@ -21,7 +21,7 @@ test('the demonstration shows messages, prompt, reply and speed of three jobs', 
   expect(stdout).not.toContain('\x1b') // no colours where nobody sees them
 })
 
-test('MODEL that is not there is an error with a code', () => {
+test('a MODEL that is not there fails with an error and its code', () => {
   const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'scripts/demo.ts'], {
     cwd: repository,
     encoding: 'utf8',
@@ -36,7 +36,7 @@ test.each([
   ['streaming', /\d+ tokens in \d+\.\d s/],
   ['prompts-from-database', /shout: A SMALL BOAT ON A WIDE LAKE\n/],
   ['benchmark', /first token +\d+\.\d ms\none stream +\d+ tokens\/s\n8 +requests +\d+ tokens\/s in all/],
-])('examples/%s.ts', (name, output) => {
+])('examples/%s.ts runs and prints what it promises', (name, output) => {
   const { status, stdout, stderr } = runScript(`examples/${name}.ts`)
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   expect(stdout).toMatch(output)

@@ -77,7 +77,7 @@ describe.runIf(process.platform === 'linux')('npm run gpu-kit refuses', () => {
     [['--with-backend', '--architectures', 'sm_90'], /compute capabilities such as 80,90/],
     [['--backend', 'missing.so'], /missing\.so is not there/],
     [['--backends'], /--backends/],
-  ])('%j', (args, reason) => {
+  ])('the arguments %j', (args, reason) => {
     expect(pack(...args)).toMatch(reason)
   })
 

@@ -78,13 +78,13 @@ describe.runIf(process.platform === 'linux').each(NODE_VERSIONS)(
       ])
     })
 
-    test('there is no tool to build with', () => {
+    test('has no tool to build with', () => {
       expect(readdirSync(inRoot('usr/bin'))).toEqual(['node'])
       for (const folder of ['bin', 'sbin', 'usr/sbin', 'usr/local'])
         expect(existsSync(inRoot(folder))).toBe(false)
     })
 
-    test('the example works', async () => {
+    test('runs the example', async () => {
       const { transformSync } = createRequire(join(tools, 'x.js'))('esbuild')
       const source = readFileSync(join(repository, 'examples/basic.ts'), 'utf8')
       writeFileSync(
@@ -96,7 +96,7 @@ describe.runIf(process.platform === 'linux').each(NODE_VERSIONS)(
       expect(stderr).toBe('')
     })
 
-    test.runIf(manifest.exports['./worker'])('the worker works', async () => {
+    test.runIf(manifest.exports['./worker'])('runs the worker', async () => {
       writeFileSync(
         inRoot('application/worker.mjs'),
         `import { loadModel } from 'verbatim-llama'
@@ -113,7 +113,7 @@ describe.runIf(process.platform === 'linux').each(NODE_VERSIONS)(
       expect(stdout).toMatch(/^200 .*"finish_reason"/)
     })
 
-    test.runIf(manifest.exports['./worker'])('`serve` works', async () => {
+    test.runIf(manifest.exports['./worker'])('runs `serve`', async () => {
       writeFileSync(
         inRoot('application/serve.mjs'),
         `import { spawn } from 'node:child_process'

@@ -50,12 +50,12 @@ beforeAll(async () => {
 })
 
 describe.each(NODE_VERSIONS)('Node.js %i', (major) => {
-  test.each(Object.keys(SCRIPTS))('%s', async (script) => {
+  test.each(Object.keys(SCRIPTS))('runs %s', async (script) => {
     expect(await run(nodeOf(major), [script])).toEqual({ stdout: expected, stderr: '' })
   })
 })
 
-describe('bundled', () => {
+describe('a bundle', () => {
   const source = join(application, 'bundled.mjs')
   const bundles = join(application, 'bundles')
   const moved = join(application, 'deployed')
@@ -78,7 +78,7 @@ describe('bundled', () => {
     { what: 'the package external', external: ['verbatim-llama'], format: 'esm', extension: 'mjs' },
     { what: 'the package external, CommonJS', external: ['verbatim-llama'], format: 'cjs', extension: 'cjs' },
     { what: 'only what is native external', external: [], format: 'esm', extension: 'mjs' },
-  ])('by esbuild, $what', async ({ external, format, extension }) => {
+  ])('by esbuild runs from another folder, $what', async ({ external, format, extension }) => {
     const name = `esbuild-${external.length}.${extension}`
     const entry = format === 'cjs' ? join(application, 'require.cjs') : source
     const { warnings } = await require('esbuild').build({
@@ -98,7 +98,7 @@ describe('bundled', () => {
   test.each([
     { what: 'the package external', externals: { 'verbatim-llama': 'module verbatim-llama' } },
     { what: 'only what is native external', externals: {} },
-  ])('by webpack, $what', async ({ externals }) => {
+  ])('by webpack runs from another folder, $what', async ({ externals }) => {
     const name = `webpack-${Object.keys(externals).length}.mjs`
     const stats = await promisify(require('webpack'))({
       ...{ mode: 'production', target: 'node20', entry: source, externals },

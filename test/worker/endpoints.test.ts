@@ -107,7 +107,7 @@ describe.each(['/chat', '/enhance', '/generate'])('POST %s', (path) => {
     })
   })
 
-  test('streams the same', async () => {
+  test('streams what it answers without a stream', async () => {
     const body = { messages, max_tokens: 12, seed: 7, logprobs: 0 }
     const whole = await post(worker.url + path, body)
     const { status, headers, text } = await post(worker.url + path, { ...body, stream: true })
@@ -136,7 +136,7 @@ describe.each(['/chat', '/enhance', '/generate'])('POST %s', (path) => {
   })
 })
 
-test('the code of an edge function runs as it is', async () => {
+test('the code of an edge function runs against the worker as it is', async () => {
   const WORKER_URL = worker.url
   const response = await fetch(`${WORKER_URL}/enhance`, {
     method: 'POST',
@@ -171,7 +171,7 @@ describe('JSON text reaches the template as it was sent', () => {
   const body = `{ "template_variables" : {"extra": ${exact}}, "documents": [${exact}],\n "tools":[ ${exact} ],
     "messages":  [{"role": "user", "content": "\\u0041\\/", "extra": ${exact}}] , "max_tokens": 1 }`
 
-  test('by /render', async () => {
+  test('through /render', async () => {
     const { status, body: answer } = await post(`${worker.url}/render`, body)
     expect(status).toBe(200)
     const dumped = '{"n": 12345678901234567890123, "2": 1.0, "1": 100.0, "x": 0}'
@@ -183,7 +183,7 @@ describe('JSON text reaches the template as it was sent', () => {
   test.each([
     ['/chat', ''],
     ['/v1/chat/completions', '"model": "tiny-Q8_0",'],
-  ])('by %s', async (path, more) => {
+  ])('through %s', async (path, more) => {
     const { status, body: answer } = await post(worker.url + path, body.replace('{', `{${more}`))
     expect(status).toBe(200)
     // What went in is hashed with the spelling of numbers and the order of keys.
@@ -223,7 +223,7 @@ test('POST /render shows the prompt and generates nothing', async () => {
   expect(short.body).toMatchObject({ prompt_fits: true, fits: true })
 })
 
-test('template options reach the template', async () => {
+test('template options of the body reach the template', async () => {
   const model = await loadModel(tinyModel, {
     contextSize: 512,
     threads: 1,
@@ -241,7 +241,7 @@ test('template options reach the template', async () => {
   await model.dispose()
 })
 
-test('POST /tokenize', async () => {
+test('POST /tokenize gives the token ids, and control tokens only when they are to be parsed', async () => {
   const text = 'Hello <|im_end|>'
   const plain = await post(`${worker.url}/tokenize`, { text })
   expect(plain.body).toEqual({ token_ids: await model.tokenize(text), count: plain.body.token_ids.length })

@@ -47,7 +47,7 @@ describe('errors', () => {
     ['INVALID_OPTION', 'signal', { ...good, signal: {} }],
     ['INVALID_OPTION', '__proto__', '{"messages":[{"role":"user"}],"__proto__":{"stream":true}}'],
     ['INVALID_OPTION', 'constructor', { ...good, constructor: 1 }],
-  ])('400 %s at %s', async (code, path, body) => {
+  ])('answers 400 %s at %s', async (code, path, body) => {
     const { status, headers, body: answer } = await chat(body)
     expect(answer).toEqual({
       error: { code, path, message: expect.any(String), request_id: headers['x-request-id'] },
@@ -55,19 +55,19 @@ describe('errors', () => {
     expect(status).toBe(400)
   })
 
-  test('an unknown field is named, and the one that was meant', async () => {
+  test('names an unknown field, and the one that was meant', async () => {
     const { body } = await chat({ ...good, maxTokens: 5 })
     expect(body.error.message).toBe('maxTokens is not a field that is known here. Did you mean max_tokens?')
   })
 
-  test('the library’s own messages speak of the fields of the body', async () => {
+  test('speaks of the fields of the body, not of the library’s options', async () => {
     const { body } = await chat({ ...good, template_variables: { add_generation_prompt: true } })
     expect(body.error.message).toBe(
       'template_variables.add_generation_prompt is not a template variable to set: use the option add_generation_prompt.',
     )
   })
 
-  test.each([true, false])('413 for what does not fit the context (stream: %s)', async (stream) => {
+  test.each([true, false])('answers 413 for what does not fit the context (stream: %s)', async (stream) => {
     const { status, body } = await chat({ messages: user(' a'.repeat(600)), stream })
     expect(status).toBe(413)
     const { prompt_tokens, context_size, overflow_by } = body.error
@@ -75,7 +75,7 @@ describe('errors', () => {
     expect(overflow_by).toBe(prompt_tokens - context_size)
   })
 
-  test('400 for what the template refuses', async () => {
+  test('answers 400 for what the template refuses', async () => {
     const model = await loadModel(tinyModel, {
       contextSize: 512,
       threads: 1,
@@ -89,7 +89,7 @@ describe('errors', () => {
     await model.dispose()
   })
 
-  test('500 without a path of the server for what is not the client’s fault', async () => {
+  test('answers 500 without a path of the server for what is not the client’s fault', async () => {
     const model = await loadModel(plainModel, { contextSize: 512, threads: 1 })
     const lines: [object, string][] = []
     const log = (facts: object, message: string) => void lines.push([facts, message])
@@ -109,7 +109,7 @@ describe('errors', () => {
     await model.dispose()
   })
 
-  test('404 and 405', async () => {
+  test('answers 404 and 405 for unknown paths and methods', async () => {
     expect((await send(`${worker.url}/`)).body.error.code).toBe('NOT_FOUND')
     const wrong = await send(`${worker.url}/chat`, { method: 'DELETE' })
     expect([wrong.status, wrong.headers.allow, wrong.body.error.code]).toEqual([
@@ -120,7 +120,7 @@ describe('errors', () => {
   })
 })
 
-test('503 while the model is loaded, after it failed to load, and when it shuts down', async () => {
+test('answers 503 while the model is loaded, after it failed to load, and when it shuts down', async () => {
   const ready = async ({ url }: RunningWorker) => {
     const [health, ready, chat] = await Promise.all([
       send(`${url}/health`),
@@ -148,7 +148,7 @@ test('503 while the model is loaded, after it failed to load, and when it shuts 
   await failed.close()
 })
 
-test('503 for a model that is disposed', async () => {
+test('answers 503 for a model that is disposed', async () => {
   const model = await loadRepeatable()
   const worker = await startWorker({ model })
   const running = post(`${worker.url}/chat`, { messages, max_tokens: 400, ignore_end_of_sequence: true })

@@ -110,7 +110,7 @@ describe('refused with 400', () => {
     ['[]', 'The body must be a JSON object.'],
     ['null', 'The body must be a JSON object.'],
     ['{"a":[[]],"b":{"c":[1,2,{"c":1,"c":1}]}}', 'The key "c" occurs twice in b.c[2].'],
-  ])('%s', (body, message) => expect(refusal(body)).toBe(message))
+  ])('%s: a key that is there twice, or no object', (body, message) => expect(refusal(body)).toBe(message))
 
   test.each([
     ['nothing', ''],
@@ -121,7 +121,7 @@ describe('refused with 400', () => {
     ['NaN', '{"a":NaN}'],
     ['a control character', '{"a":"\n"}'],
     ['no-break space', '{\u00a0}'],
-  ])('%s', (_, body) => expect(refusal(body)).toMatch('The body is not JSON'))
+  ])('%s is not JSON', (_, body) => expect(refusal(body)).toMatch('The body is not JSON'))
 
   test.each([
     ['an overlong form', [0xc0, 0x80]],
@@ -133,7 +133,7 @@ describe('refused with 400', () => {
     expect(refusal(body)).toBe('The body is not valid UTF-8.')
   })
 
-  test('nesting that nobody needs', () => {
+  test('bodies nested deeper than 513 levels', () => {
     const nested = (depth: number) => `{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
     expect(read(nested(513)).texts.get('a')).toHaveLength(1024)
     expect(refusal(nested(514))).toBe('The body is nested deeper than 513 levels.')

@@ -140,7 +140,7 @@ describe('API keys', () => {
       ])
     }))
 
-  test('that cannot be are refused without being shown', () => {
+  test('that cannot be sent are refused without being shown', () => {
     expect(() => createWorker({ model, apiKeys: ['secret key'] })).toThrow(
       expect.toSatisfy((error) => error instanceof InvalidOptionError && !error.message.includes('secret')),
     )
@@ -369,7 +369,7 @@ test('the full queue is 503, and says when to come again', async () => {
   await model.dispose()
 })
 
-test('a worker in another Hono app, under a path', async () => {
+test('a worker works in another Hono app, under a path', async () => {
   const app = new Hono()
   app.route('/routed', createWorker({ model, apiKeys: ['key'] }))
   app.mount('/mounted', createWorker({ model, apiKeys: ['key'] }).fetch)

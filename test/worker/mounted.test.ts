@@ -38,7 +38,7 @@ const frameworks: Record<string, () => Promise<{ port: number; close: () => Prom
   },
 }
 
-describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) => {
+describe.each(Object.keys(frameworks))('a worker under a path of an app of %s', (name) => {
   let server: Awaited<ReturnType<(typeof frameworks)[string]>>
   let url: string
   beforeAll(async () => {
@@ -47,14 +47,14 @@ describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) =>
   })
   afterAll(() => server.close())
 
-  test('it answers', async () => {
+  test('answers', async () => {
     const { status, body } = await post(`${url}/chat`, { messages, max_tokens: 3 })
     expect([status, body.usage.completion_tokens]).toEqual([200, 3])
     expect((await send(`${url}/worker/info`)).body.model).toBe('tiny-Q8_0')
     expect((await send(`${url}/../`)).text).toBe('The worker is under /llm.')
   })
 
-  test('it streams piece by piece', async () => {
+  test('streams piece by piece', async () => {
     const response = await fetch(`${url}/generate`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -88,7 +88,7 @@ describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) =>
     ).toBe('[DONE]')
   })
 
-  test('errors are its own', async () => {
+  test('answers with its own errors', async () => {
     for (const [path, body, code] of [
       ['/chat', '{"messages":[{"role":"user","role":"user"}]}', 'INVALID_JSON'],
       ['/chat', { messages, max_token: 1 }, 'INVALID_OPTION'],
@@ -97,7 +97,7 @@ describe.each(Object.keys(frameworks))('under a path of an app of %s', (name) =>
       expect((await post(url + path, body)).body.error.code).toBe(code)
   })
 
-  test.each([true, false])('a client that leaves cancels its run (stream: %s)', async (stream) => {
+  test.each([true, false])('cancels the run of a client that leaves (stream: %s)', async (stream) => {
     const leaving = new AbortController()
     const answer = fetch(`${url}/chat`, {
       method: 'POST',

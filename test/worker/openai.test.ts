@@ -238,7 +238,7 @@ describe('what cannot be honoured is refused', () => {
     ['messages', { messages: [] }],
     ['messages[0].role', { messages: [{ content: 'x' }] }],
     ['temperature', { temperature: -1 }],
-  ])('%s', async (param, more) => {
+  ])('%s is refused, and named as the parameter', async (param, more) => {
     const { status, body } = await complete(more)
     expect(body).toEqual({
       error: { message: expect.any(String), type: 'invalid_request_error', param, code: expect.any(String) },
@@ -246,7 +246,7 @@ describe('what cannot be honoured is refused', () => {
     expect(status).toBe(400)
   })
 
-  test('but not what means nothing else than what happens', async () => {
+  test('what means nothing else than what happens is taken', async () => {
     const { status } = await complete({
       n: 1,
       stop: null,
@@ -266,7 +266,7 @@ describe('what cannot be honoured is refused', () => {
     expect(status).toBe(200)
   })
 
-  test('in OpenAI’s shape also before the body is read', async () => {
+  test('errors have OpenAI’s shape also before the body is read', async () => {
     const without = await post(`${worker.url}/v1/chat/completions`, {})
     expect([without.status, without.body.error.code]).toEqual([401, 'invalid_api_key'])
     const wrong = await complete({ messages: undefined })
@@ -276,7 +276,7 @@ describe('what cannot be honoured is refused', () => {
   })
 })
 
-test('a stream without a client library', async () => {
+test('a stream can be read without a client library', async () => {
   const { text } = await post(
     `${worker.url}/v1/chat/completions`,
     { model: id, messages, max_tokens: 5, seed: 3, stream: true },

@@ -90,7 +90,7 @@ describe.each(['SIGKILL', 'SIGABRT'] as const)('an engine that ends with %s', (s
   )
 
   test(
-    'while it streams: streams end with an error, what had sent nothing is answered',
+    'while it streams ends streams with an error; what had sent nothing is answered',
     async () => {
       for (let kill = 1; kill <= KILLS; kill++) {
         const pid = await enginePid(kill)
