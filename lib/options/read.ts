@@ -123,8 +123,9 @@ function bag(options: unknown, rows: OptionRows, ...more: string[]): OptionBag {
 }
 
 function readRows<Rows extends OptionRows>(given: OptionBag, rows: Rows): Checked<Rows> {
-  const read: Record<string, unknown> = {}
-  for (const [name, row] of Object.entries(rows)) read[name] = readOption(given, name, row)
+  const read: Readonly<Record<string, unknown>> = Object.fromEntries(
+    Object.entries(rows).map(([name, row]) => [name, readOption(given, name, row)]),
+  )
   for (const [name, { refuse }] of Object.entries(rows)) {
     const reason = refuse?.(read, (option) => given.has(option))
     if (reason !== undefined) throw invalidOption(name, reason)
