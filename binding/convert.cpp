@@ -64,6 +64,10 @@ Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
 
 } // namespace
 
+std::vector<Token> to_tokens(const Napi::Int32Array& ids) {
+  return {ids.Data(), ids.Data() + ids.ElementLength()};
+}
+
 namespace {
 
 Napi::Value field_to_js(Napi::Env env, int64_t value) {
@@ -216,7 +220,7 @@ Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome) {
   timings.Set("acceptedTokens", outcome.timings.accepted_tokens);
   object.Set("timings", timings);
   object.Set("digest", to_js(env, outcome.prompt));
-  object.Set("outputTokenIdsSha256", token_ids_sha256(outcome.tokens));
+  object.Set("outputTokenIdsSha256", outcome.token_ids_sha256);
   return object;
 }
 

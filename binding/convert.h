@@ -20,6 +20,7 @@ SpecialTokenTexts to_special_tokens(const Napi::Object& texts);
 GenerateOptions to_generate_options(const Napi::Object& request);
 LogitsProbeOptions to_logits_probe_options(const Napi::Object& options);
 std::vector<std::string> to_strings(const Napi::Array& array);
+std::vector<Token> to_tokens(const Napi::Int32Array& ids);
 
 // Engine values to JavaScript values.
 

@@ -16,6 +16,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
                          InstanceMethod<&ModelWrap::render>("render"),
                          InstanceMethod<&ModelWrap::tokenize>("tokenize"),
                          InstanceMethod<&ModelWrap::detokenize>("detokenize"),
+                         InstanceMethod<&ModelWrap::token_ids_sha256>("tokenIdsSha256"),
                          InstanceMethod<&ModelWrap::start_step_profile>("startStepProfile"),
                          InstanceMethod<&ModelWrap::take_step_profile>("takeStepProfile"),
                          InstanceMethod<&ModelWrap::probe_logits>("probeLogits"),
@@ -100,13 +101,17 @@ Napi::Value ModelWrap::tokenize(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelWrap::detokenize(const Napi::CallbackInfo& info) {
-  const auto ids = info[0].As<Napi::Int32Array>();
   const bool with_control_tokens = info[1].As<Napi::Boolean>().Value();
-  return promise<std::string>(info.Env(),
-                              [tokens = std::vector<Token>(ids.Data(), ids.Data() + ids.ElementLength()),
-                               with_control_tokens](const Model& model) {
-                                return model.tokenizer().detokenize(tokens, with_control_tokens);
-                              });
+  return promise<std::string>(info.Env(), [tokens = to_tokens(info[0].As<Napi::Int32Array>()),
+                                           with_control_tokens](const Model& model) {
+    return model.tokenizer().detokenize(tokens, with_control_tokens);
+  });
+}
+
+Napi::Value ModelWrap::token_ids_sha256(const Napi::CallbackInfo& info) {
+  return promise<std::string>(info.Env(), [tokens = to_tokens(info[0].As<Napi::Int32Array>())](const Model&) {
+    return verbatim::token_ids_sha256(tokens);
+  });
 }
 
 Napi::Value ModelWrap::start_step_profile(const Napi::CallbackInfo& info) {

@@ -24,6 +24,7 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value render(const Napi::CallbackInfo& info);
   Napi::Value tokenize(const Napi::CallbackInfo& info);
   Napi::Value detokenize(const Napi::CallbackInfo& info);
+  Napi::Value token_ids_sha256(const Napi::CallbackInfo& info);
   Napi::Value start_step_profile(const Napi::CallbackInfo& info);
   Napi::Value take_step_profile(const Napi::CallbackInfo& info);
   Napi::Value probe_logits(const Napi::CallbackInfo& info);

@@ -76,6 +76,8 @@ export interface NativeModel {
   render(request: NativeRenderRequest): Promise<NativePrompt>
   tokenize(text: string, parseControlTokens: boolean): Promise<Int32Array>
   detokenize(tokenIds: Int32Array, withControlTokens: boolean): Promise<string>
+  /** SHA-256 of token ids as little-endian unsigned 32-bit integers, in hexadecimal. */
+  tokenIdsSha256(tokenIds: Int32Array): Promise<string>
   /** For benchmarks: notes where the time of the steps from now on goes, of so many at most. */
   startStepProfile(most: number): void
   /** Ends that. The rows of step-profile.ts, one after the other. */

@@ -79,6 +79,7 @@ void Inference::append(std::string_view text, Token token, std::optional<Logprob
   last_token_ = Clock::now();
   if (outcome_.tokens.empty()) first_token_ = last_token_;
   outcome_.tokens.push_back(token);
+  token_hash_.add(token);
   outcome_.text.append(text);
   if (logprobs) outcome_.logprobs.push_back(std::move(*logprobs));
   announce(std::move(lock));
@@ -119,6 +120,7 @@ void Inference::end(std::unique_lock<std::mutex> lock, std::optional<FinishReaso
   outcome_.finish_reason = reason;
   outcome_.error = std::move(error);
   outcome_.usage.completion_tokens = static_cast<uint32_t>(tokens.size());
+  outcome_.token_ids_sha256 = token_hash_.finish();
   timings.queue_ms = milliseconds((running_ ? begun_ : now) - called_);
   if (!tokens.empty()) {
     timings.prefill_ms = milliseconds(first_token_ - begun_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/token-hash.h"
 #include "base/token.h"
 #include "prompt/prompt-digest.h"
 
@@ -83,6 +84,7 @@ class Inference {
     Usage usage;
     Timings timings;
     PromptDigest prompt;
+    std::string token_ids_sha256;
   };
 
   /// What was generated since the last call. When that is nothing and the run goes on, the listener is
@@ -127,6 +129,7 @@ class Inference {
   bool finished_ = false;
   bool armed_ = false;
   Outcome outcome_;
+  TokenHash token_hash_;
   size_t taken_text_ = 0, taken_tokens_ = 0;
   Clock::time_point called_ = Clock::now(), begun_, first_token_, last_token_;
 };

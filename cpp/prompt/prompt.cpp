@@ -1,6 +1,7 @@
 #include "prompt/prompt.h"
 
 #include "base/sha256.h"
+#include "base/token-hash.h"
 #include "prompt/canonical-json.h"
 
 #include <algorithm>
@@ -66,15 +67,6 @@ std::vector<Utf16Span> utf16_spans(const jinja::Rendered& rendered) {
     spans.push_back({begin, advance_to(span.end), span.origin});
   }
   return spans;
-}
-
-std::string token_ids_sha256(const std::vector<Token>& tokens) {
-  std::string bytes;
-  bytes.reserve(tokens.size() * 4);
-  for (const Token token : tokens)
-    for (int shift = 0; shift < 32; shift += 8)
-      bytes.push_back(static_cast<char>(static_cast<uint32_t>(token) >> shift));
-  return sha256(bytes);
 }
 
 } // namespace verbatim

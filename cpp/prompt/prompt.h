@@ -30,7 +30,4 @@ struct Utf16Span {
 };
 std::vector<Utf16Span> utf16_spans(const jinja::Rendered& rendered);
 
-/// SHA-256 of token ids as little-endian uint32, one after the other.
-std::string token_ids_sha256(const std::vector<Token>& tokens);
-
 } // namespace verbatim

@@ -30,6 +30,7 @@ TEST(inference_hands_out_each_token_once) {
   CHECK_EQ(*outcome.finish_reason, FinishReason::Stop);
   CHECK_EQ(outcome.usage.prompt_tokens, 5u);
   CHECK_EQ(outcome.usage.completion_tokens, 3u);
+  CHECK_EQ(outcome.token_ids_sha256, token_ids_sha256(std::vector<Token>{1, 2, 3}));
   CHECK(inference.take().empty()); // moved out, yet harmless
 }
 
