@@ -79,6 +79,7 @@ Rendered Interpreter::render(std::string_view variables_json,
                              const std::vector<std::pair<std::string, std::string>>& special_tokens) {
   try {
     variables_ = parse_variables(*this, origins_, variables_json);
+    auto roles = message_roles(*variables_);
     tokens_ = make<Dict>();
     for (const auto& [name, text] : special_tokens) {
       if (unicode::find_invalid(text) != std::string_view::npos ||
@@ -92,7 +93,9 @@ Rendered Interpreter::render(std::string_view variables_json,
     enter(program_.scope, frame.get());
     Text out;
     execute(program_.body, frame, out);
-    return finish(std::move(out));
+    Rendered rendered = finish(std::move(out));
+    rendered.message_roles = std::move(roles);
+    return rendered;
   } catch (Raise& raised) {
     if (raised.position < 0 && raised.failure != Failure::Input) raised.position = position_;
     throw located(raised, program_.source);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -65,6 +66,7 @@ struct Rendered {
   std::string text;
   std::vector<Span> spans;
   std::vector<std::string> origins; ///< Paths such as messages[2].content; only those that occur in spans.
+  std::vector<std::optional<std::string>> message_roles; ///< messages[i].role by i; none: it is no string.
 };
 
 struct Program;

@@ -269,4 +269,16 @@ Ref<Dict> parse_variables(Interpreter& in, OriginTable& origins, std::string_vie
   return JsonParser(in, origins, json).run();
 }
 
+std::vector<std::optional<std::string>> message_roles(Dict& variables) {
+  std::vector<std::optional<std::string>> roles;
+  const Dict::Entry* messages = variables.find("messages");
+  if (!messages || !messages->value.is(Kind::List)) return roles;
+  for (const Value& message : messages->value.as<List>().items) {
+    const Dict::Entry* role = message.is(Kind::Dict) ? message.as<Dict>().find("role") : nullptr;
+    roles.emplace_back();
+    if (role && role->value.is_string()) roles.back() = role->value.as<String>().view();
+  }
+  return roles;
+}
+
 } // namespace verbatim::jinja

@@ -2,6 +2,7 @@
 
 #include "jinja/value.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,5 +38,8 @@ class OriginTable {
 /// in messages[i].role counts as the template's, because templates compare and print it as a part of their
 /// own syntax.
 Ref<Dict> parse_variables(Interpreter& in, OriginTable& origins, std::string_view json);
+
+/// The roles of the variables' messages, for Rendered::message_roles.
+std::vector<std::optional<std::string>> message_roles(Dict& variables);
 
 } // namespace verbatim::jinja

@@ -6,27 +6,36 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string_view>
 
 namespace verbatim {
 
 namespace {
 
-/// The index in a path such as messages[2].content; nothing for other paths.
-bool is_trusted(std::string_view path, const std::vector<uint32_t>& trusted_messages) {
+/// The index in a path such as messages[2].content; none for other paths.
+std::optional<size_t> message_index(std::string_view path) {
   constexpr std::string_view prefix = "messages[";
-  if (!path.starts_with(prefix)) return false;
-  uint32_t index = 0;
-  const auto [end, error] = std::from_chars(path.data() + prefix.size(), path.data() + path.size(), index);
-  return error == std::errc() && end != path.data() + path.size() && *end == ']' &&
-         std::ranges::binary_search(trusted_messages, index);
+  if (!path.starts_with(prefix)) return std::nullopt;
+  size_t index = 0;
+  const char* const end = path.data() + path.size();
+  const auto [at, error] = std::from_chars(path.data() + prefix.size(), end, index);
+  return error == std::errc() && at != end && *at == ']' ? std::optional(index) : std::nullopt;
+}
+
+/// True for paths into a message of a trusted role.
+bool is_trusted(std::string_view path, const jinja::Rendered& rendered, const ControlTokenPolicy& policy) {
+  const auto index = message_index(path);
+  if (!index || *index >= rendered.message_roles.size()) return false;
+  const auto& role = rendered.message_roles[*index];
+  return role && std::ranges::find(policy.trusted_roles, *role) != policy.trusted_roles.end();
 }
 
 std::vector<ByteRange> template_bytes(const jinja::Rendered& rendered, const ControlTokenPolicy& policy) {
   if (policy.anywhere) return {{0, rendered.text.size()}};
   std::vector<bool> trusted;
   for (const auto& path : rendered.origins)
-    trusted.push_back(is_trusted(path, policy.trusted_messages));
+    trusted.push_back(is_trusted(path, rendered, policy));
   std::vector<ByteRange> ranges;
   for (const auto& span : rendered.spans)
     if (span.origin < 0 || trusted[static_cast<size_t>(span.origin)])

@@ -121,3 +121,13 @@ TEST(chat_template_renders_the_same_in_several_threads) {
     thread.join();
   CHECK_EQ(wrong.load(), 0);
 }
+
+TEST(chat_template_tells_the_role_of_each_message) {
+  RenderInput input;
+  input.messages = R"([{"role":"\u0061ssistant","content":"a"},{"role":1},{"content":"b"},{"role":""}])";
+  const auto roles = ChatTemplate("").render(input, {}).message_roles;
+  CHECK_EQ(roles.size(), 4u);
+  CHECK_EQ(roles[0].value(), "assistant");
+  CHECK(!roles[1] && !roles[2]);
+  CHECK_EQ(roles[3].value(), "");
+}
