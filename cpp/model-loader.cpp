@@ -49,6 +49,7 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
           "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
               std::to_string(context_size_) + ": a single request of full length would not fit");
 
+  require_memory_for_cells(wish().cache_size);
   budgets_ = memory_budgets(placement_);
   require_memory_to_compute(16 * metadata.raw().size());
   meter_ = std::make_unique<MemoryMeter>(

@@ -2,7 +2,6 @@ import { listenForAbort } from './abort-signal.js'
 import { loadAddon, unusableBackends } from './addon.js'
 import { type Log, reportUnusableBackends } from './backend-plugins.js'
 import { CancelledError } from './errors.js'
-import { requireMemory } from './memory.js'
 import { MAKE, Model } from './model.js'
 import { fromNative } from './native-error.js'
 import { readModelPath } from './options/arguments.js'
@@ -21,7 +20,6 @@ import type { LoadModelOptions, LogEntry } from './types.js'
 export async function loadModel(path: string, options?: LoadModelOptions): Promise<Model> {
   const checkedPath = readModelPath(path)
   const checked = readLoadOptions(options)
-  requireMemory(checked)
   if (checked.signal?.aborted) throw checked.signal.reason
   return startLoading(checkedPath, checked)
 }

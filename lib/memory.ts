@@ -1,9 +1,7 @@
-import { totalmem } from 'node:os'
 import { loadAddon } from './addon.js'
-import { OutOfMemoryError } from './errors.js'
 import { fromNative, type NativeError } from './native-error.js'
 import { readModelPath } from './options/arguments.js'
-import { type CheckedMemoryOptions, readEstimateMemoryOptions } from './options/read.js'
+import { readEstimateMemoryOptions } from './options/read.js'
 import { isUrl, withRemoteHeader } from './remote-gguf.js'
 import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'
 
@@ -23,7 +21,6 @@ export async function estimateMemory(
 ): Promise<MemoryEstimate> {
   const path = readModelPath(pathOrUrl)
   const { signal, ...checked } = readEstimateMemoryOptions(options)
-  requireMemory(checked)
   signal?.throwIfAborted()
   const addon = loadAddon()
   const estimate = async (file: string) => {
@@ -34,22 +31,4 @@ export async function estimateMemory(
     }
   }
   return isUrl(path) ? withRemoteHeader(path, signal, addon, estimate) : estimate(path)
-}
-
-/** What the engine notes about each cell of the cache (llama_kv_cells), besides keys and values. */
-const CELL_BYTES = 52
-
-/** Refuses what no machine like this can hold: the engine would touch page after page until the system kills it. */
-export function requireMemory({
-  cacheSize,
-  contextSize,
-}: Pick<CheckedMemoryOptions, 'cacheSize' | 'contextSize'>): void {
-  const cells = Math.max(cacheSize ?? 0, contextSize ?? 0)
-  const neededBytes = cells * CELL_BYTES
-  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
-  if (neededBytes <= memory) return
-  throw new OutOfMemoryError(
-    `A cache of ${cells} cells needs more than ${neededBytes} bytes, but there are ${memory} bytes of memory. Use a smaller cacheSize or contextSize.`,
-    { neededBytes },
-  )
 }

@@ -78,12 +78,3 @@ export function completeReceipt(
     outputTokenIdsSha256,
   })
 }
-
-/** SHA-256 of token ids as little-endian unsigned 32-bit integers. */
-export function tokenIdsSha256(tokenIds: readonly number[]): string {
-  const bytes = Buffer.alloc(tokenIds.length * 4)
-  tokenIds.forEach((id, i) => {
-    bytes.writeUInt32LE(id, i * 4)
-  })
-  return createHash('sha256').update(bytes).digest('hex')
-}

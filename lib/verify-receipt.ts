@@ -1,7 +1,8 @@
 import { InvalidOptionError } from './errors.js'
-import { Model, RENDER } from './model.js'
+import { Model, NATIVE, RENDER } from './model.js'
+import { readTokenIds } from './options/arguments.js'
 import { readRenderOptions } from './options/read.js'
-import { chatTemplateSha256, tokenIdsSha256 } from './receipt.js'
+import { chatTemplateSha256 } from './receipt.js'
 import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './types.js'
 
 /** What a receipt is checked against. */
@@ -43,7 +44,7 @@ export async function verifyReceipt(
     modelMetadataSha256: model.info.metadataSha256,
     promptTextSha256: digest.promptText ?? '',
     promptTokenIdsSha256: digest.promptTokenIds ?? '',
-    ...(tokenIds && { outputTokenIdsSha256: tokenIdsSha256(tokenIds) }),
+    ...(tokenIds && { outputTokenIdsSha256: await model[NATIVE].tokenIdsSha256(readTokenIds(tokenIds)) }),
   }
   const fields = Object.keys(found) as (keyof Receipt)[]
   const mismatches = fields.filter((field) => found[field] !== receipt[field])

@@ -33,13 +33,13 @@ uint64_t read_key(const std::string& path, const std::string& key) {
 
 } // namespace
 
-std::optional<uint64_t> cgroup_free(const std::string& groups, const std::string& root) {
+std::optional<CgroupMemory> cgroup_memory(const std::string& groups, const std::string& root) {
   struct Files {
     const char *folder, *limit, *used, *stat_prefix;
   };
   static constexpr Files version_1{"/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"};
   static constexpr Files version_2{"", "memory.max", "memory.current", ""};
-  std::optional<uint64_t> free;
+  std::optional<CgroupMemory> memory;
   std::ifstream lines(groups);
   for (std::string line; std::getline(lines, line);) {
     // hierarchy:controllers:/path, where version 2 has no controllers
@@ -58,26 +58,30 @@ std::optional<uint64_t> cgroup_free(const std::string& groups, const std::string
         const uint64_t copies =
             read_key(stat, prefix + "inactive_file") + read_key(stat, prefix + "active_file");
         const uint64_t kept = used - std::min(used, copies);
-        free = std::min(free.value_or(UINT64_MAX), *limit - std::min(*limit, kept));
+        if (!memory) memory.emplace();
+        memory->limit = std::min(memory->limit, *limit);
+        memory->free = std::min(memory->free, *limit - std::min(*limit, kept));
       }
       if (path.find('/') == std::string::npos) break;
     }
   }
-  return free;
+  return memory;
 }
 
 HostMemory host_memory() {
   HostMemory memory;
   size_t free = 0, total = 0;
   ggml_backend_dev_memory(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), &free, &total);
-  memory.total = total;
+  memory.total = memory.limit = total;
   memory.free = free;
 #ifdef __linux__
   // ggml takes all of the memory for free.
   if (const uint64_t available = read_key("/proc/meminfo", "MemAvailable:") * 1024)
     memory.free = std::min(memory.free, available);
-  if (const auto left = cgroup_free("/proc/self/cgroup", "/sys/fs/cgroup"))
-    memory.free = std::min(memory.free, *left);
+  if (const auto cgroup = cgroup_memory("/proc/self/cgroup", "/sys/fs/cgroup")) {
+    memory.limit = std::min(memory.limit, cgroup->limit);
+    memory.free = std::min(memory.free, cgroup->free);
+  }
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     const uint64_t used =

@@ -1,5 +1,6 @@
 #include "memory/memory-measure.h"
 
+#include "base/error.h"
 #include "memory/host-memory.h"
 
 // Not yet part of llama.cpp's public interface.
@@ -17,6 +18,8 @@ constexpr uint64_t gpu_margin = 1ULL << 30;
 constexpr uint64_t host_margin = 64ULL << 20;
 // For the stacks of the threads, 64 MiB each, and what the allocator sets aside for each of them.
 constexpr uint64_t address_space_of_threads = 640ULL << 20;
+// What llama.cpp's llama_kv_cells holds for each cell, besides keys and values.
+constexpr uint64_t bytes_per_cell = 52;
 
 } // namespace
 
@@ -54,6 +57,17 @@ std::vector<MemoryBudget> memory_budgets(const Placement& placement) {
   if (host.address_space) *host.address_space -= std::min(*host.address_space, address_space_of_threads);
   budgets.push_back({.free = host.free, .margin = host_margin, .address_space = host.address_space});
   return budgets;
+}
+
+void require_memory_for_cells(uint32_t cells) {
+  const uint64_t needed = cells * bytes_per_cell;
+  const uint64_t limit = host_memory().limit;
+  if (needed <= limit) return;
+  throw Error(ErrorCode::OutOfMemory,
+              "a cache of " + std::to_string(cells) + " cells needs more than " + std::to_string(needed) +
+                  " bytes, but there are " + std::to_string(limit) +
+                  " bytes of memory; use a smaller cacheSize or contextSize",
+              {{"needed_bytes", static_cast<int64_t>(needed)}});
 }
 
 std::vector<MemoryNeed> memory_needs(const llama_context* context, const Placement& placement) {

@@ -36,6 +36,10 @@ std::vector<DeviceUse> device_uses(const Placement& placement, const MemoryAttem
 /// What there is on each device of the placement, in its order, and at the end on the CPU.
 std::vector<MemoryBudget> memory_budgets(const Placement& placement);
 
+/// Refuses more cells than this machine could ever keep account of: llama.cpp touches memory for each of them
+/// until the system ends the process. Throws Error OutOfMemory.
+void require_memory_for_cells(uint32_t cells);
+
 /// What a context and its model take there.
 std::vector<MemoryNeed> memory_needs(const llama_context* context, const Placement& placement);
 
