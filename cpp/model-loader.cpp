@@ -114,7 +114,7 @@ bool ModelLoader::obviously_fits() const {
 }
 
 int32_t ModelLoader::thread_count() const {
-  return options_.threads ? options_.threads : default_threads();
+  return options_.threads ? options_.threads : default_cpu_threads();
 }
 
 ContextOptions ModelLoader::context_options(const llama_model* model, const MemoryPlan& plan) const {
@@ -152,7 +152,7 @@ ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const LoadProgres
 ModelLoader::Loaded ModelLoader::load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
                                       std::function<bool()> should_abort) {
   Loaded loaded;
-  loaded.threads = std::make_shared<ThreadPool>(thread_count());
+  loaded.threads = std::make_shared<CpuThreadPool>(thread_count());
   int32_t layers_of_weights = 0;
   auto plan = obviously_fits() ? ladder_->take_unmeasured() : ladder_->next();
   for (; plan; plan = ladder_->next()) {

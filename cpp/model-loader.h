@@ -22,7 +22,7 @@ class ModelLoader {
 
   struct Loaded {
     ModelWeights weights;
-    std::shared_ptr<ThreadPool> threads;
+    std::shared_ptr<CpuThreadPool> threads;
     std::unique_ptr<Context> context; ///< warm
     ContextOptions context_options;
   };

@@ -150,7 +150,7 @@ void Model::create_engine(const ContextOptions& context) {
       ContextOptions aside = context;
       aside.cells = static_cast<uint32_t>(cells);
       aside.sequences = 2;
-      const auto threads = std::make_shared<ThreadPool>(aside.threads);
+      const auto threads = std::make_shared<CpuThreadPool>(aside.threads);
       return std::make_unique<Context>(weights_.get(), aside, threads, std::move(abort), &options_.on_log);
     };
     engine.lane = std::move(lane);

@@ -90,7 +90,7 @@ class Model {
   std::unique_ptr<PromptTokenizer> prompt_tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
   std::optional<Error> template_error_; ///< the model's own template does not parse
-  std::shared_ptr<ThreadPool> threads_;
+  std::shared_ptr<CpuThreadPool> threads_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<WorkerPool> pool_;

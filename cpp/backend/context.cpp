@@ -6,7 +6,7 @@
 
 namespace verbatim {
 
-Context::Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
+Context::Context(llama_model* model, const ContextOptions& options, std::shared_ptr<CpuThreadPool> threads,
                  std::function<bool()> should_abort, const LogSink* log_sink)
     : model_(model), options_(options), should_abort_(std::move(should_abort)), log_sink_(log_sink),
       thread_count_(options.threads) {
@@ -94,7 +94,8 @@ void Context::set_threads(int32_t threads) {
   if (threads == thread_count_) return;
   const auto same_size = [threads](const auto& each) { return each->size() == threads; };
   try {
-    if (std::ranges::none_of(threads_, same_size)) threads_.push_back(std::make_shared<ThreadPool>(threads));
+    if (std::ranges::none_of(threads_, same_size))
+      threads_.push_back(std::make_shared<CpuThreadPool>(threads));
   } catch (const Error&) {
     return; // slower beside others than it could be
   }

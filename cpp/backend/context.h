@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backend/backend.h"
+#include "backend/cpu-threads.h"
 #include "base/log.h"
 #include "engine/decoder.h"
 
@@ -35,7 +35,7 @@ class Context : public Decoder {
   /// Throws Error OutOfMemory, or InvalidOption for what this model cannot do.
   /// Contexts may share their CPU threads if no two of them compute at the same time; one that never computes
   /// needs none.
-  Context(llama_model* model, const ContextOptions& options, std::shared_ptr<ThreadPool> threads,
+  Context(llama_model* model, const ContextOptions& options, std::shared_ptr<CpuThreadPool> threads,
           std::function<bool()> should_abort, const LogSink* log_sink);
   ~Context() override;
 
@@ -73,7 +73,7 @@ class Context : public Decoder {
   const LogSink* const log_sink_;
   /// One of each size that was asked for: the workers of a pool spin while others of it compute. They outlive
   /// the context that uses them.
-  std::vector<std::shared_ptr<ThreadPool>> threads_;
+  std::vector<std::shared_ptr<CpuThreadPool>> threads_;
   int32_t thread_count_;
   std::unique_ptr<llama_context, Free> context_;
 

@@ -49,7 +49,7 @@ class TinyModel {
   std::unique_ptr<Kind>
   context(ContextOptions options, std::function<bool()> should_abort = [] { return false; }) {
     options.threads = 1;
-    const auto threads = std::make_shared<ThreadPool>(1);
+    const auto threads = std::make_shared<CpuThreadPool>(1);
     return std::make_unique<Kind>(weights_.get(), options, threads, std::move(should_abort), nullptr);
   }
 
