@@ -29,6 +29,7 @@ export const MAKE = Symbol('make')
 export const NATIVE = Symbol('native')
 export const START = Symbol('start')
 export const RENDER = Symbol('render')
+export const HASH = Symbol('hash')
 
 /** A loaded model. It runs any number of requests at once; each of them sees only its own messages. */
 export class Model implements AsyncDisposable {
@@ -138,6 +139,13 @@ export class Model implements AsyncDisposable {
     const request: NativeRenderRequest = { ...options, messages: readMessages(messages) }
     this.#requireAlive()
     return this.#settle(this[NATIVE].render(request))
+  }
+
+  /** @internal */
+  async [HASH](tokenIds: ArrayLike<number>): Promise<string> {
+    const checked = readTokenIds(tokenIds)
+    this.#requireAlive()
+    return this.#settle(this[NATIVE].tokenIdsSha256(checked))
   }
 
   #requireAlive(): void {

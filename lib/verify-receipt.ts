@@ -1,6 +1,5 @@
 import { InvalidOptionError } from './errors.js'
-import { Model, NATIVE, RENDER } from './model.js'
-import { readTokenIds } from './options/arguments.js'
+import { HASH, Model, RENDER } from './model.js'
 import { readRenderOptions } from './options/read.js'
 import { chatTemplateSha256 } from './receipt.js'
 import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './types.js'
@@ -44,7 +43,7 @@ export async function verifyReceipt(
     modelMetadataSha256: model.info.metadataSha256,
     promptTextSha256: digest.promptText ?? '',
     promptTokenIdsSha256: digest.promptTokenIds ?? '',
-    ...(tokenIds && { outputTokenIdsSha256: await model[NATIVE].tokenIdsSha256(readTokenIds(tokenIds)) }),
+    ...(tokenIds && { outputTokenIdsSha256: await model[HASH](tokenIds) }),
   }
   const fields = Object.keys(found) as (keyof Receipt)[]
   const mismatches = fields.filter((field) => found[field] !== receipt[field])

@@ -13,6 +13,8 @@ const tool = (path) => join('node_modules', path)
 const STEPS = [
   { name: 'lint', args: [tool('@biomejs/biome/bin/biome'), 'ci', '.'] },
   { name: 'format', args: ['scripts/clang-format.mjs', '--check'] },
+  { name: 'options', args: [tool('tsx/dist/cli.mjs'), 'scripts/make-option-types.ts', '--check'] },
+  { name: 'structure', args: [tool('tsx/dist/cli.mjs'), 'scripts/check-structure.ts'] },
   { name: 'types', args: [tool('typescript/bin/tsc'), '-p', 'tsconfig.check.json'] },
   { name: 'warnings', args: ['scripts/check-warnings.mjs'] },
 ]
