@@ -11,46 +11,36 @@ bool is_default(const Napi::Value& value) {
          (value.IsString() && value.As<Napi::String>().Utf8Value() == "auto");
 }
 
-void read(const Napi::Value& value, bool& member) {
+void assign(const Napi::Value& value, bool& member) {
   member = value.As<Napi::Boolean>().Value();
 }
 
-void read(const Napi::Value& value, int32_t& member) {
+void assign(const Napi::Value& value, int32_t& member) {
   member = value.As<Napi::Number>().Int32Value();
 }
 
-void read(const Napi::Value& value, uint32_t& member) {
+void assign(const Napi::Value& value, uint32_t& member) {
   member = value.As<Napi::Number>().Uint32Value();
 }
 
-void read(const Napi::Value& value, int64_t& member) {
+void assign(const Napi::Value& value, int64_t& member) {
   member = value.As<Napi::Number>().Int64Value();
 }
 
-void read(const Napi::Value& value, uint64_t& member) {
+void assign(const Napi::Value& value, uint64_t& member) {
   member = static_cast<uint64_t>(value.As<Napi::Number>().DoubleValue());
 }
 
-void read(const Napi::Value& value, float& member) {
+void assign(const Napi::Value& value, float& member) {
   member = value.As<Napi::Number>().FloatValue();
 }
 
-void read(const Napi::Value& value, double& member) {
+void assign(const Napi::Value& value, double& member) {
   member = value.As<Napi::Number>().DoubleValue();
 }
 
-void read(const Napi::Value& value, std::string& member) {
+void assign(const Napi::Value& value, std::string& member) {
   member = value.As<Napi::String>().Utf8Value();
-}
-
-template <typename Element> void read(const Napi::Value& value, std::vector<Element>& member) {
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i)
-    read(array.Get(i), member.emplace_back());
-}
-
-template <typename Value> void read(const Napi::Value& value, std::optional<Value>& member) {
-  read(value, member.emplace());
 }
 
 template <typename Visit> void each_member(const Napi::Object& object, const Visit& visit) {
@@ -61,28 +51,23 @@ template <typename Visit> void each_member(const Napi::Object& object, const Vis
   }
 }
 
-void read(const Napi::Value& value, ControlTokenPolicy& member) {
-  member.anywhere = value.IsString();
-  if (!member.anywhere) read(value, member.trusted_roles);
-}
-
-void read(const Napi::Value& value, Speculative& member) {
+void assign(const Napi::Value& value, Speculative& member) {
   member = value.IsString() ? Speculative::PromptLookup : Speculative::None;
 }
 
-void read(const Napi::Value& value, SplitMode& member) {
+void assign(const Napi::Value& value, SplitMode& member) {
   member = value.As<Napi::String>().Utf8Value() == "none" ? SplitMode::None : SplitMode::Layer;
 }
 
-void read(const Napi::Value& value, OnOutOfMemory& member) {
+void assign(const Napi::Value& value, OnOutOfMemory& member) {
   member = value.As<Napi::String>().Utf8Value() == "fit" ? OnOutOfMemory::Fit : OnOutOfMemory::Throw;
 }
 
-void read(const Napi::Value& value, llama_flash_attn_type& member) {
+void assign(const Napi::Value& value, llama_flash_attn_type& member) {
   member = value.As<Napi::Boolean>().Value() ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
 }
 
-void read(const Napi::Value& value, ggml_type& member) {
+void assign(const Napi::Value& value, ggml_type& member) {
   const std::string name = value.As<Napi::String>().Utf8Value();
   for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
     member = static_cast<ggml_type>(type);
@@ -92,17 +77,32 @@ void read(const Napi::Value& value, ggml_type& member) {
   throw Error(ErrorCode::InvalidOption, "unknown kvCacheType " + name, {{"path", "kvCacheType"}});
 }
 
-void read(const Napi::Value& value, ChatTemplateChoice& member) {
-  if (value.IsString())
-    read(value, member.source);
-  else
-    read(value.As<Napi::Object>().Get("name"), member.name);
+template <typename Element> void assign(const Napi::Value& value, std::vector<Element>& member) {
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    assign(array.Get(i), member.emplace_back());
 }
 
-void read(const Napi::Value& value, SpecialTokenReplacements& member) {
+template <typename Value> void assign(const Napi::Value& value, std::optional<Value>& member) {
+  assign(value, member.emplace());
+}
+
+void assign(const Napi::Value& value, ControlTokenPolicy& member) {
+  member.anywhere = value.IsString();
+  if (!member.anywhere) assign(value, member.trusted_roles);
+}
+
+void assign(const Napi::Value& value, ChatTemplateChoice& member) {
+  if (value.IsString())
+    assign(value, member.source);
+  else
+    assign(value.As<Napi::Object>().Get("name"), member.name);
+}
+
+void assign(const Napi::Value& value, SpecialTokenReplacements& member) {
   each_member(value.As<Napi::Object>(), [&](std::string name, const Napi::Value& text) {
     auto& replacement = member.emplace_back(std::move(name), std::nullopt);
-    if (!is_default(text)) read(text, replacement.second);
+    if (!is_default(text)) assign(text, replacement.second);
   });
 }
 
@@ -110,7 +110,7 @@ template <typename Options> Options to_options(const Napi::Object& object) {
   Options options;
   visit_options(options, [&](const char* name, auto& member) {
     const Napi::Value value = object.Get(name);
-    if (!is_default(value)) read(value, member);
+    if (!is_default(value)) assign(value, member);
   });
   return options;
 }
@@ -131,21 +131,21 @@ GenerateOptions to_generate_options(const Napi::Object& request) {
 
 ControlTokenPolicy to_control_token_policy(const Napi::Object& request) {
   ControlTokenPolicy policy;
-  read(request.Get("controlTokens"), policy);
+  assign(request.Get("controlTokens"), policy);
   return policy;
 }
 
 SpecialTokenTexts to_special_tokens(const Napi::Object& texts) {
   SpecialTokenTexts result;
   each_member(texts, [&](std::string name, const Napi::Value& text) {
-    read(text, result.emplace_back(std::move(name), "").second);
+    assign(text, result.emplace_back(std::move(name), "").second);
   });
   return result;
 }
 
 std::vector<std::string> to_strings(const Napi::Array& array) {
   std::vector<std::string> strings;
-  read(array, strings);
+  assign(array, strings);
   return strings;
 }
 
