@@ -70,8 +70,20 @@ describe('the flags of serve', () => {
       specialTokens: { pad_token: null, bos_token: '<s>' },
     })
     expect(readLoadOptions(options)).toMatchObject(options)
-    expect(parse('--chat-template-name', 'tool_use', '--main-gpu', '1', '--gpu-layers', 'auto')).toEqual({
+    expect(
+      parse(
+        '--chat-template-name',
+        'tool_use',
+        '--split-mode',
+        'none',
+        '--main-gpu',
+        '1',
+        '--gpu-layers',
+        'auto',
+      ),
+    ).toEqual({
       chatTemplate: { name: 'tool_use' },
+      splitMode: 'none',
       mainGpu: 1,
       gpuLayers: 'auto',
     })
@@ -79,14 +91,15 @@ describe('the flags of serve', () => {
   })
 
   test.each([
-    ['--context-size', '15', 'It must be an integer from 16 to'],
-    ['--context-size', '1e3', 'It must be an integer'],
-    ['--gpu-layers', 'all', "It must be 'auto' or an integer"],
-    ['--flash-attention', 'on', "It must be one of 'auto', true, false"],
-    ['--devices', '', 'It must be an array of 1 to 16 names'],
-    ['--tensor-split', '0,0', 'It must be an array of numbers'],
-    ['--tensor-split', '1,x', 'It must be an array of numbers'],
-    ['--special-tokens', '{', 'JSON'],
+    ['--context-size', '15', 'contextSize must be an integer from 16 to'],
+    ['--context-size', '1e3', 'It must be a number'],
+    ['--gpu-layers', 'all', 'It must be a number'],
+    ['--flash-attention', 'on', "flashAttention must be one of 'auto', true, false"],
+    ['--devices', '', 'devices must be an array of 1 to 16 names'],
+    ['--tensor-split', '0,0', 'tensorSplit must be an array of numbers'],
+    ['--tensor-split', '1,x', 'It must be a number'],
+    ['--main-gpu', '1', "mainGpu needs splitMode: 'none'"],
+    ['--special-tokens', '{', 'It must be JSON text'],
     ['--special-tokens', '{"bos_tokn": "x"}', 'Did you mean specialTokens.bos_token?'],
   ])('%s %s is refused: %s', (flag, value, reason) => {
     expect(() => parse(flag, value)).toThrow(reason)

@@ -1,11 +1,9 @@
 // The flags of `serve` that are options of loadModel: one for each row of the table.
 import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { VerbatimError } from '../errors.js'
-import { OptionBag } from '../options/bag.js'
 import { LOAD_ROWS } from '../options/load-options.js'
+import { readLoadOptions } from '../options/read.js'
 import type { OptionRow, OptionRows, Takes } from '../options/row.js'
-import { readOption } from '../options/values.js'
 import type { LoadModelOptions } from '../types.js'
 import { snakeCase } from '../worker/snake-case.js'
 
@@ -25,19 +23,25 @@ export function addLoadFlags(command: Command): Command {
       )
     } else {
       const option = new Option(`${flag} ${placeholder(row.takes)}`, `${help} (default: ${defaultText(row)})`)
-      command.addOption(option.argParser((text) => flagValue(name, row, text)))
+      command.addOption(option.argParser((text) => parsed(row.takes, text)))
     }
   }
   return command
 }
 
-/** The options that were given as flags. */
+/**
+ * The options that were given as flags.
+ *
+ * @throws InvalidOptionError as loadModel would
+ */
 export function loadOptions(flags: Readonly<Record<string, unknown>>): LoadModelOptions {
-  const options = ROWS.map(([name, { takes }]) => [
+  const given = ROWS.map(([name, { takes }]) => [
     name,
     takes.kind === 'chatTemplate' ? chatTemplate(name, flags) : flags[name],
   ])
-  return Object.fromEntries(options.filter(([, value]) => value !== undefined)) as LoadModelOptions
+  const options: LoadModelOptions = Object.fromEntries(given.filter(([, value]) => value !== undefined))
+  readLoadOptions(options)
+  return options
 }
 
 function chatTemplate(name: string, flags: Readonly<Record<string, unknown>>): unknown {
@@ -64,25 +68,11 @@ function placeholder(takes: Takes): string {
   }
 }
 
-/** The value that a flag stands for, checked as loadModel would. */
-function flagValue(name: string, row: OptionRow, text: string): unknown {
-  try {
-    const value = parsed(row.takes, text)
-    readOption(new OptionBag({ [name]: value }, 'options', [name]), name, row)
-    return value
-  } catch (error) {
-    if (!(error instanceof VerbatimError) && !(error instanceof SyntaxError)) throw error
-    const { message } = error
-    throw new InvalidArgumentError(
-      message.startsWith(`${name} `) ? `It${message.slice(name.length)}` : message,
-    )
-  }
-}
-
+/** The value that a flag spells; loadOptions() checks it. */
 function parsed(takes: Takes, text: string): unknown {
   switch (takes.kind) {
     case 'number':
-      return number(text)
+      return text === takes.or ? text : number(text)
     case 'choice':
       return takes.values.find((value) => String(value) === text) ?? text
     case 'names':
@@ -90,11 +80,19 @@ function parsed(takes: Takes, text: string): unknown {
     case 'shares':
       return text.split(',').map(number)
     default:
-      return JSON.parse(text)
+      return json(text)
   }
 }
 
-/** The number that a text spells in digits, or else the text. */
-function number(text: string): number | string {
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text
+function number(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a number.')
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new InvalidArgumentError(`It must be JSON text: ${(error as Error).message}`)
+  }
 }
