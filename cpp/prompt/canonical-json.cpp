@@ -65,7 +65,7 @@ uint32_t hex4(std::string_view json, size_t at) {
   return static_cast<uint32_t>(std::strtoul(std::string(json.substr(at, 4)).c_str(), nullptr, 16));
 }
 
-/// Reads the escape sequence after a backslash at `i`; returns the index behind it.
+/// Reads the escape sequence at `i`, after its backslash; returns the index behind it.
 size_t append_unescaped(std::string_view json, size_t i, std::string& out) {
   switch (json[i]) {
   case 'b':

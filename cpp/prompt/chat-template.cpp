@@ -6,7 +6,7 @@ namespace verbatim {
 
 namespace {
 
-/// The engine's failure as the error that crosses to TypeScript.
+/// Turns a failure of the template engine into the error that crosses to TypeScript.
 Error translate(const jinja::TemplateError& failure) {
   const auto located = [&] {
     Error::Fields fields;

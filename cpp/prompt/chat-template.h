@@ -11,7 +11,7 @@
 
 namespace verbatim {
 
-/// bos_token, eos_token, …: the name in the template and the token's text.
+/// Pairs of a name in the template (bos_token, eos_token, …) and the token's text.
 using SpecialTokenTexts = std::vector<std::pair<std::string, std::string>>;
 
 /// A chat template, parsed once. Immutable: may be rendered from several threads at once.
@@ -20,11 +20,11 @@ class ChatTemplate {
   /// Throws Error TemplateSyntax or TemplateLimit.
   explicit ChatTemplate(const std::string& source);
 
-  /// The exact prompt, and for each of its bytes who wrote it. Throws Error TemplateRender, quoting the
+  /// Renders the exact prompt, with the author of each byte. Throws Error TemplateRender, quoting the
   /// template's own message where it raised one; TemplateLimit; InvalidMessages for data that is not
   /// acceptable JSON.
   jinja::Rendered render(const RenderInput& input, const SpecialTokenTexts& special_tokens) const;
-  /// The same with any variables: a JSON object.
+  /// Renders with `variables`, any JSON object.
   jinja::Rendered render(const std::string& variables, const SpecialTokenTexts& special_tokens,
                          int64_t now_ms) const;
 

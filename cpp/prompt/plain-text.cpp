@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view space_mark = "\u2581"; // stands for a space in the tokens of SPM and UGM
 constexpr std::string_view byte_order_mark = "\ufeff";
 
-/// The bytes of the UTF-8 code point that starts with this byte.
+/// The size in bytes of the UTF-8 code point that starts with `first`.
 size_t code_point_size(char first) {
   const auto byte = static_cast<unsigned char>(first);
   return byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
@@ -39,7 +39,7 @@ void PlainText::find_byte_tokens(const llama_vocab* vocab, const std::vector<boo
   }
 }
 
-/// llama.cpp does not tell which token it is, so this asks for characters that hardly any vocabulary knows.
+/// Tokenizes characters that hardly any vocabulary knows, since llama.cpp does not tell the token's id.
 void PlainText::find_unknown(const std::vector<bool>& control) {
   if (type_ == LLAMA_VOCAB_TYPE_RWKV) {
     // Unknown is only a byte that begins no token; any other could set the tokenizer searching.
@@ -69,8 +69,8 @@ void PlainText::find_unknown(const std::vector<bool>& control) {
 }
 
 void PlainText::find_sentinel(const llama_vocab* vocab, const std::vector<bool>& control) {
-  // UGM makes one unknown token of several unknown characters in a row, that of the sentinel and the piece's
-  // own: better one that it knows.
+  // UGM makes one unknown token of several unknown characters in a row, such as the sentinel's and the
+  // piece's: better a character that it knows.
   if (type_ == LLAMA_VOCAB_TYPE_UGM && try_known_characters(vocab, control)) return;
   for (const char* character : {"\U0010fffd", "\U000e1234", "\U0001fffe", "\ufdd0"}) {
     bool used = false;
@@ -125,15 +125,16 @@ bool PlainText::try_sentinel(const std::string& character, Token expected) {
   return true;
 }
 
-std::vector<Token> PlainText::tokenize(std::string_view piece, Context context) const {
+std::vector<Token> PlainText::tokenize(std::string_view piece, Surroundings surroundings) const {
   if (piece.empty()) return {};
   const bool ugm = type_ == LLAMA_VOCAB_TYPE_UGM;
-  const bool before = context.text_before && (ugm || type_ == LLAMA_VOCAB_TYPE_SPM);
-  const bool after = context.text_after && ugm;
+  const bool before = surroundings.text_before && (ugm || type_ == LLAMA_VOCAB_TYPE_SPM);
+  const bool after = surroundings.text_after && ugm;
   std::vector<Token> tokens;
   if (before || after) {
     tokens = tokenize_between(piece, before, after);
-  } else if (context.text_before && type_ == LLAMA_VOCAB_TYPE_PLAMO2 && piece.starts_with(byte_order_mark)) {
+  } else if (surroundings.text_before && type_ == LLAMA_VOCAB_TYPE_PLAMO2 &&
+             piece.starts_with(byte_order_mark)) {
     // PLaMo-2 drops one where a text begins.
     tokens =
         tokenizer_.tokenize(std::string(byte_order_mark).append(piece), Tokenizer::ControlTokens::AsText);
@@ -164,9 +165,9 @@ std::vector<Token> PlainText::tokenize_between(std::string_view piece, bool befo
   return {tokens.begin() + first, tokens.end() - last};
 }
 
-void PlainText::spell_out(std::string_view piece, Context context, std::vector<Token>& out) const {
+void PlainText::spell_out(std::string_view piece, Surroundings surroundings, std::vector<Token>& out) const {
   if (piece.empty()) return;
-  if (!context.text_before) out.insert(out.end(), start_.begin(), start_.end());
+  if (!surroundings.text_before) out.insert(out.end(), start_.begin(), start_.end());
   const auto token_of = [this](char byte) { return byte_tokens_[static_cast<unsigned char>(byte)]; };
   if (std::ranges::find(piece, LLAMA_TOKEN_NULL, token_of) == piece.end())
     std::ranges::transform(piece, std::back_inserter(out), token_of);

@@ -8,31 +8,31 @@
 
 namespace verbatim {
 
-/// Tokenizes text in which no special token is to be recognised, in pieces where need be. Immutable.
+/// Tokenizes text, or pieces of it, without recognising special tokens. Immutable.
 class PlainText {
  public:
-  /// What surrounds a piece of text.
-  struct Context {
-    bool text_before = false; ///< the piece continues a text that was cut; else it starts one
+  /// Sides on which a piece of a text was cut off from the rest; on the others the text begins or ends.
+  struct Surroundings {
+    bool text_before = false;
     bool text_after = false;
   };
 
-  /// `control`: by token id, which tokens are control tokens.
+  /// `control` marks the control tokens, by id.
   PlainText(const llama_vocab* vocab, const std::vector<bool>& control);
 
-  /// The tokens of a piece, without the space or the like that some vocabularies put where a text begins or
-  /// ends if it does neither there. Nothing is verified: text may still turn into control tokens.
-  /// Throws Error TokenizeFailed when the vocabulary cannot express the text.
-  std::vector<Token> tokenize(std::string_view piece, Context context) const;
+  /// Tokenizes a piece. Where it was cut off it gets nothing of what some vocabularies put at the begin or
+  /// the end of a text, such as a space. Text may still turn into control tokens: nothing is verified. Throws
+  /// Error TokenizeFailed when the vocabulary cannot express the text.
+  std::vector<Token> tokenize(std::string_view piece, Surroundings surroundings) const;
 
-  /// The piece as one byte token for each byte or, where the vocabulary has an unknown token for what it
-  /// cannot express, as that. Throws Error TokenizeFailed when it has neither.
-  void spell_out(std::string_view piece, Context context, std::vector<Token>& out) const;
+  /// Appends one byte token for each byte of the piece or, if the vocabulary has none, its unknown token.
+  /// Throws Error TokenizeFailed when it has neither.
+  void spell_out(std::string_view piece, Surroundings surroundings, std::vector<Token>& out) const;
 
   /// Appends the text of a token, of whatever type.
   void append_piece(Token token, std::string& out) const { tokenizer_.append_piece(token, out, true); }
 
-  /// What the tokenizer yields for text that the vocabulary cannot express; LLAMA_TOKEN_NULL if nothing.
+  /// The token for text that the vocabulary cannot express; LLAMA_TOKEN_NULL if there is none.
   Token unknown() const { return unknown_; }
 
  private:
@@ -48,13 +48,12 @@ class PlainText {
   std::vector<Token> byte_tokens_;
   Token unknown_ = LLAMA_TOKEN_NULL;
 
-  /// A character that no token but its own contains, so that nothing merges with it: put before or after a
-  /// piece it keeps the tokenizer from taking that for the begin or the end of a text. Empty if there is
-  /// none.
+  /// A character that only its own token contains, so that nothing merges with it; empty if there is none.
+  /// Beside a piece it keeps the tokenizer from seeing the begin or the end of a text there.
   std::string sentinel_;
-  std::vector<Token> start_;  ///< the space that the vocabulary puts where a text begins, if it does
-  std::vector<Token> before_; ///< what the sentinel before a piece becomes
-  std::vector<Token> after_;  ///< what the sentinel after a piece becomes
+  std::vector<Token> start_;  ///< the space that the vocabulary puts at the begin of a text, if it does
+  std::vector<Token> before_; ///< the tokens of the sentinel before a piece
+  std::vector<Token> after_;  ///< the tokens of the sentinel after a piece
 };
 
 } // namespace verbatim

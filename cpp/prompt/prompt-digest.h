@@ -4,7 +4,7 @@
 
 namespace verbatim {
 
-/// SHA-256 (hexadecimal) of what went into a prompt and of what came out; empty where there was nothing.
+/// SHA-256 (hexadecimal) of a prompt's inputs, text and tokens; empty for an input that is absent.
 /// JSON is hashed in its canonical form (canonical-json.h), token ids as little-endian uint32.
 struct PromptDigest {
   std::string messages, tools, documents, template_variables;

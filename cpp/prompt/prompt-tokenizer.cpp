@@ -13,7 +13,7 @@ namespace {
 
 using Matches = std::vector<SpecialTokens::Match>;
 
-/// A place to cut a text at; if it is not empty, what is in it is spelled out in bytes.
+/// A place to cut a text at. The bytes in it, if any, are spelled out.
 using Cut = ByteRange;
 
 bool looks_like_marker(std::string_view text) {
@@ -59,7 +59,7 @@ CharacterClass classify(char c) {
                                                                   : CharacterClass::Mark;
 }
 
-/// Where to cut a control token's text in two. Preferably where most pre-tokenizers cut as well, as in
+/// Cuts a control token's text in two, if possible at a place where most pre-tokenizers cut as well, as in
 /// "<|" + "channel|>": then the tokens are those of a vocabulary without that control token.
 Cut choose_cut(std::string_view text, ByteRange range) {
   size_t first = range.end;
@@ -74,7 +74,7 @@ Cut choose_cut(std::string_view text, ByteRange range) {
   return first < range.end ? Cut{first, first} : Cut{range.begin, range.end};
 }
 
-/// The fewest cuts that leave none of the ranges, which ascend by their ends, in one piece.
+/// Chooses the fewest cuts that leave none of the ranges in one piece. The ranges ascend by their ends.
 std::vector<Cut> choose_cuts(std::string_view text, const std::vector<ByteRange>& ranges) {
   std::vector<Cut> cuts;
   for (const ByteRange range : ranges) {
@@ -124,7 +124,7 @@ std::vector<SpecialToken> PromptTokenizer::list_special_tokens(const llama_vocab
   return tokens;
 }
 
-/// One run of PromptTokenizer::tokenize: writes down the tokens from left to right.
+/// A run of PromptTokenizer::tokenize: writes down the tokens from left to right.
 class PromptWriter {
  public:
   PromptWriter(const PromptTokenizer& tokenizer, std::string_view prompt, std::span<const ByteRange> ranges)
@@ -152,7 +152,7 @@ class PromptWriter {
   }
 
  private:
-  using Context = PlainText::Context;
+  using Surroundings = PlainText::Surroundings;
 
   /// The text between two special tokens.
   void write_text(ByteRange range, const Matches& refused) {
@@ -164,34 +164,35 @@ class PromptWriter {
     write_pieces(range, {}, choose_cuts(prompt_, found_anyway), refused);
   }
 
-  void write_pieces(ByteRange range, Context context, const std::vector<Cut>& cuts, const Matches& refused) {
+  void write_pieces(ByteRange range, Surroundings surroundings, const std::vector<Cut>& cuts,
+                    const Matches& refused) {
     auto next_refused = refused.begin();
-    const auto context_of = [&](ByteRange piece) {
-      return Context{.text_before = context.text_before || piece.begin != range.begin,
-                     .text_after = context.text_after || piece.end != range.end};
+    const auto surroundings_of = [&](ByteRange piece) {
+      return Surroundings{.text_before = surroundings.text_before || piece.begin != range.begin,
+                          .text_after = surroundings.text_after || piece.end != range.end};
     };
     const auto write = [&](ByteRange piece) {
       Matches inside;
       for (; next_refused != refused.end() && next_refused->text.end <= piece.end; ++next_refused)
         if (next_refused->text.begin >= piece.begin) inside.push_back(*next_refused);
-      write_piece(piece, context_of(piece), inside);
+      write_piece(piece, surroundings_of(piece), inside);
     };
     size_t position = range.begin;
     for (const Cut cut : cuts) {
       write({position, cut.begin});
-      plain_.spell_out(prompt_.substr(cut.begin, cut.end - cut.begin), context_of(cut), out_.tokens);
+      plain_.spell_out(prompt_.substr(cut.begin, cut.end - cut.begin), surroundings_of(cut), out_.tokens);
       position = cut.end;
     }
     write({position, range.end});
   }
 
   /// Writes text that is not to become control tokens. Tokenizers can make them of text nevertheless: SPM
-  /// and BPE look up what they merged in the whole vocabulary, and RWKV and PLaMo-2 search for all of it.
-  void write_piece(ByteRange range, Context context, const Matches& refused) {
+  /// and BPE look up each merged text in the whole vocabulary, and RWKV and PLaMo-2 search for all tokens.
+  void write_piece(ByteRange range, Surroundings surroundings, const Matches& refused) {
     if (range.begin == range.end) return;
     const std::string_view text = prompt_.substr(range.begin, range.end - range.begin);
-    const std::vector<Token> tokens = plain_.tokenize(text, context);
-    // What the template's own text turns into is right, as it is in llama_tokenize.
+    const std::vector<Token> tokens = plain_.tokenize(text, surroundings);
+    // The template's own text may turn into control tokens, as in llama_tokenize.
     if (own_.contain(range)) return append(tokens);
 
     std::vector<Token> control;
@@ -203,20 +204,20 @@ class PromptWriter {
     std::vector<ByteRange> culprits;
     for (const auto& match : refused)
       if (std::ranges::binary_search(control, match.token->id)) culprits.push_back(match.text);
-    if (!culprits.empty()) return write_pieces(range, context, choose_cuts(prompt_, culprits), refused);
-    // Nobody spelled the unknown token: the vocabulary has nothing else for some of the text.
+    if (!culprits.empty()) return write_pieces(range, surroundings, choose_cuts(prompt_, culprits), refused);
+    // The unknown token, which nobody spelled, is all that the vocabulary has for some of the text.
     if (control.front() == plain_.unknown() && control.back() == plain_.unknown()) return append(tokens);
 
     const auto found = find_control(range, tokens);
-    if (!found) return write_pieces(range, context, cut_anyhow(range), refused);
+    if (!found) return write_pieces(range, surroundings, cut_anyhow(range), refused);
     std::ranges::copy_if(*found, std::back_inserter(culprits),
                          [this](ByteRange control_text) { return !own_.contain(control_text); });
     if (culprits.empty()) return append(tokens);
-    write_pieces(range, context, choose_cuts(prompt_, culprits), refused);
+    write_pieces(range, surroundings, choose_cuts(prompt_, culprits), refused);
   }
 
-  /// Which bytes the control tokens are for that something else than their own texts turned into, such as
-  /// the unescaped text in RWKV's vocabularies; nothing if the tokens do not give the text back.
+  /// The bytes that turned into control tokens without spelling their texts, such as the unescaped text in
+  /// RWKV's vocabularies; nothing if the tokens do not give the text back.
   std::optional<std::vector<ByteRange>> find_control(ByteRange range,
                                                      const std::vector<Token>& tokens) const {
     std::string written;
@@ -234,8 +235,8 @@ class PromptWriter {
     return found;
   }
 
-  /// For text with control tokens in it of which it is not known what they are for (a vocabulary that changes
-  /// the text before it looks at it): to be cut further until only the template's part has any.
+  /// Cuts a text some of whose bytes, unknown which, turn into control tokens (a vocabulary that changes the
+  /// text first): at the template's boundaries or, without any, in the middle.
   std::vector<Cut> cut_anyhow(ByteRange range) const {
     std::vector<Cut> cuts;
     for (size_t i = own_.next_boundary(range.begin); i < range.end; i = own_.next_boundary(i))

@@ -9,7 +9,7 @@
 
 namespace verbatim {
 
-/// A control token of a prompt and what spells it there.
+/// A control token of a prompt and the text that spells it there.
 struct ControlTokenAt {
   size_t index;   ///< in PromptTokens::tokens
   ByteRange text; ///< in the prompt
@@ -21,8 +21,8 @@ struct PromptTokens {
   std::vector<ControlTokenAt> control_tokens;
 };
 
-/// Turns a rendered prompt into tokens such that only the template can write control tokens: what a caller
-/// supplies never becomes one, whatever it spells, alone or together with the template's text next to it.
+/// Turns a rendered prompt into tokens such that only the template can write control tokens: a caller's text
+/// never becomes one, whatever it spells, alone or together with the template's text next to it.
 ///
 /// A control token is an entry of the vocabulary of type control or unknown, or a user-defined one with
 /// more than white space in it that looks like <|…|> or occurs in the template's source. (llama.cpp makes
@@ -30,8 +30,8 @@ struct PromptTokens {
 /// parsed.) The other user-defined entries, such as runs of spaces, are ordinary text.
 ///
 /// A prompt in which no caller spells a control token gives the tokens of llama_tokenize with
-/// parse_special = true. Where one does, its text is tokenized as text that the vocabulary has no token for,
-/// and everything else as before. Nothing is added to what the prompt says: no BOS, no EOS.
+/// parse_special = true. Where one does, its text is tokenized as if the vocabulary had no token for it, and
+/// everything else as before. Nothing is added to the prompt: no BOS, no EOS.
 ///
 /// Immutable, so any number of threads may use one. The vocabulary must outlive it.
 class PromptTokenizer {
@@ -45,8 +45,8 @@ class PromptTokenizer {
   /// By ascending id.
   const std::vector<Token>& control_tokens() const { return control_tokens_; }
 
-  /// `template_bytes`: which bytes of the prompt the template wrote, or a caller who is trusted to write
-  /// control tokens; ascending. With all bytes it is llama_tokenize with parse_special = true.
+  /// Tokenizes a prompt. `template_bytes`, ascending, are those that the template wrote, or a caller who is
+  /// trusted to write control tokens; with all bytes this is llama_tokenize with parse_special = true.
   ///
   /// Throws Error TokenizeFailed if the vocabulary cannot express the prompt, or a caller's text without a
   /// control token; or if the prompt is longer than 2 GiB.

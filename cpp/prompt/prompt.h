@@ -11,7 +11,7 @@
 
 namespace verbatim {
 
-/// The exact text and tokens the model is given, and who wrote each stretch of the text.
+/// The exact text and tokens that the model is given, with the author of each stretch of the text.
 struct Prompt {
   jinja::Rendered rendered;
   std::vector<Token> tokens;
@@ -23,7 +23,7 @@ Prompt make_prompt(const ChatTemplate& chat_template, const SpecialTokenTexts& s
                    const PromptTokenizer& tokenizer, const RenderInput& input,
                    const ControlTokenPolicy& policy);
 
-/// A span in UTF-16 code units, as JavaScript counts.
+/// A span of a rendered prompt in UTF-16 code units, as JavaScript counts.
 struct Utf16Span {
   size_t begin, end;
   int32_t origin; ///< as jinja::Span::origin

@@ -10,7 +10,7 @@ namespace verbatim {
 
 namespace {
 
-/// isspace of the C locale, by which llama.cpp strips.
+/// isspace of the C locale, which llama.cpp strips by.
 bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
@@ -47,7 +47,7 @@ SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens) : tokens_(std::mo
   link_suffixes();
 }
 
-/// Breadth first over the sorted texts: a node is the run of texts that share a prefix.
+/// Goes breadth first over the sorted texts: a node is a run of texts that share a prefix.
 void SpecialTokens::build_trie() {
   std::vector<uint32_t> sorted(tokens_.size());
   std::iota(sorted.begin(), sorted.end(), 0);
@@ -68,7 +68,7 @@ void SpecialTokens::build_trie() {
         nodes_[node].longest = sorted[begin];
         continue;
       }
-      // Of two tokens of one text llama.cpp finds the first; where that may not be, neither may the other.
+      // Of two tokens of one text llama.cpp finds the first; where that is refused, the other is, too.
       SpecialToken& first = tokens_[nodes_[node].longest];
       first.control = first.control || token.control;
       first.always_parsed = first.always_parsed || token.always_parsed;
@@ -121,10 +121,10 @@ uint32_t SpecialTokens::step(uint32_t node, uint8_t label) const {
   return from_root_[label];
 }
 
-/// One run of SpecialTokens::partition. Takes the tokens in llama.cpp's order, as its
-/// tokenizer_st_partition does; but of the tokens that end at one byte it looks at the longest first and at
-/// the next only when that one is out of question, so that memory is bounded by the text and not by
-/// text × tokens (gpt-neox has 23 tokens that are nothing but spaces).
+/// A run of SpecialTokens::partition. Takes the tokens in the order of llama.cpp's
+/// tokenizer_st_partition; but of the tokens that end at one byte it considers the next shorter one only when
+/// the longer is ruled out, so that memory is bounded by the text and not by text × tokens (gpt-neox has 23
+/// tokens of nothing but spaces).
 class Partitioner {
  public:
   Partitioner(const SpecialTokens& specials, std::string_view text, const TemplateBytes& own)
@@ -152,13 +152,13 @@ class Partitioner {
     }
   }
 
-  /// Every place where one token could be, left to right.
+  /// Accepts or refuses one token at each of its candidates, left to right.
   void decide(uint32_t index, std::vector<uint32_t>& ends) {
     const SpecialToken& token = specials_.tokens_[index];
     std::ranges::sort(ends);
     size_t covered_until = 0;
     for (const uint32_t end : ends) {
-      // Overlaps the match before it: what ends here does so in any length.
+      // Overlaps the match before it, as every shorter token that ends here does.
       if (end <= covered_until) continue;
       const ByteRange text{end - token.text.size(), end};
       const auto after = taken_.lower_bound(end);

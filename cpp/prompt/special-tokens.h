@@ -16,7 +16,7 @@ struct ByteRange {
   size_t begin, end;
 };
 
-/// Which bytes of a prompt are the template's (or trusted); the others are a caller's.
+/// The bytes of a prompt that are the template's (or trusted); the others are a caller's.
 class TemplateBytes {
  public:
   /// Ranges that touch become one. Throws Error Internal unless they ascend and lie inside the prompt.
@@ -38,35 +38,35 @@ struct SpecialToken {
   Token id;
   std::string text;
   bool control;       ///< only the template may write it
-  bool always_parsed; ///< llama_tokenize finds it even with parse_special = false
+  bool always_parsed; ///< found by llama_tokenize even with parse_special = false
   bool strips_left;   ///< swallows the white space before it
   bool strips_right;  ///< swallows the white space after it
 };
 
-/// The special tokens of a vocabulary, and the way llama.cpp finds them in a text: the longest first,
-/// each from left to right, in what the longer ones left over. llama.cpp searches the text once for every
-/// token; this finds the candidates of all of them in one pass (Aho-Corasick). Immutable.
+/// The special tokens of a vocabulary, found in a text as llama.cpp finds them: the longest first, each from
+/// left to right, outside of the longer ones. llama.cpp searches the text once for every token; this finds
+/// the candidates of all of them in one pass (Aho-Corasick). Immutable.
 class SpecialTokens {
  public:
-  /// `tokens` in the order in which llama.cpp tries them.
+  /// `tokens` must be in the order in which llama.cpp tries them.
   explicit SpecialTokens(std::vector<SpecialToken> tokens);
 
-  /// A special token that was found.
+  /// A special token in a text.
   struct Match {
     const SpecialToken* token;
-    ByteRange text;    ///< what spells it
-    ByteRange covered; ///< the same and the white space it swallows
+    ByteRange text;    ///< spells the token
+    ByteRange covered; ///< `text` and the white space that the token swallows
   };
 
-  /// A text cut up; both lists ascend by where the matches end.
+  /// A text cut up. Both lists ascend by the ends of their matches.
   struct Partition {
     std::vector<Match> accepted;
     /// Control tokens spelled, at least in part, by a caller. Some overlap each other or accepted ones.
     std::vector<Match> refused;
   };
 
-  /// As llama_tokenize with parse_special = true would cut the text up if it did not know the control
-  /// tokens where a caller wrote some of their bytes. The text must be shorter than 2 GiB.
+  /// Cuts a text up as llama_tokenize with parse_special = true would if it did not know the control tokens
+  /// where a caller wrote some of their bytes. The text must be shorter than 2 GiB.
   Partition partition(std::string_view text, const TemplateBytes& own) const;
 
   const std::vector<SpecialToken>& tokens() const { return tokens_; }
@@ -80,7 +80,7 @@ class SpecialTokens {
     uint16_t children = 0;
     uint8_t label = 0;
     uint32_t fail = 0;       ///< the longest proper suffix that is a node
-    uint32_t longest = none; ///< the longest token that this prefix ends with
+    uint32_t longest = none; ///< the longest token that ends this prefix
   };
 
   void build_trie();

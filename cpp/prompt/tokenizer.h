@@ -24,15 +24,16 @@ class Tokenizer {
     Parse,  ///< the text of a control token becomes that token
   };
 
-  /// Never adds a token that the text does not spell: no BOS, no EOS.
+  /// Tokenizes a text without adding a token that it does not spell: no BOS, no EOS.
   /// Throws Error TokenizeFailed when the vocabulary cannot express the text.
   std::vector<Token> tokenize(std::string_view text, ControlTokens control_tokens) const;
 
-  /// The bytes of the tokens, one after the other; a token may end inside a UTF-8 code point. Control
-  /// tokens are left out unless asked for. Throws Error InvalidOption for an id outside the vocabulary.
+  /// Returns the bytes of the tokens, one after the other; a token may end inside a UTF-8 code point. Control
+  /// tokens have none unless `with_control_tokens`. Throws Error InvalidOption for an id outside the
+  /// vocabulary.
   std::string detokenize(std::span<const Token> tokens, bool with_control_tokens) const;
 
-  /// Appends the bytes of one token; control tokens have none.
+  /// Appends the bytes of one token; control tokens have none unless `with_control_tokens`.
   void append_piece(Token token, std::string& out, bool with_control_tokens = false) const;
 
   bool is_end_of_generation(Token token) const { return llama_vocab_is_eog(vocab_, token); }
