@@ -41,7 +41,7 @@ bool is_integer(GgufType type) {
 }
 
 /// The value at a position that has been checked before; GGUF does not align anything.
-template <class T> T load(const std::string& bytes, size_t position) {
+template <class T> T value_at(const std::string& bytes, size_t position) {
   T value;
   std::memcpy(&value, bytes.data() + position, sizeof value);
   return value;
@@ -79,30 +79,30 @@ std::optional<GgufValueInfo> GgufMetadata::info(std::string_view key) const {
 std::optional<std::string_view> GgufMetadata::find_string(std::string_view key) const {
   const Value* value = find(key);
   if (!value || value->type != GgufType::String) return std::nullopt;
-  const auto size = load<uint64_t>(bytes_, value->position);
+  const auto size = value_at<uint64_t>(bytes_, value->position);
   return std::string_view(bytes_).substr(value->position + sizeof(uint64_t), size);
 }
 
 int64_t GgufMetadata::int_at(GgufType type, size_t position) const {
   switch (type) {
   case GgufType::Uint8:
-    return load<uint8_t>(bytes_, position);
+    return value_at<uint8_t>(bytes_, position);
   case GgufType::Int8:
-    return load<int8_t>(bytes_, position);
+    return value_at<int8_t>(bytes_, position);
   case GgufType::Bool:
-    return load<uint8_t>(bytes_, position) != 0;
+    return value_at<uint8_t>(bytes_, position) != 0;
   case GgufType::Uint16:
-    return load<uint16_t>(bytes_, position);
+    return value_at<uint16_t>(bytes_, position);
   case GgufType::Int16:
-    return load<int16_t>(bytes_, position);
+    return value_at<int16_t>(bytes_, position);
   case GgufType::Uint32:
-    return load<uint32_t>(bytes_, position);
+    return value_at<uint32_t>(bytes_, position);
   case GgufType::Int32:
-    return load<int32_t>(bytes_, position);
+    return value_at<int32_t>(bytes_, position);
   case GgufType::Int64:
-    return load<int64_t>(bytes_, position);
+    return value_at<int64_t>(bytes_, position);
   default: {
-    const auto value = load<uint64_t>(bytes_, position);
+    const auto value = value_at<uint64_t>(bytes_, position);
     return value > INT64_MAX ? INT64_MAX : static_cast<int64_t>(value);
   }
   }
@@ -116,8 +116,8 @@ std::optional<int64_t> GgufMetadata::find_int(std::string_view key) const {
 
 std::optional<double> GgufMetadata::find_float(std::string_view key) const {
   const Value* value = find(key);
-  if (value && value->type == GgufType::Float32) return load<float>(bytes_, value->position);
-  if (value && value->type == GgufType::Float64) return load<double>(bytes_, value->position);
+  if (value && value->type == GgufType::Float32) return value_at<float>(bytes_, value->position);
+  if (value && value->type == GgufType::Float64) return value_at<double>(bytes_, value->position);
   return std::nullopt;
 }
 
@@ -145,8 +145,8 @@ std::optional<std::vector<double>> GgufMetadata::find_float_array(std::string_vi
   if (!narrow && value->element_type != GgufType::Float64) return std::nullopt;
   std::vector<double> result(value->count);
   for (size_t i = 0; i < result.size(); ++i)
-    result[i] = narrow ? load<float>(bytes_, value->position + i * sizeof(float))
-                       : load<double>(bytes_, value->position + i * sizeof(double));
+    result[i] = narrow ? value_at<float>(bytes_, value->position + i * sizeof(float))
+                       : value_at<double>(bytes_, value->position + i * sizeof(double));
   return result;
 }
 
@@ -159,7 +159,7 @@ std::optional<std::vector<std::string_view>> GgufMetadata::find_string_array(std
   result.reserve(value->count);
   size_t position = value->position;
   for (uint64_t i = 0; i < value->count; ++i) {
-    const auto size = load<uint64_t>(bytes_, position);
+    const auto size = value_at<uint64_t>(bytes_, position);
     position += sizeof(uint64_t);
     result.push_back(std::string_view(bytes_).substr(position, size));
     position += size;

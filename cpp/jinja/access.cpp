@@ -131,7 +131,7 @@ std::optional<int64_t> element_index(Interpreter& in, const Value& key, int64_t 
   return index;
 }
 
-/// What names Python gives to every object's own attributes; the sandbox hides them all.
+/// Names that Python gives to every object's own attributes, all of which the sandbox hides.
 bool is_object_attribute(const Value& owner, std::string_view name) {
   static constexpr std::string_view names[] = {
       "__class__", "__delattr__",      "__dir__",    "__doc__",  "__eq__",          "__format__",

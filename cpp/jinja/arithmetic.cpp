@@ -232,7 +232,7 @@ Value repeat(Interpreter& in, const Value& sequence, const Value& count) {
     check(size * 2);
     Text text;
     if (times > 0) text.bytes.reserve(size * times);
-    // How often it repeats is the caller's doing if the count is, but each character keeps its origin.
+    // Each character keeps its origin, even if the count is the caller's.
     for (int64_t i = 0; size && i < times; ++i)
       text.append(string.text(), string.begin, string.end);
     if (text.bytes.empty()) text.origin = origin;

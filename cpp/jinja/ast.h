@@ -71,14 +71,14 @@ using Expression = Node;
 using Statement = Node;
 using Body = std::vector<Statement*>;
 
-/// Where a variable lives: in the frame `hops` functions out, at `index`.
+/// The place of a variable: at `index` in the frame `hops` functions out.
 struct Slot {
   uint32_t hops = 0;
   uint32_t index = 0;
 };
 
-/// What to do to variables when a scope is entered, as Jinja2's compiler decides it.
-struct ScopeLoad {
+/// The look-up of a variable on entering its scope, as Jinja2's compiler decides it.
+struct ScopeLookup {
   enum class Action { Resolve, Alias, Undefined };
   uint32_t slot;
   Action action;
@@ -86,7 +86,7 @@ struct ScopeLoad {
   StringId name; ///< Resolve
 };
 struct Scope {
-  std::vector<ScopeLoad> loads;
+  std::vector<ScopeLookup> lookups;
   std::vector<uint32_t> resets; ///< Slots to unset on the way out.
 };
 
@@ -105,7 +105,7 @@ struct Const : Node {
 };
 
 struct Name : Node {
-  enum class Use : uint8_t { Load, Store, Parameter };
+  enum class Use : uint8_t { Read, Store, Parameter };
   Name(uint32_t at, StringId id, Use how) : Node(NodeKind::Name, at), name(id), use(how) {}
   StringId name;
   Use use;
@@ -230,7 +230,7 @@ struct For : Node {
   bool recursive = false;
   bool has_else = false;
   bool has_loop = false;             ///< The body uses `loop`.
-  Escaping escaping = Escaping::Off; ///< Of what a recursive loop returns.
+  Escaping escaping = Escaping::Off; ///< Of the result of a recursive loop.
   Slot loop;
   Expression* test_target = nullptr; ///< The target once more, in the variables of the test's function.
   uint32_t slot_count = 0;           ///< Of its own frame, when recursive.
@@ -257,7 +257,7 @@ struct Macro : Node {
   Slot caller, kwargs, varargs;
   uint32_t slot_count = 0;
   Scope scope;
-  Slot target;           ///< Where the macro is stored.
+  Slot target;           ///< The variable that holds the macro.
   bool exported = false; ///< At the top level: also a variable of blocks.
 };
 

@@ -4,11 +4,11 @@
 
 namespace verbatim::jinja {
 
-/// What filters do with their `attribute` argument: a dotted path into each item.
+/// Follows the `attribute` argument of filters, a dotted path, into items.
 class AttributeGetter {
  public:
-  /// attribute: None or Missing (the item itself), a str, or an index. fallback: for undefined members, if
-  /// given.
+  /// `attribute` is None or Missing (the item itself), a str, or an index. `fallback`, if given, stands for
+  /// undefined members.
   AttributeGetter(Interpreter& in, const Value& attribute, bool ignore_case = false, Value fallback = {});
   Value operator()(Interpreter& in, const Value& item) const;
 
@@ -18,7 +18,7 @@ class AttributeGetter {
   Value fallback_;
 };
 
-/// A string in lower case, anything else as it is.
+/// Returns a string in lower case, anything else as it is.
 Value ignore_case(Interpreter& in, const Value& value);
 
 } // namespace verbatim::jinja

@@ -8,7 +8,7 @@
 
 namespace verbatim::jinja {
 
-/// An integer of any size. Costs are the caller's business: it knows bits() before it asks for an operation.
+/// An integer of any size. Callers limit the cost: bits() tells it before an operation.
 class BigInt {
  public:
   BigInt() = default;
@@ -47,7 +47,6 @@ class BigInt {
   static void floor_divide(const BigInt& a, const BigInt& b, BigInt& quotient, BigInt& remainder);
   /// a / b correctly rounded; infinite when out of range. b is not zero.
   static double true_divide(const BigInt& a, const BigInt& b);
-  /// exponent >= 0.
   static BigInt power(BigInt base, uint64_t exponent);
 
  private:

@@ -20,7 +20,7 @@ class Builder {
   }
   void append(const String& string) { append(string.text(), string.begin, string.end); }
   void append(const Value& string) { append(string.as<String>()); }
-  /// A code point.
+  /// Appends a code point.
   void append(char32_t c, int32_t origin) {
     char bytes[4];
     std::string encoded;
@@ -32,7 +32,7 @@ class Builder {
       append(encoded, origin);
     }
   }
-  /// A text many times over.
+  /// Appends `content` `count` times.
   void repeat(std::string_view content, size_t count, int32_t origin);
   size_t size() const { return text_.bytes.size(); }
   bool empty() const { return text_.bytes.empty(); }

@@ -2,15 +2,15 @@
 
 #include "jinja/ast.h"
 
-/// Where Jinja2's optimizer, which evaluates constant expressions at compile time, shows in what a template
-/// does.
+/// Traces that Jinja2's optimizer, which evaluates constant expressions at compile time, leaves in results.
 namespace verbatim::jinja {
 
-/// Whether the optimizer would evaluate a node whose operands it has evaluated.
+/// Returns true if the optimizer evaluates this node once it has evaluated the operands.
 bool may_be_constant(const Program& program, const Node* node);
-/// A constant that is evaluated as a part of another one: slicing what cannot be sliced is undefined there.
+/// Marks a constant that is a part of another one: there, slicing a value without slices gives undefined.
 void mark_lenient(Node* node);
-/// Jinja2 writes a constant into its generated code as Python prints it, which for infinity is no Python.
+/// Marks an infinite constant, which Jinja2 writes into its generated code as Python's `inf`, an unknown
+/// name.
 void mark_infinite(Node* node);
 
 } // namespace verbatim::jinja

@@ -9,7 +9,7 @@ namespace verbatim::jinja {
 
 namespace {
 
-/// urllib.parse.quote; for_query: also the slash, and + for a space.
+/// urllib.parse.quote; with `for_query` quotes also the slash, and writes + for a space.
 void append_quoted(Builder& out, const Value& value, bool for_query) {
   Interpreter& in = out.interpreter();
   const Value text_value = soft_str(in, value);

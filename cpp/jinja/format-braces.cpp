@@ -6,7 +6,7 @@ namespace verbatim::jinja {
 
 namespace {
 
-/// One run of str.format.
+/// A run of str.format.
 class BraceFormatter {
  public:
   BraceFormatter(Interpreter& in, const std::vector<Value>& positional, const Value& mapping, bool markup)

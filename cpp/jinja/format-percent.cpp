@@ -15,7 +15,7 @@ struct Conversion {
   char type = '\0';
 };
 
-/// One run of the % operator on a string.
+/// A run of the % operator on a string.
 class PercentFormatter {
  public:
   PercentFormatter(Interpreter& in, const String& format, const Value& values)

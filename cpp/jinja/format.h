@@ -7,8 +7,7 @@ namespace verbatim::jinja {
 
 /// format(value, spec): Python's format specification mini-language.
 Value format_value(Interpreter& in, const Value& value, const Value& spec);
-/// string.Formatter().vformat with the sandbox's attribute rules. arguments: positional ones; mapping: named
-/// ones.
+/// string.Formatter().vformat with the sandbox's attribute rules; `mapping` holds the named arguments.
 Value format_braces(Interpreter& in, const Value& format, const std::vector<Value>& positional,
                     const Value& mapping);
 /// format % values.

@@ -5,17 +5,17 @@
 namespace verbatim::jinja {
 
 void Interpreter::enter(const Scope& scope, Frame* frame) {
-  step(scope.loads.size() / 4);
-  for (const ScopeLoad& load : scope.loads) {
-    switch (load.action) {
-    case ScopeLoad::Action::Resolve:
-      frame->slots[load.slot] = resolve(load.name);
+  step(scope.lookups.size() / 4);
+  for (const ScopeLookup& lookup : scope.lookups) {
+    switch (lookup.action) {
+    case ScopeLookup::Action::Resolve:
+      frame->slots[lookup.slot] = resolve(lookup.name);
       break;
-    case ScopeLoad::Action::Alias:
-      frame->slots[load.slot] = Value(variable(load.from, frame));
+    case ScopeLookup::Action::Alias:
+      frame->slots[lookup.slot] = Value(variable(lookup.from, frame));
       break;
-    case ScopeLoad::Action::Undefined:
-      frame->slots[load.slot] = Value();
+    case ScopeLookup::Action::Undefined:
+      frame->slots[lookup.slot] = Value();
       break;
     }
   }
@@ -247,7 +247,7 @@ Interpreter::Flow Interpreter::execute_for(const For* node, const Ref<Frame>& fr
 
 namespace {
 
-/// What a loop's `if` lets through, as Jinja2's generator of its own yields it.
+/// The items that pass a loop's `if`, which in Jinja2 is a generator of its own.
 struct FilteredIterator : Iterator {
   FilteredIterator(Ref<Iterator> values, const For* loop, Ref<Frame> variables)
       : Iterator("generator"), source(std::move(values)), node(loop), frame(std::move(variables)) {}
@@ -278,7 +278,7 @@ Ref<Frame> Interpreter::make_test_frame(const For* node, const Ref<Frame>& frame
   return test_frame;
 }
 
-/// One run of a loop. outer: the frame around it; frame: its own if it is recursive, otherwise the same.
+/// Runs a loop. `outer` is the frame around it, `frame` its own if it is recursive, otherwise the same.
 Interpreter::Flow Interpreter::run_loop(const For* node, const Value& iterable, const Ref<Frame>& outer,
                                         const Ref<Frame>& frame, int64_t depth, Text& out) {
   Ref<Iterator> iterator = iterate(*this, iterable);

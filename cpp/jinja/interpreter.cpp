@@ -224,8 +224,8 @@ Value Interpreter::global(std::string_view name) {
   return {};
 }
 
-/// A name of the context: what a scoped block sees, the template's own variables (in blocks), the caller's
-/// variables, the special tokens, the globals.
+/// Looks a name up in the context: the variables around a scoped block, the template's own (in blocks), the
+/// caller's, the special tokens, the globals.
 Value Interpreter::resolve(StringId id) {
   const std::string_view name = program_.strings[id];
   const uint64_t hash = program_.hashes[id];

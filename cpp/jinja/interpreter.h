@@ -19,7 +19,7 @@ struct Loop;
 struct MacroValue;
 struct BlockValue;
 
-/// Runs one render of a program: its variables, its output, and what it has spent of its limits.
+/// Runs one render of a program; holds its variables, its output and the share of its limits spent.
 class Interpreter {
  public:
   Interpreter(const Program& program, const Limits& limits, int64_t now_ms);
@@ -38,7 +38,7 @@ class Interpreter {
     const size_t used = heap_.used() + captured_;
     return used < limits_.memory_bytes ? limits_.memory_bytes - used : 0;
   }
-  /// Fails unless so much more memory may be used.
+  /// Fails unless `bytes` more of memory may be used.
   void need(size_t bytes) const {
     if (bytes > room()) fail_memory();
   }
@@ -159,12 +159,12 @@ class Interpreter {
   std::vector<Value> constants_;
   Ref<Dict> variables_;                 ///< From the caller.
   Ref<Dict> tokens_;                    ///< The special tokens.
-  Ref<Dict> exported_;                  ///< What blocks see of the template's variables.
-  std::vector<Ref<Dict>> block_locals_; ///< What scoped blocks see of the variables around them.
+  Ref<Dict> exported_;                  ///< The template's variables that blocks see.
+  std::vector<Ref<Dict>> block_locals_; ///< The variables around scoped blocks that they see.
   std::vector<Value> globals_;
 };
 
-/// Fails unless the render's data are nested less deeply.
+/// Fails where the render's data are nested too deeply.
 inline Interpreter::Deeper::Deeper(Interpreter& interpreter) : in(interpreter) {
   in.stack_.check();
   if (in.data_depth_ >= in.limits_.data_depth) raise_limit("data_depth", "a value nests too deeply");
@@ -207,7 +207,7 @@ struct Loop : Cyclic {
   int64_t depth0;
   int64_t index0 = -1;
   int64_t known_length = -1;
-  Value before, current, after; ///< after: Missing unless peeked.
+  Value before, current, after; ///< `after` is Missing unless peeked.
   Value changed;                ///< The tuple last given to changed().
   const For* recursive = nullptr;
   Ref<Frame> closure;

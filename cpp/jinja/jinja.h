@@ -15,8 +15,7 @@
 
 namespace verbatim::jinja {
 
-/// What a template may spend. Every exceeded limit is a TemplateError with Failure::Limit and the field's
-/// name.
+/// Limits of a template. An exceeded one is a TemplateError with Failure::Limit and the field's name.
 struct Limits {
   size_t source_bytes = 4u << 20;        ///< Size of the template source.
   size_t output_bytes = 256u << 20;      ///< Size of the rendered text, and of any captured part of it.
@@ -30,7 +29,7 @@ struct Limits {
   size_t stack_bytes = 384u << 10;       ///< Native stack to use, for threads that have at least 512 KiB.
 };
 
-/// Which kind of failure a TemplateError is.
+/// Kinds of TemplateError.
 enum class Failure {
   Syntax, ///< The template cannot be parsed.
   Render, ///< An operation failed while rendering, as it would in Jinja2.

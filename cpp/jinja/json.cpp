@@ -70,7 +70,7 @@ class JsonParser {
   }
 
  private:
-  /// Where a value is, as far as the role rule needs to know.
+  /// The place of a value, as far as the rule for roles goes.
   enum class Place { Root, Messages, Element, Message, Role, Other };
 
   [[noreturn]] void fail(const std::string& message, size_t at) const {

@@ -9,14 +9,14 @@
 
 namespace verbatim::jinja {
 
-/// Where the caller's values are in its variables. An origin is an index into it; its path is made on demand.
+/// The places of values in the caller's variables, indexed by origin. Paths are made on demand.
 class OriginTable {
  public:
   /// Adds the member `key` of `parent`.
   int32_t add(int32_t parent, String* key) { return add({parent, 0, Ref<String>(key)}); }
   /// Adds element `index` of `parent`.
   int32_t add(int32_t parent, uint32_t index) { return add({parent, index, {}}); }
-  /// For example messages[2].content.
+  /// Returns a path such as messages[2].content.
   std::string path(int32_t origin) const;
   size_t size() const { return nodes_.size(); }
 
@@ -24,7 +24,7 @@ class OriginTable {
   struct Node {
     int32_t parent;
     uint32_t index;
-    Ref<String> key; ///< Its own reference: a template may drop what the caller gave it.
+    Ref<String> key; ///< Held, because a template may drop the caller's value.
   };
   int32_t add(Node node) {
     nodes_.push_back(std::move(node));

@@ -18,7 +18,7 @@ const char* find_entity(std::string_view name) {
   return found != end && found->name == name ? found->text : nullptr;
 }
 
-/// What a numeric reference stands for.
+/// The text of a numeric reference.
 std::string numeric_reference(uint64_t code) {
   static constexpr char32_t windows[32] = {0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021,
                                            0x2C6,  0x2030, 0x160,  0x2039, 0x152,  0x8D,   0x17D,  0x8F,

@@ -10,7 +10,7 @@ using unicode::Case;
 
 constexpr char32_t capital_sigma = 0x3A3;
 
-/// Whether the capital sigma at a byte offset ends a word, so that its lower case is the final form.
+/// True if the capital sigma at a byte offset ends a word, so that its lower case is the final form.
 bool is_final_sigma(std::string_view text, size_t begin, size_t end, size_t at) {
   size_t before = at;
   bool letter_before = false;
@@ -112,7 +112,7 @@ Value whole_method(Interpreter& in, const Value& self, Arguments& arguments) {
   return change(in, string, string.markup);
 }
 
-/// Every character has one of the flags, and there is one.
+/// True if there are characters and each has one of the flags.
 template <uint16_t flags> Value all_method(Interpreter& in, const Value& self, Arguments& arguments) {
   bind_positional("str predicate", arguments, 0, 0, nullptr);
   const std::string_view text = self.as<String>().view();

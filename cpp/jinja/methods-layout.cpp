@@ -97,7 +97,7 @@ Value translate(Interpreter& in, const Value& self, Arguments& arguments) {
       if (!table_like) raise(std::string("'") + type_name(table) + "' object is not subscriptable");
       out.append(text, here, at);
     } else if (found->is_string()) {
-      // What replaces a character stands for it.
+      // A replacement has the origin of its character.
       out.append(found->as<String>().view(), merge_origins(origin, origin_of(*found)));
     } else if (found->is_integral()) {
       const int64_t code = index_of(in, *found);

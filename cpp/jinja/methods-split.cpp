@@ -110,7 +110,7 @@ template <bool from_right> Value split(Interpreter& in, const Value& self, Argum
   if (values[0].missing() || values[0].is_none()) {
     parts = split_words(in, string);
     if (limit >= 0 && static_cast<size_t>(limit) < parts.size()) {
-      // What is left over keeps its inner white space, and its outer on the far side.
+      // The rest keeps its inner white space, and the outer on its far side.
       if (from_right) {
         const size_t kept = parts.size() - limit;
         const size_t end = parts[kept - 1].second;

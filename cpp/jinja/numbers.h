@@ -10,7 +10,7 @@ namespace verbatim::jinja {
 
 /// repr of a float: the shortest digits that read back the same, as Python lays them out.
 std::string float_repr(double value);
-/// The digits of a number with so many places: Python's %f, %e and %g. alternate: %#g and so on.
+/// The digits of a number with `precision` places: Python's %f, %e and %g; with `alternate` %#g and so on.
 std::string format_float(double value, char type, size_t precision, bool alternate);
 /// The value of a checked decimal literal; infinite when out of range.
 double parse_float_literal(std::string_view text);

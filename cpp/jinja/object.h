@@ -11,7 +11,7 @@ namespace verbatim::jinja {
 
 class Heap;
 
-/// What a value is. Everything from BigInt on lives in a heap object.
+/// Kinds of values. Everything from BigInt on lives in a heap object.
 enum class Kind : uint8_t {
   Missing, ///< No value at all: an unset variable or argument.
   None,
@@ -49,7 +49,7 @@ struct Object {
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
   virtual ~Object() = default;
-  /// Tells the heap how many bytes this object holds besides itself.
+  /// Counts `bytes` in the heap as held by this object besides itself.
   void hold(size_t bytes);
 
   Heap* heap = nullptr;
@@ -64,7 +64,7 @@ struct Object {
 struct Cyclic : Object {
   using Object::Object;
   ~Cyclic() override;
-  /// Drops what this object refers to.
+  /// Drops the references of this object.
   virtual void clear() = 0;
 
   Cyclic* previous = nullptr;

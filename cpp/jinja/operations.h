@@ -8,7 +8,7 @@ namespace verbatim::jinja {
 
 /// The name of a value's Python type.
 const char* type_name(const Value& value);
-/// Where a value comes from: for a string, the first caller's origin in it.
+/// The origin of a value; for a string, the first caller's origin in it.
 int32_t origin_of(const Value& value);
 /// The first of two origins that is not the template's.
 inline int32_t merge_origins(int32_t a, int32_t b) {
@@ -22,7 +22,7 @@ bool equals(Interpreter& in, const Value& a, const Value& b);
 bool identical(const Value& a, const Value& b);
 /// <, <=, > or >=; fails for types without an order.
 bool compare(Interpreter& in, Operator op, const Value& a, const Value& b);
-/// Fails for what is not hashable.
+/// Fails for values that are not hashable.
 uint64_t hash_value(Interpreter& in, const Value& value);
 bool hashable(const Value& value);
 bool contains(Interpreter& in, const Value& container, const Value& item);
@@ -43,14 +43,15 @@ double real_of(const Value& value);
 
 // Access
 int64_t length_of(Interpreter& in, const Value& value);
-/// Whether len() works.
+/// Returns true if len() works.
 bool has_length(const Value& value);
 /// obj[key] as Python means it; nothing for a TypeError or LookupError.
 std::optional<Value> subscript(Interpreter& in, const Value& owner, const Value& key);
 /// getattr(obj, name) with the sandbox's rules; nothing if there is no such attribute.
 std::optional<Value> native_attribute(Interpreter& in, const Value& owner, std::string_view name);
-/// obj[key] and obj.name as Jinja2 means them.
+/// obj[key] as Jinja2 means it.
 Value get_item(Interpreter& in, const Value& owner, const Value& key);
+/// obj.name as Jinja2 means it.
 Value get_attribute(Interpreter& in, const Value& owner, StringId name);
 Value get_attribute(Interpreter& in, const Value& owner, const Value& name);
 Value get_slice(Interpreter& in, const Value& owner, const Value& start, const Value& stop,
@@ -66,7 +67,7 @@ Ref<Iterator> iterate(Interpreter& in, const Value& value);
 /// reversed(value); nothing if that is a TypeError.
 Ref<Iterator> iterate_reversed(Interpreter& in, const Value& value);
 std::vector<Value> collect(Interpreter& in, const Value& value);
-/// Fails unless a growing list of so many items fits in the memory.
+/// Fails unless a growing list of `count` items fits in the memory.
 void check_items(Interpreter& in, size_t count);
 
 // Text
@@ -85,11 +86,11 @@ Value as_markup(Interpreter& in, const Value& string, bool markup = true);
 std::string quoted(Interpreter& in, const Value& value);
 
 // Arguments
-/// Gives positional and named arguments to parameters. `required` of them must be given, the others may stay
-/// Missing.
+/// Gives positional and named arguments to parameters. The first `required` must be given, the others may
+/// stay Missing.
 void bind(const char* function, Arguments& arguments, std::initializer_list<const char*> names,
           size_t required, Value* out);
-/// The same for functions that accept no names.
+/// Gives arguments to the parameters of a function that accepts no names.
 void bind_positional(const char* function, Arguments& arguments, size_t required, size_t maximum, Value* out);
 /// A string argument; fails for other types.
 const String& string_argument(const char* function, const Value& value);

@@ -46,8 +46,7 @@ Expression* Parser::parse_call(Expression* operand) {
   return node;
 }
 
-/// Filters after a value; for a filter block or set block (no value) the first one has no operand. May be
-/// none.
+/// Parses any filters after a value; for a filter block or set block (no value) the first has no operand.
 Application* Parser::parse_filter(Expression* operand, bool start_inline) {
   Expression* node = operand;
   Application* filter = nullptr;

@@ -174,7 +174,7 @@ Expression* Parser::parse_primary() {
       return node;
     }
     if (name == "none" || name == "None") return make<Const>(token.position);
-    return make<Name>(token.position, intern(name), Name::Use::Load);
+    return make<Name>(token.position, intern(name), Name::Use::Read);
   }
   case TokenKind::String: {
     auto* node = make<Const>(token.position);

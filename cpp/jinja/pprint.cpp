@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t page_width = 80;
 
-/// One run of pprint.pformat.
+/// A run of pprint.pformat.
 class PrettyPrinter {
  public:
   explicit PrettyPrinter(Interpreter& in) : in_(in), out_(in) {}

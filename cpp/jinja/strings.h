@@ -14,13 +14,13 @@ struct Section {
 };
 Section section_of(Interpreter& in, String& string, const Value& start, const Value& end);
 
-/// Python's str.replace; count < 0: all.
+/// Python's str.replace; a negative `count` replaces all.
 Value replace_text(Interpreter& in, const String& string, const String& old, const String& replacement,
                    int64_t count, bool markup);
 enum class Side { Both, Left, Right };
-/// Python's str.strip; a Missing or None value: white space.
+/// Python's str.strip; Missing or None for `characters` strips white space.
 Value strip_text(Interpreter& in, const Value& string, const Value& characters, Side side, bool markup);
-/// Byte ranges in the buffer of the lines of a string.
+/// The byte range of a line in the buffer of its string.
 struct Line {
   size_t begin, end;
   size_t next; ///< Behind the line end.
@@ -30,13 +30,12 @@ std::vector<Line> split_lines(Interpreter& in, const String& string);
 std::vector<std::pair<size_t, size_t>> split_words(Interpreter& in, const String& string);
 Value change_case(Interpreter& in, const String& string, unicode::Case to, bool markup);
 Value capitalize_text(Interpreter& in, const String& string, bool markup);
-/// str.center (0), ljust (-1) or rjust (1).
+/// str.center (`side` 0), ljust (-1) or rjust (1).
 Value align_text(Interpreter& in, const Value& string, int64_t width, const String* fill, int side,
                  bool markup);
-/// separator.join(items): every item must be a string, unless convert says how to make it one.
+/// separator.join(items): every item must be a string, unless `convert` makes it one.
 Value join_text(Interpreter& in, const String& separator, const Value& items, bool markup,
                 Value (*convert)(Interpreter&, const Value&));
-/// A string of code points of one origin.
 bool is_line_end(char32_t c);
 
 } // namespace verbatim::jinja

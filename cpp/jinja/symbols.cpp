@@ -18,28 +18,28 @@ std::optional<Symbols::Reference> Symbols::find(StringId name) const {
   return std::nullopt;
 }
 
-void Symbols::set_load(Ident ident, Load load) {
-  const auto [found, added] = load_index_.try_emplace(ident, loads_.size());
+void Symbols::set_lookup(Ident ident, Lookup lookup) {
+  const auto [found, added] = lookup_index_.try_emplace(ident, lookups_.size());
   if (added)
-    loads_.emplace_back(ident, load);
+    lookups_.emplace_back(ident, lookup);
   else
-    loads_[found->second].second = load;
+    lookups_[found->second].second = lookup;
 }
 
-Ident Symbols::define(StringId name, Load load) {
+Ident Symbols::define(StringId name, Lookup lookup) {
   const Ident ident = static_cast<Ident>(level_) << 32 | name;
   refs_[name] = ident;
-  set_load(ident, load);
+  set_lookup(ident, lookup);
   return ident;
 }
 
 Ident Symbols::declare_parameter(StringId name) {
   stores.insert(name);
-  return define(name, {Load::Action::Parameter});
+  return define(name, {Lookup::Action::Parameter});
 }
 
-void Symbols::load(StringId name) {
-  if (!find(name)) define(name, {Load::Action::Resolve, name});
+void Symbols::read(StringId name) {
+  if (!find(name)) define(name, {Lookup::Action::Resolve, name});
 }
 
 void Symbols::store(StringId name) {
@@ -47,15 +47,15 @@ void Symbols::store(StringId name) {
   if (refs_.count(name)) return;
   if (parent) {
     if (const auto outer = parent->find(name)) {
-      define(name, {Load::Action::Alias, 0, *outer});
+      define(name, {Lookup::Action::Alias, 0, *outer});
       return;
     }
   }
-  define(name, {Load::Action::Undefined});
+  define(name, {Lookup::Action::Undefined});
 }
 
 Symbols Symbols::branch() const {
-  charge_analysis(*budget_, 4 * (refs_.size() + loads_.size() + stores.size() + 1));
+  charge_analysis(*budget_, 4 * (refs_.size() + lookups_.size() + stores.size() + 1));
   return *this;
 }
 
@@ -67,8 +67,8 @@ void Symbols::merge(std::vector<Symbols>& branches) {
   for (const Symbols& branch : branches) {
     for (const auto& [name, ident] : branch.refs_)
       refs_[name] = ident;
-    for (const auto& [ident, load] : branch.loads_)
-      set_load(ident, load);
+    for (const auto& [ident, lookup] : branch.lookups_)
+      set_lookup(ident, lookup);
     stores.insert(branch.stores.begin(), branch.stores.end());
   }
   for (const auto& [name, count] : counts) {
@@ -76,11 +76,11 @@ void Symbols::merge(std::vector<Symbols>& branches) {
     const Ident target = find(name)->ident;
     if (parent) {
       if (const auto outer = parent->find(name)) {
-        set_load(target, {Load::Action::Alias, 0, *outer});
+        set_lookup(target, {Lookup::Action::Alias, 0, *outer});
         continue;
       }
     }
-    set_load(target, {Load::Action::Resolve, name});
+    set_lookup(target, {Lookup::Action::Resolve, name});
   }
 }
 
@@ -118,11 +118,11 @@ void Symbols::visit(const Node* node, bool as_parameter) {
     else if (name->use == Name::Use::Store)
       store(name->name);
     else
-      load(name->name);
+      read(name->name);
     break;
   }
   case NodeKind::NamespaceTarget:
-    load(static_cast<const NamespaceTarget*>(node)->name);
+    read(static_cast<const NamespaceTarget*>(node)->name);
     break;
   case NodeKind::If:
     visit_if(static_cast<const If*>(node));
@@ -171,7 +171,7 @@ struct UndeclaredVisitor {
     if (node->kind == NodeKind::Name) {
       const auto* name = static_cast<const Name*>(node);
       if (!names.count(name->name)) return;
-      if (name->use == Name::Use::Load)
+      if (name->use == Name::Use::Read)
         undeclared.insert(name->name);
       else
         names.erase(name->name);

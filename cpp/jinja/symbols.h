@@ -30,7 +30,8 @@ class Symbols {
     Ident ident;
     FunctionScope* function;
   };
-  struct Load {
+  /// The way a variable gets its value on entering its scope: Jinja2's VAR_LOAD_*.
+  struct Lookup {
     enum class Action { Parameter, Resolve, Alias, Undefined };
     Action action;
     StringId name = 0;
@@ -42,22 +43,22 @@ class Symbols {
 
   std::optional<Reference> find(StringId name) const;
   Ident declare_parameter(StringId name);
-  void load(StringId name);
+  void read(StringId name);
   void store(StringId name);
   void visit(const Node* node, bool as_parameter = false);
   void visit_all(const Body& body) {
     for (const Node* node : body)
       visit(node);
   }
-  const std::vector<std::pair<Ident, Load>>& loads() const { return loads_; }
+  const std::vector<std::pair<Ident, Lookup>>& lookups() const { return lookups_; }
 
   Symbols* parent;
   FunctionScope* function;
   std::set<StringId> stores;
 
  private:
-  Ident define(StringId name, Load load);
-  void set_load(Ident ident, Load load);
+  Ident define(StringId name, Lookup lookup);
+  void set_lookup(Ident ident, Lookup lookup);
   void visit_if(const If* node);
   void merge(std::vector<Symbols>& branches);
   Symbols branch() const;
@@ -65,14 +66,13 @@ class Symbols {
   uint64_t* budget_;
   uint32_t level_;
   std::unordered_map<StringId, Ident> refs_;
-  std::vector<std::pair<Ident, Load>> loads_;
-  std::unordered_map<Ident, size_t> load_index_;
+  std::vector<std::pair<Ident, Lookup>> lookups_;
+  std::unordered_map<Ident, size_t> lookup_index_;
 };
 
-/// Which of the names are read in the nodes before anything else takes them, as Jinja2 looks for its special
-/// names.
+/// Returns those of `names` that the nodes read before they define them, as Jinja2 finds its special names.
 std::set<StringId> find_undeclared(const Body& body, std::set<StringId> names, uint64_t& budget);
-/// Takes from what the analysis of a template may cost.
+/// Takes `cost` from the budget of a template's analysis; fails when it is used up.
 void charge_analysis(uint64_t& budget, uint64_t cost);
 
 } // namespace verbatim::jinja

@@ -69,7 +69,7 @@ class Wrapper {
     return end >= begin + 2 && end < text_.size() && unicode::is_word(text_[end]) ? end : 0;
   }
 
-  /// Whether a hyphenated word may be broken behind the hyphen at an index.
+  /// True if a hyphenated word may be broken behind the hyphen at an index.
   bool breaks_at(size_t hyphen) const {
     if (at(hyphen) != '-') return false;
     const bool before = (hyphen >= 2 && letter(text_[hyphen - 2]) && letter(text_[hyphen - 1])) ||

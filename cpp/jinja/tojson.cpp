@@ -9,7 +9,7 @@ namespace verbatim::jinja {
 
 namespace {
 
-/// One run of json.dumps.
+/// A run of json.dumps.
 class JsonWriter {
  public:
   JsonWriter(Interpreter& in, bool ensure_ascii, bool sort_keys)

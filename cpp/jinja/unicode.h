@@ -62,13 +62,13 @@ inline bool is_space(char32_t c) {
 inline bool is_alnum(char32_t c) {
   return has(c, Alpha | Decimal | Digit | Numeric);
 }
-/// What \w of a regular expression matches.
+/// \w of a regular expression.
 inline bool is_word(char32_t c) {
   return c == '_' || is_alnum(c);
 }
 /// The value of a decimal digit, or -1.
 int decimal_value(char32_t c);
-/// The mapping of one code point, without context; returns how many code points it wrote.
+/// Writes the mapping of one code point, without context; returns the number of code points.
 int map_case(char32_t c, Case to, char32_t out[3]);
 
 /// Decodes the code point at a byte offset and moves the offset behind it. The text must be valid.
@@ -102,9 +102,8 @@ inline std::string encoded(char32_t c) {
   encode(out, c);
   return out;
 }
-/// How many code points begin in a stretch of UTF-8.
+/// The number of code points that begin in a stretch of UTF-8.
 size_t count(std::string_view text);
-/// Whether a text is ASCII only.
 bool is_ascii(std::string_view text);
 /// The offset of the first byte that is not part of valid UTF-8, or npos.
 size_t find_invalid(std::string_view text);

@@ -155,7 +155,7 @@ size_t count_of(std::string_view text, std::string_view wanted) {
   return count;
 }
 
-/// One word: what is around the URL stays outside of the link.
+/// A word, whose characters around the URL stay outside of the link.
 struct Word {
   explicit Word(std::string_view word) : text(word), end(word.size()) {
     for (;;) {

@@ -13,8 +13,8 @@ namespace verbatim::jinja {
 class Interpreter;
 class Builder;
 
-/// A value of the template language: a scalar or a counted reference, and where it comes from. (Strings know
-/// the origin of every character themselves; their own origin field is unused.)
+/// A value of the template language: a scalar or a counted reference, and its origin. (Strings know the
+/// origin of each character; their own origin field is unused.)
 class Value {
  public:
   Value() = default;
@@ -64,7 +64,7 @@ class Value {
   bool is_none() const { return kind_ == Kind::None; }
   bool is_string() const { return kind_ == Kind::String; }
   bool is_object() const { return kind_ >= Kind::Undefined; }
-  /// Bool, Int or BigInt: what Python's int is.
+  /// Bool, Int or BigInt: all are int in Python.
   bool is_integral() const { return kind_ == Kind::Bool || kind_ == Kind::Int || kind_ == Kind::BigInt; }
   bool is_number() const { return is_integral() || kind_ == Kind::Float; }
   /// The value of a Bool or an Int.
@@ -72,10 +72,10 @@ class Value {
   bool bool_value() const { return payload_.integer != 0; }
   double real_value() const { return payload_.real; }
   Object* object() const { return payload_.object; }
-  /// The object as what the kind says it is.
+  /// The object, as the type that belongs to its kind.
   template <class T> T& as() const { return static_cast<T&>(*payload_.object); }
 
-  /// Where a value that is not a string comes from.
+  /// The origin of a value that is not a string.
   int32_t own_origin() const { return origin_; }
   Value with_origin(int32_t origin) const {
     Value copy = *this;
@@ -99,7 +99,7 @@ class Value {
 struct Buffer : Object {
   explicit Buffer(Text content) : Object(Kind::Buffer), text(std::move(content)) {}
 
-  /// How many code points begin before a byte offset.
+  /// The number of code points that begin before a byte offset.
   size_t index_of(size_t offset);
   /// The byte offset of a code point.
   size_t offset_of(size_t index);
