@@ -1,7 +1,7 @@
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { loadModel, type Model } from 'verbatim-llama'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createApp as createExpressApp } from '../examples/express-server.js'
 import { createApp as createFastifyApp } from '../examples/fastify-server.js'
 import { tinyModel, until } from './support/model.js'
@@ -95,6 +95,8 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
   })
 
   test.each([true, false])('cancels a run at once when its client leaves (stream: %s)', async (stream) => {
+    const generate = vi.spyOn(model, 'generateInference')
+    onTestFinished(() => generate.mockRestore())
     const leaving = new AbortController()
     // 400 tokens at the most, all of which would be generated.
     const answer = post({ messages, max_tokens: 400, temperature: 5, stream }, leaving.signal)
@@ -102,24 +104,25 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
     await until('it runs', () => model.status.running === 1)
     leaving.abort()
     await until('it is cancelled', () => model.status.running === 0)
+    await expect(generate.mock.results[0]?.value).rejects.toThrow('aborted') // it did not end by itself
     await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
   })
 
   test('waits for a client that does not read', async () => {
-    // 512 tokens fit into the buffers of a loopback connection; that the run ends is all there is to see.
-    await new Promise<void>((resolve, reject) => {
+    // The tokens fit into the buffers of a loopback connection: that nothing is lost is all there is to see.
+    const text = await new Promise<string>((resolve, reject) => {
       const slow = request(
         url,
         { method: 'POST', headers: { 'content-type': 'application/json' } },
         (response) => {
           response.pause()
-          setTimeout(() => response.resume(), 200)
-          response.on('end', resolve)
+          setTimeout(async () => resolve((await response.setEncoding('utf8').toArray()).join('')), 200)
         },
       )
       slow.on('error', reject)
       slow.end(JSON.stringify({ messages, max_tokens: 100, stream: true }))
     })
+    expect(text).toMatch(/"finishReason":"(length|stop)".*\n\n$/)
   })
 
   test.each([

@@ -406,6 +406,17 @@ describe('an unknown name', () => {
     expect(refusal(() => generate({ ['x'.repeat(100_000)]: 1 })).code).toBe('INVALID_OPTION')
   })
 
+  test.each([
+    ['temperaturexyz', 'temperature'], // three edits of a long name
+    ['temperaturewxyz', undefined],
+    ['sed', 'seed'], // one edit for each three characters of a short one
+    ['sadd', undefined],
+    ['sd', undefined],
+  ])('that reads %s gets the suggestion %s', (given, meant) => {
+    const { message } = refusal(() => generate({ [given]: 1 }))
+    expect(message).toContain(meant === undefined ? 'Known are ' : `Did you mean ${meant}?`)
+  })
+
   test('is refused even when undefined, also one that Object.prototype has', () => {
     expect(refusal(() => generate({ max_tokens: undefined })).path).toBe('max_tokens')
     expect(refusal(() => generate({ toString: 1 })).path).toBe('toString')
@@ -416,6 +427,14 @@ describe('an unknown name', () => {
 })
 
 describe('the options object', () => {
+  test('may have unknown properties that are not enumerable', () => {
+    const hidden = { value: 1, enumerable: false }
+    const options = Object.defineProperties({ model }, { maxToken: hidden, [Symbol('s')]: hidden })
+    expect(readGenerateOptions(options).maxTokens).toBe(512)
+    Object.defineProperty(options, 'maxTokens', { value: 7, enumerable: false })
+    expect(readGenerateOptions(options).maxTokens).toBe(7)
+  })
+
   test('must be an object', () => {
     for (const read of [
       readGenerateInferenceOptions,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { loadModel, type Model, type Receipt, verifyReceipt } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createWorker } from 'verbatim-llama/worker'
 import { camelCase } from '#lib/worker/snake-case.js'
 import { loadRepeatable, tinyModel, user } from '../support/model.js'
 import { parseEvents, post, type RunningWorker, send, startWorker } from '../support/worker.js'
@@ -294,6 +295,11 @@ test('GET /openapi.json describes every endpoint', async () => {
   const { schema } = body.paths['/chat'].post.requestBody.content['application/json']
   expect(schema).toMatchObject({ additionalProperties: false, required: ['messages'] })
   expect(schema.properties.max_tokens).toMatchObject({ type: 'integer', minimum: 1, default: 512 })
+  expect(Object.keys(body.paths).sort()).toEqual(
+    createWorker({ model })
+      .routes.map(({ path }) => path)
+      .sort(),
+  )
   for (const [path, methods] of Object.entries<object>(body.paths)) {
     const method = Object.keys(methods)[0]?.toUpperCase()
     const answer = await send(worker.url + path, { method: method === 'GET' ? 'POST' : 'GET' })

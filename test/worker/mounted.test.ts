@@ -98,6 +98,13 @@ describe.each(Object.keys(frameworks))('a worker under a path of an app of %s', 
   })
 
   test.each([true, false])('cancels the run of a client that leaves (stream: %s)', async (stream) => {
+    const counted = async (what: string) => {
+      const { text } = await send(`${url}/metrics`)
+      const line = text.split('\n').find((each) => each.startsWith(`verbatim_llama_${what} `))
+      return Number(line?.split(' ')[1] ?? 0)
+    }
+    const left = await counted('failures_total{code="CLIENT_CLOSED"}')
+    const tokens = await counted('tokens_total{kind="completion"}')
     const leaving = new AbortController()
     const answer = fetch(`${url}/chat`, {
       method: 'POST',
@@ -116,5 +123,7 @@ describe.each(Object.keys(frameworks))('a worker under a path of an app of %s', 
     leaving.abort()
     await until('it is cancelled', () => model.status.running === 0)
     await expect(answer.then((response) => response.text())).rejects.toThrow('aborted')
+    while ((await counted('failures_total{code="CLIENT_CLOSED"}')) === left);
+    expect(await counted('tokens_total{kind="completion"}')).toBe(tokens) // it did not end by itself
   })
 })

@@ -163,8 +163,11 @@ test('a client that leaves cancels its run in the engine', async () => {
   })
   for await (const _ of readEvents(answer)) break
   leaving.abort()
-  let running = 1
-  while (running > 0) running = (await send(`${served.url}/worker/info`)).body.queue.running
+  let metrics = ''
+  while (!metrics.includes('verbatim_llama_failures_total{code="CLIENT_CLOSED"} 1'))
+    metrics = (await send(`${served.url}/metrics`)).text
+  expect(metrics).toContain('verbatim_llama_tokens_total{kind="completion"} 0\n') // it did not end by itself
+  await untilRunning(0)
 })
 
 test('the engine does not outlive a supervisor that is killed', async () => {
