@@ -24,7 +24,7 @@ constexpr size_t max_merges = 2u << 20;
 constexpr size_t max_token_bytes = 4096;
 /// Limits the recursion of a trie with a map per byte (V:25) while it is filled and freed.
 constexpr size_t max_trie_token_bytes = 1024;
-/// Limits the memory of that trie.
+/// Limits the memory of the trie.
 constexpr size_t max_trie_bytes = 6u << 20;
 /// Limits the memory of PLaMo-2, which stores every suffix of every token (V:1403).
 constexpr size_t max_suffix_bytes = 128u << 20;

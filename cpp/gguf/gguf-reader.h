@@ -64,7 +64,7 @@ class GgufMetadata {
   /// llama.cpp compares every tensor name with all the ones before it.
   static constexpr uint64_t max_tensors = 32768;
 
-  /// Reads a file up to its weights. Nothing is allocated that the file is too short for. Throws Error:
+  /// Reads a file up to its weights. Allocates nothing that the file is too short to hold. Throws Error:
   /// ModelNotFound (missing, a directory, unreadable), ModelInvalid, ModelUnsupported (GGUF version 1 or from
   /// the future), ModelTruncated (fields expected_bytes, file_bytes): with `with_weights` also for a file
   /// that is too short for its weights.
@@ -103,7 +103,7 @@ class GgufMetadata {
     GgufType type;
     GgufType element_type;
     uint64_t count;
-    // Where the value, or an array's first element, starts in bytes_.
+    // The place in bytes_ of the value, or of an array's first element.
     size_t position;
   };
 

@@ -22,7 +22,7 @@ class TemplateBytes {
   /// Ranges that touch become one. Throws Error Internal unless they ascend and lie inside the prompt.
   TemplateBytes(std::span<const ByteRange> ranges, size_t prompt_size);
 
-  /// Whether every byte of the range is the template's.
+  /// Returns true if every byte of the range is the template's.
   bool contain(ByteRange range) const;
 
   /// The first position after `position` where the owner changes, or the end of the prompt.

@@ -224,7 +224,7 @@ VERBATIM_INLINE size_t gather_body(const float* x, size_t n, float from, float b
   return count;
 }
 
-// One wrapper per instruction set: the bodies are inlined into it and compiled for its target.
+// A wrapper for each instruction set: the bodies are inlined into it and compiled for its target.
 #define VERBATIM_VECTOR_MATH(level, width, target)                                                           \
   target void extremes_##level(const float* x, size_t n, float* lane_max, float* lowest) {                   \
     extremes_body(x, n, lane_max, lowest);                                                                   \

@@ -1,6 +1,7 @@
 // Every real template, every field a caller controls, every control token of the vocabularies: none gets
 // through.
 
+#include "base/error.h"
 #include "check.h"
 #include "prompt/chat-template.h"
 #include "prompt/prompt.h"
