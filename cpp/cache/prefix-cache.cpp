@@ -36,13 +36,13 @@ size_t PrefixCache::attach(int32_t id, std::span<const Token> tokens) {
   const auto match = tree_.match(tokens);
   ++clock_;
   for (PrefixNode* node : match.path) {
-    node->locked = true;
-    node->last_used = clock_;
+    node->cache.locked = true;
+    node->cache.last_used = clock_;
   }
   size_t length = 0;
   for (PrefixNode* node : match.path) {
     const size_t end = std::min(node->end(), match.length);
-    if (node->holders == 0)
+    if (node->cache.holders == 0)
       node = restore(id, *node, end - node->begin);
     else {
       if (end < node->end()) {
@@ -56,7 +56,7 @@ size_t PrefixCache::attach(int32_t id, std::span<const Token> tokens) {
     holder(id).tail = node;
     length = end;
   }
-  tree_.each([](PrefixNode& node) { node.locked = false; });
+  tree_.each([](PrefixNode& node) { node.cache.locked = false; });
   return length;
 }
 
@@ -75,7 +75,7 @@ void PrefixCache::append(int32_t id, std::span<const Token> tokens) {
   if (tokens.empty()) return;
   Holder& owner = holder(id);
   PrefixNode& tail = *owner.tail;
-  if (tail.parent && tail.holders == 1 && tail.children.empty() && tail.saved.empty()) {
+  if (tail.parent && tail.cache.holders == 1 && tail.children.empty() && tail.cache.saved.empty()) {
     tail.tokens.insert(tail.tokens.end(), tokens.begin(), tokens.end());
     used_ += tokens.size();
     pinned_ += tokens.size();
@@ -90,8 +90,8 @@ void PrefixCache::cut_drafts(int32_t id, size_t begin) {
 }
 
 void PrefixCache::hold(PrefixNode& node) {
-  if (node.holders++ == 0) used_ += node.size();
-  if (node.pins++ == 0) pinned_ += node.size();
+  if (node.cache.holders++ == 0) used_ += node.size();
+  if (node.cache.pins++ == 0) pinned_ += node.size();
 }
 
 int32_t PrefixCache::holder_of(const PrefixNode& node) const {
@@ -111,8 +111,8 @@ void PrefixCache::release(int32_t id) {
   Holder& owner = holder(id);
   PrefixNode* const tail = std::exchange(owner.tail, &tree_.root());
   for (PrefixNode* node = tail; node->parent; node = node->parent) {
-    if (--node->holders == 0) used_ -= node->size();
-    if (owner.state == State::Running && --node->pins == 0) pinned_ -= node->size();
+    if (--node->cache.holders == 0) used_ -= node->size();
+    if (owner.state == State::Running && --node->cache.pins == 0) pinned_ -= node->size();
   }
   forget_unreachable(tail);
 }
@@ -121,7 +121,7 @@ void PrefixCache::release(int32_t id) {
 void PrefixCache::forget_unreachable(PrefixNode* tail) {
   PrefixNode* gone = nullptr;
   for (PrefixNode* node = tail; node->parent; node = node->parent)
-    if (node->holders == 0 && node->saved.empty()) gone = node;
+    if (node->cache.holders == 0 && node->cache.saved.empty()) gone = node;
   if (gone) remove(*gone);
 }
 
@@ -143,8 +143,8 @@ void PrefixCache::retire(int32_t id) {
   Holder& owner = holder(id);
   if (!limits_.sharing || !usable_ || !owner.tail->parent || redundant(*owner.tail)) return discard(id);
   for (PrefixNode* node = owner.tail; node->parent; node = node->parent) {
-    node->last_used = clock_ + 1;
-    if (--node->pins == 0) pinned_ -= node->size();
+    node->cache.last_used = clock_ + 1;
+    if (--node->cache.pins == 0) pinned_ -= node->size();
   }
   owner.state = State::Idle;
   owner.last_used = ++clock_;
@@ -158,8 +158,8 @@ void PrefixCache::retire_to_host(int32_t id) {
 
 /// Somebody else has the same tokens in cells, or more of them.
 bool PrefixCache::redundant(const PrefixNode& tail) const {
-  return tail.holders > 1 || std::ranges::any_of(tail.parent->children, [&](const auto& sibling) {
-           return sibling.get() != &tail && sibling->holders > 0 &&
+  return tail.cache.holders > 1 || std::ranges::any_of(tail.parent->children, [&](const auto& sibling) {
+           return sibling.get() != &tail && sibling->cache.holders > 0 &&
                   common_prefix(sibling->tokens, tail.tokens) == tail.size();
          });
 }
@@ -168,21 +168,21 @@ PrefixNode* PrefixCache::restore(int32_t id, PrefixNode& node, size_t count) {
   if (count < worth_saving && count < node.size()) return nullptr;
   make_room(node.size());
   if (free_cells() < node.size()) return nullptr;
-  if (!memory_.restore(restore_id_, node.saved)) return nullptr;
+  if (!memory_.restore(restore_id_, node.cache.saved)) return nullptr;
   PrefixNode* part = &node;
   if (count < node.size()) {
     const size_t end = node.end();
     drop_saved(node);
     part = &tree_.split(node, node.begin + count);
     for (PrefixNode* half : {part, &node}) {
-      half->saved = save_range(restore_id_, half->begin, half == part ? node.begin : end);
-      if (!half->saved.empty()) saved_ += half->size();
+      half->cache.saved = save_range(restore_id_, half->begin, half == part ? node.begin : end);
+      if (!half->cache.saved.empty()) saved_ += half->size();
     }
   }
   memory_.share(restore_id_, id, static_cast<int32_t>(part->begin), static_cast<int32_t>(part->end()));
   memory_.clear(restore_id_);
   // The lower half could not be saved: nobody can have it.
-  if (part != &node && node.saved.empty()) remove(node);
+  if (part != &node && node.cache.saved.empty()) remove(node);
   return part;
 }
 
@@ -199,34 +199,37 @@ std::vector<uint8_t> PrefixCache::save_range(int32_t from, size_t begin, size_t 
 }
 
 bool PrefixCache::save(PrefixNode& node, int32_t holder) {
-  if (!node.saved.empty()) return true;
+  if (!node.cache.saved.empty()) return true;
   if (node.size() > limits_.saved_tokens || (node.children.empty() && node.size() < worth_saving))
     return false;
   while (saved_ + node.size() > limits_.saved_tokens)
     if (!drop_oldest_saved()) return false;
-  node.saved = save_range(holder, node.begin, node.end());
-  if (node.saved.empty()) return false;
+  node.cache.saved = save_range(holder, node.begin, node.end());
+  if (node.cache.saved.empty()) return false;
   saved_ += node.size();
   return true;
 }
 
 void PrefixCache::drop_saved(PrefixNode& node) {
-  if (node.saved.empty()) return;
+  if (node.cache.saved.empty()) return;
   saved_ -= node.size();
-  node.saved = {};
+  node.cache.saved = {};
 }
 
 bool PrefixCache::drop_oldest_saved() {
   PrefixNode* oldest = nullptr;
   // Copies of what is in cells too go first: nothing is lost with them.
-  const auto order = [](const PrefixNode& node) { return std::pair(node.holders == 0, node.last_used); };
+  const auto order = [](const PrefixNode& node) {
+    return std::pair(node.cache.holders == 0, node.cache.last_used);
+  };
   tree_.each([&](PrefixNode& node) {
     // Without it, what comes after it would be lost too: the ends go first.
-    const bool removable = !node.saved.empty() && !node.locked && (node.holders > 0 || node.children.empty());
+    const bool removable =
+        !node.cache.saved.empty() && !node.cache.locked && (node.cache.holders > 0 || node.children.empty());
     if (removable && (!oldest || order(node) <= order(*oldest))) oldest = &node;
   });
   if (!oldest) return false;
-  if (oldest->holders > 0)
+  if (oldest->cache.holders > 0)
     drop_saved(*oldest);
   else
     remove(*oldest);
@@ -237,12 +240,12 @@ void PrefixCache::evict(int32_t id) {
   std::vector<PrefixNode*> path;
   for (PrefixNode* node = holder(id).tail; node->parent; node = node->parent) {
     path.push_back(node);
-    node->locked = true;
+    node->cache.locked = true;
   }
   for (auto node = path.rbegin(); node != path.rend(); ++node)
-    if ((*node)->holders == 1 && !save(**node, id)) break;
+    if ((*node)->cache.holders == 1 && !save(**node, id)) break;
   for (PrefixNode* node : path)
-    node->locked = false;
+    node->cache.locked = false;
   clear(id);
   holder(id).state = State::Free;
 }

@@ -43,14 +43,11 @@ PrefixNode& PrefixTree::split(PrefixNode& node, size_t position) {
   upper->parent = node.parent;
   upper->begin = node.begin;
   upper->tokens.assign(node.tokens.begin(), cut);
-  upper->holders = node.holders;
-  upper->pins = node.pins;
-  upper->last_used = node.last_used;
-  upper->locked = node.locked;
+  node.cache.saved = {};
+  upper->cache = node.cache;
   node.tokens.erase(node.tokens.begin(), cut);
   node.begin = position;
   node.parent = upper.get();
-  node.saved = {};
   upper->children.push_back(std::move(*place));
   *place = std::move(upper);
   return **place;

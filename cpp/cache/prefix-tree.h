@@ -16,11 +16,14 @@ struct PrefixNode {
   std::vector<Token> tokens;
   std::vector<std::unique_ptr<PrefixNode>> children;
 
-  int32_t holders = 0;        ///< sequence ids whose cells these are; 0: not in the KV cache
-  int32_t pins = 0;           ///< how many of them run
-  std::vector<uint8_t> saved; ///< the cells' data in host memory; empty: not there
-  uint64_t last_used = 0;
-  bool locked = false; ///< being read: stays
+  /// Owned by PrefixCache.
+  struct CacheState {
+    int32_t holders = 0;        ///< sequence ids that have these cells; 0: not in the KV cache
+    int32_t pins = 0;           ///< holders that run
+    std::vector<uint8_t> saved; ///< the cells' data in host memory; empty: not there
+    uint64_t last_used = 0;
+    bool locked = false; ///< in use: not to be removed
+  } cache;
 
   size_t size() const { return tokens.size(); }
   size_t end() const { return begin + tokens.size(); }

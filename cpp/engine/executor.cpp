@@ -75,10 +75,10 @@ std::vector<Chunk> Executor::plan() {
     if (!options_.recurrent) served_.push_back(&sequence.inference());
     auto position = static_cast<int32_t>(chunk.begin);
     for (const Token token : std::span(sequence.tokens()).subspan(chunk.begin, chunk.count))
-      batch_.push_back({token, position++, sequence.id, false});
+      batch_.push_back({token, position++, sequence.schedule.id, false});
     batch_.back().wants_logits = chunk.reaches_end;
     for (const Token token : sequence.draft().first(chunk.drafted))
-      batch_.push_back({token, position++, sequence.id, true});
+      batch_.push_back({token, position++, sequence.schedule.id, true});
   }
   return chunks;
 }
@@ -113,7 +113,7 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
       // gets it. So this one may have it from another, and has a second try in a memory that is as new.
       const bool no_number = options_.recurrent && error.code() == ErrorCode::DecodeFailed;
       spoiled = spoiled || no_number;
-      if (!no_number || std::exchange(sequence.tried_again, true)) fail(sequence, error);
+      if (!no_number || std::exchange(sequence.recomputed, true)) fail(sequence, error);
     } catch (const std::exception& error) {
       fail(sequence, Error(ErrorCode::Internal, error.what()));
     }
@@ -175,7 +175,7 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
   }
   if (scheduler_.yield_to_oldest()) return;
   const Sequence& alone = *chunks.front().sequence;
-  const std::pair failure{alone.arrival, alone.tokens().size()};
+  const std::pair failure{alone.schedule.arrival, alone.tokens().size()};
   if (std::exchange(failed_alone_, failure) != failure) return;
   batch_limit_ = options_.limits.batch_tokens;
   fail(alone,

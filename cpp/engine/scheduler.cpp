@@ -21,10 +21,11 @@ std::span<const Token> reusable(const Sequence& sequence) {
 
 /// Cells that a running sequence will still take for what it has now.
 size_t outstanding(const Sequence& sequence) {
-  return sequence.tokens().size() - std::max(sequence.computed, sequence.leader ? sequence.follow_until : 0);
+  return sequence.tokens().size() - std::max(sequence.num_computed_tokens,
+                                             sequence.schedule.leader ? sequence.schedule.leader_tokens : 0);
 }
 
-constexpr auto arrival = [](const auto& sequence) { return sequence->arrival; };
+constexpr auto arrival = [](const auto& sequence) { return sequence->schedule.arrival; };
 
 } // namespace
 
@@ -33,7 +34,7 @@ Scheduler::Scheduler(SequenceMemory& memory, SchedulerLimits limits, PromptLane*
 }
 
 void Scheduler::add(std::unique_ptr<Sequence> sequence) {
-  sequence->arrival = arrivals_++;
+  sequence->schedule.arrival = arrivals_++;
   waiting_.push_back(std::move(sequence));
 }
 
@@ -64,10 +65,10 @@ void Scheduler::admit() {
     for (const auto& sequence : running_)
       needed += outstanding(*sequence);
     if (!running_.empty() && needed > limits_.cache.cells) return;
-    next.id = cache_.acquire();
-    next.admitted = steps_;
+    next.schedule.id = cache_.acquire();
+    next.schedule.admitted = steps_;
     // A preempted sequence returns to its place in the order of arrival.
-    const auto place = std::ranges::upper_bound(running_, next.arrival, {}, arrival);
+    const auto place = std::ranges::upper_bound(running_, next.schedule.arrival, {}, arrival);
     running_.insert(place, std::move(waiting_.front()));
     waiting_.pop_front();
     next.inference().begin(static_cast<uint32_t>(next.prompt_size()));
@@ -77,18 +78,20 @@ void Scheduler::admit() {
 
 /// Starts a sequence from what is known of its tokens, or lets it wait for somebody who computes them.
 void Scheduler::settle(Sequence& sequence) {
-  if (sequence.attached) return;
-  if (sequence.leader && sequence.leader->computed < sequence.follow_until) return;
+  if (sequence.schedule.attached) return;
+  if (sequence.schedule.leader &&
+      sequence.schedule.leader->num_computed_tokens < sequence.schedule.leader_tokens)
+    return;
   follow(sequence);
-  if (sequence.leader) return;
-  sequence.attached = true;
-  sequence.computed = cache_.attach(sequence.id, reusable(sequence));
+  if (sequence.schedule.leader) return;
+  sequence.schedule.attached = true;
+  sequence.num_computed_tokens = cache_.attach(sequence.schedule.id, reusable(sequence));
   sequence.inference().set_cached_tokens(
-      static_cast<uint32_t>(std::min(sequence.computed, sequence.prompt_size())));
+      static_cast<uint32_t>(std::min(sequence.num_computed_tokens, sequence.prompt_size())));
 }
 
 void Scheduler::follow(Sequence& sequence) {
-  sequence.leader = nullptr;
+  sequence.schedule.leader = nullptr;
   if (!limits_.cache.sharing) return;
   const auto tokens = reusable(sequence);
   size_t known = cache_.known(tokens);
@@ -96,10 +99,10 @@ void Scheduler::follow(Sequence& sequence) {
     if (other.get() == &sequence) break; // only older ones: so nobody waits in a circle
     if (other->decoding()) continue;
     const size_t common = common_prefix(other->tokens(), tokens);
-    if (common < std::max(known, other->computed) + worth_waiting) continue;
+    if (common < std::max(known, other->num_computed_tokens) + worth_waiting) continue;
     known = common;
-    sequence.leader = other.get();
-    sequence.follow_until = common;
+    sequence.schedule.leader = other.get();
+    sequence.schedule.leader_tokens = common;
   }
 }
 
@@ -115,42 +118,42 @@ bool Scheduler::preempt_newest(Cells cells) {
   auto sequence = std::move(running_.back());
   running_.pop_back();
   if (cells == Cells::Keep)
-    cache_.retire_to_host(sequence->id);
+    cache_.retire_to_host(sequence->schedule.id);
   else
-    cache_.discard(sequence->id);
+    cache_.discard(sequence->schedule.id);
   forget(*sequence);
-  const auto place = std::ranges::upper_bound(waiting_, sequence->arrival, {}, arrival);
+  const auto place = std::ranges::upper_bound(waiting_, sequence->schedule.arrival, {}, arrival);
   waiting_.insert(place, std::move(sequence));
   return true;
 }
 
 void Scheduler::restart(Sequence& sequence) {
-  cache_.clear(sequence.id);
-  sequence.computed = 0;
-  sequence.attached = false;
+  cache_.clear(sequence.schedule.id);
+  sequence.num_computed_tokens = 0;
+  sequence.schedule.attached = false;
 }
 
 void Scheduler::restart_all() {
   cache_.reset(true);
   for (const auto& sequence : running_) {
-    sequence->computed = 0;
-    sequence->attached = false;
-    sequence->leader = nullptr;
+    sequence->num_computed_tokens = 0;
+    sequence->schedule.attached = false;
+    sequence->schedule.leader = nullptr;
   }
 }
 
 /// A sequence has given its id back.
 void Scheduler::forget(Sequence& sequence) {
-  if (sequence.lane == Sequence::Lane::Computing) {
+  if (sequence.schedule.lane == Sequence::Schedule::Lane::Computing) {
     lane_->cancel();
-    sequence.lane = Sequence::Lane::Unused;
+    sequence.schedule.lane = Sequence::Schedule::Lane::Unused;
   }
-  sequence.id = -1;
-  sequence.computed = 0;
-  sequence.attached = false;
-  sequence.leader = nullptr;
+  sequence.schedule.id = -1;
+  sequence.num_computed_tokens = 0;
+  sequence.schedule.attached = false;
+  sequence.schedule.leader = nullptr;
   for (const auto& other : running_)
-    if (other && other->leader == &sequence) other->leader = nullptr;
+    if (other && other->schedule.leader == &sequence) other->schedule.leader = nullptr;
 }
 
 std::unique_ptr<Sequence> Scheduler::remove(const Sequence& sequence, Cells cells) {
@@ -165,9 +168,9 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<
     if (!predicate(*sequence)) continue;
     holding_ = false;
     if (cells == Cells::Keep)
-      cache_.retire(sequence->id);
+      cache_.retire(sequence->schedule.id);
     else
-      cache_.discard(sequence->id);
+      cache_.discard(sequence->schedule.id);
     forget(*sequence);
     removed.push_back(std::move(sequence));
   }
@@ -205,13 +208,14 @@ std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
 void Scheduler::collect_from_lane() {
   const auto cells = lane_ ? lane_->take() : std::nullopt;
   if (!cells) return;
-  const auto lent = std::ranges::find(running_, Sequence::Lane::Computing,
-                                      [](const auto& sequence) { return sequence->lane; });
+  const auto lent = std::ranges::find(running_, Sequence::Schedule::Lane::Computing,
+                                      [](const auto& sequence) { return sequence->schedule.lane; });
   if (lent == running_.end()) return;
   Sequence& sequence = **lent;
-  sequence.lane = Sequence::Lane::Used;
-  const auto computed = reusable(sequence).subspan(sequence.computed);
-  if (!cells->empty() && cache_.adopt(sequence.id, computed, *cells)) sequence.computed += computed.size();
+  sequence.schedule.lane = Sequence::Schedule::Lane::Used;
+  const auto computed = reusable(sequence).subspan(sequence.num_computed_tokens);
+  if (!cells->empty() && cache_.adopt(sequence.schedule.id, computed, *cells))
+    sequence.num_computed_tokens += computed.size();
 }
 
 /// Takes out the long prompts that the lane computes or that wait for it. Where many prompts are to be
@@ -220,32 +224,32 @@ void Scheduler::use_lane(size_t generating, std::vector<Sequence*>& prefilling) 
   if (!lane_ || generating == 0) return;
   if (prefilling.size() > 1 && 2 * prefilling.size() >= generating) return;
   std::erase_if(prefilling, [&](Sequence* sequence) {
-    if (sequence->lane == Sequence::Lane::Used) return false;
+    if (sequence->schedule.lane == Sequence::Schedule::Lane::Used) return false;
     if (sequence->pending() <= limits_.long_prompt) return false;
     return lane_->busy() || lend(*sequence);
   });
 }
 
 bool Scheduler::lend(Sequence& sequence) {
-  sequence.lane = Sequence::Lane::Used;
+  sequence.schedule.lane = Sequence::Schedule::Lane::Used;
   try {
     const auto tokens = reusable(sequence);
-    PromptLane::Job job{{tokens.begin(), tokens.end()}, sequence.computed, {}};
+    PromptLane::Job job{{tokens.begin(), tokens.end()}, sequence.num_computed_tokens, {}};
     if (job.begin > 0) {
-      job.prefix = cache_.copy(sequence.id);
+      job.prefix = cache_.copy(sequence.schedule.id);
       if (job.prefix.empty()) return false;
     }
     lane_->start(std::move(job));
   } catch (const std::exception&) {
     return false; // no memory for it: it is computed with the others
   }
-  sequence.lane = Sequence::Lane::Computing;
+  sequence.schedule.lane = Sequence::Schedule::Lane::Computing;
   return true;
 }
 
 /// Whether anybody's next tokens could be in a batch, if there were cells.
 bool Scheduler::can_compute() const {
-  return std::ranges::any_of(running_, [](const auto& sequence) { return sequence->computable(); });
+  return std::ranges::any_of(running_, [](const auto& sequence) { return sequence->schedule.computable(); });
 }
 
 // ---- what the batch holds ----
@@ -254,18 +258,19 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   std::vector<Sequence*> generating, prefilling;
   demand_ = {};
   for (const auto& sequence : running_)
-    if (sequence->computable()) (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
+    if (sequence->schedule.computable())
+      (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
   use_lane(generating.size(), prefilling);
   size_t wanted = generating.size();
   uint64_t first_admitted = steps_;
   for (const Sequence* sequence : prefilling) {
     wanted += sequence->pending();
-    demand_.depth = std::max(demand_.depth, sequence->computed);
-    first_admitted = std::min(first_admitted, sequence->admitted);
+    demand_.depth = std::max(demand_.depth, sequence->num_computed_tokens);
+    first_admitted = std::min(first_admitted, sequence->schedule.admitted);
   }
   for (Sequence* sequence : generating) {
-    if (sequence->generating_since == 0) sequence->generating_since = steps_;
-    if (sequence->generating_since < first_admitted) ++demand_.disturbed;
+    if (sequence->schedule.generating_since == 0) sequence->schedule.generating_since = steps_;
+    if (sequence->schedule.generating_since < first_admitted) ++demand_.disturbed;
   }
   demand_.generating = generating.size();
   demand_.prefilling = prefilling.size();
@@ -276,14 +281,15 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   std::vector<Chunk> chunks;
   for (Sequence* sequence : generating) {
     if (tokens_left == 0 || (budget.alone && !prefilling.empty())) break;
-    chunks.push_back({sequence, sequence->computed, 1, true});
+    chunks.push_back({sequence, sequence->num_computed_tokens, 1, true});
     --tokens_left;
   }
   const auto shares = share_prefill(prefilling, std::min(tokens_left, budget.prompt_tokens));
   for (size_t i = 0; i < prefilling.size(); ++i) {
     const Sequence& sequence = *prefilling[i];
     if (shares[i] == 0) continue;
-    chunks.push_back({prefilling[i], sequence.computed, shares[i], shares[i] == sequence.pending()});
+    chunks.push_back(
+        {prefilling[i], sequence.num_computed_tokens, shares[i], shares[i] == sequence.pending()});
     tokens_left -= shares[i];
   }
   if (prefilling.empty()) add_drafts(chunks, tokens_left);
@@ -316,8 +322,8 @@ std::vector<size_t> Scheduler::share_prefill(const std::vector<Sequence*>& prefi
 size_t Scheduler::cap_for_followers(const Sequence& leader, size_t count) const {
   if (count < leader.pending()) return count;
   for (const auto& follower : running_)
-    if (follower->leader == &leader && follower->follow_until > leader.computed)
-      count = std::min(count, follower->follow_until - leader.computed);
+    if (follower->schedule.leader == &leader && follower->schedule.leader_tokens > leader.num_computed_tokens)
+      count = std::min(count, follower->schedule.leader_tokens - leader.num_computed_tokens);
   return count;
 }
 
@@ -345,17 +351,19 @@ void Scheduler::computed(const std::vector<Chunk>& chunks, double milliseconds) 
   }
   if (drafted == 0) pace_.record(demand_, generating, prompt_tokens, milliseconds);
   for (const Chunk& chunk : chunks) {
-    cache_.append(chunk.sequence->id, std::span(chunk.sequence->tokens()).subspan(chunk.begin, chunk.count));
-    chunk.sequence->computed += chunk.count;
+    cache_.append(chunk.sequence->schedule.id,
+                  std::span(chunk.sequence->tokens()).subspan(chunk.begin, chunk.count));
+    chunk.sequence->num_computed_tokens += chunk.count;
   }
 }
 
 void Scheduler::accept_draft(const Chunk& chunk, size_t right) {
   Sequence& sequence = *chunk.sequence;
   sequence.learn(chunk.drafted, right);
-  cache_.append(sequence.id, std::span(sequence.tokens()).subspan(sequence.computed, right));
-  sequence.computed += right;
-  if (right < chunk.drafted) cache_.cut_drafts(sequence.id, sequence.computed);
+  cache_.append(sequence.schedule.id,
+                std::span(sequence.tokens()).subspan(sequence.num_computed_tokens, right));
+  sequence.num_computed_tokens += right;
+  if (right < chunk.drafted) cache_.cut_drafts(sequence.schedule.id, sequence.num_computed_tokens);
 }
 
 } // namespace verbatim

@@ -25,9 +25,9 @@ class Sequence {
 
   const std::vector<Token>& tokens() const { return tokens_; } ///< the prompt and what was generated
   size_t prompt_size() const { return prompt_size_; }
-  size_t pending() const { return tokens_.size() - computed; } ///< tokens still to be decoded
+  size_t pending() const { return tokens_.size() - num_computed_tokens; } ///< tokens still to be decoded
   /// Only the newest token is to be decoded: one step of generation rather than prefill.
-  bool decoding() const { return computed >= prompt_size_ && pending() == 1; }
+  bool decoding() const { return num_computed_tokens >= prompt_size_ && pending() == 1; }
   /// The most tokens it may still add.
   size_t headroom() const { return token_limit_ - tokens_.size(); }
 
@@ -47,20 +47,24 @@ class Sequence {
   /// So many of the guesses were right.
   void learn(size_t drafted, size_t right);
 
-  bool tried_again = false; ///< from the start, because its logits were no numbers: the executor's
+  size_t num_computed_tokens = 0; ///< tokens()[0, num_computed_tokens) are in the KV cache
 
-  // The scheduler's part.
-  size_t computed = 0;              ///< tokens()[0, computed) are in the KV cache
-  int32_t id = -1;                  ///< the sequence id in the KV cache while running, else -1
-  bool attached = false;            ///< it has begun, from what was in the cache
-  const Sequence* leader = nullptr; ///< the running sequence whose cells it waits for, while not attached
-  size_t follow_until = 0;          ///< it begins when the leader has computed this many tokens
-  uint64_t arrival = 0;
-  uint64_t admitted = 0;         ///< the step at which it was let in
-  uint64_t generating_since = 0; ///< the step at which it first generated, 0 before
-  enum class Lane { Unused, Computing, Used } lane = Lane::Unused; ///< whether its prompt is computed aside
-  /// Its next tokens can be in a batch.
-  bool computable() const { return attached && lane != Lane::Computing; }
+  /// Owned by the scheduler.
+  struct Schedule {
+    int32_t id = -1;                  ///< sequence id in the KV cache while running, else -1
+    bool attached = false;            ///< started, from the prefix that was in the cache
+    const Sequence* leader = nullptr; ///< running sequence whose prefix it waits for, while not attached
+    size_t leader_tokens = 0;         ///< length of that prefix
+    uint64_t arrival = 0;             ///< number in the order of arrival
+    uint64_t admitted = 0;            ///< step at which it began to run
+    uint64_t generating_since = 0;    ///< step at which it first generated; 0: not yet
+    enum class Lane { Unused, Computing, Used } lane = Lane::Unused;
+    /// True when its next tokens can be in a batch.
+    bool computable() const { return attached && lane != Lane::Computing; }
+  } schedule;
+
+  /// Owned by the executor: recomputed from the start once, because its logits were not numbers.
+  bool recomputed = false;
 
  private:
   LikelyToken likely(Token token, float logprob) const;

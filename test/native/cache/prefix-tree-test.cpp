@@ -99,11 +99,11 @@ TEST(prefix_tree_splits_a_node_above_itself) {
   PrefixNode& before = tree.add(tree.root(), Tokens{9});
   PrefixNode& node = tree.add(tree.root(), Tokens{1, 2, 3, 4, 5});
   PrefixNode& child = tree.add(node, Tokens{6});
-  node.holders = 3;
-  node.pins = 2;
-  node.last_used = 7;
-  node.locked = true;
-  node.saved = {1, 2, 3};
+  node.cache.holders = 3;
+  node.cache.pins = 2;
+  node.cache.last_used = 7;
+  node.cache.locked = true;
+  node.cache.saved = {1, 2, 3};
   PrefixNode& upper = tree.split(node, 2);
 
   CHECK(upper.tokens == (Tokens{1, 2}));
@@ -117,8 +117,9 @@ TEST(prefix_tree_splits_a_node_above_itself) {
   CHECK_EQ(tree.root().children[0].get(), &before);
   CHECK_EQ(child.begin, 5u);
   for (const PrefixNode* half : {&upper, &node}) {
-    CHECK(half->holders == 3 && half->pins == 2 && half->last_used == 7 && half->locked);
-    CHECK(half->saved.empty()); // it is the data of neither
+    CHECK(half->cache.holders == 3 && half->cache.pins == 2 && half->cache.last_used == 7 &&
+          half->cache.locked);
+    CHECK(half->cache.saved.empty()); // it is the data of neither
   }
   const auto match = tree.match(Tokens{1, 2, 3, 4, 5, 6});
   CHECK(match.path == (std::vector<PrefixNode*>{&upper, &node, &child}));

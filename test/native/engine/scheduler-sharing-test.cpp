@@ -26,9 +26,9 @@ TEST(scheduler_computes_a_common_prefix_once) {
   CHECK_EQ(fixture.chunks.size(), 1u);               // the others have their places, and wait
   CHECK(planned(fixture, 0, *sequences[0], 0, 200)); // up to where they join
   for (size_t i = 1; i < 6; ++i) {
-    CHECK(sequences[i]->id >= 0 && !sequences[i]->attached);
-    CHECK_EQ(sequences[i]->leader, sequences[0]);
-    CHECK_EQ(sequences[i]->follow_until, 200u);
+    CHECK(sequences[i]->schedule.id >= 0 && !sequences[i]->schedule.attached);
+    CHECK_EQ(sequences[i]->schedule.leader, sequences[0]);
+    CHECK_EQ(sequences[i]->schedule.leader_tokens, 200u);
   }
   fixture.decode();
   fixture.plan();
@@ -66,7 +66,7 @@ TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
     fixture.add(text(1, common) + text(2, 50));
     const Sequence& second = fixture.add(text(1, common) + text(3, 50));
     fixture.plan();
-    CHECK_EQ(second.attached, common < 32);
+    CHECK_EQ(second.schedule.attached, common < 32);
     CHECK_EQ(fixture.chunks.size(), common < 32 ? 2u : 1u);
     fixture.run();
     CHECK_EQ(fixture.computed, (common < 32 ? 2 : 1) * common + 2 * 50 + 2 * 7);
@@ -79,8 +79,8 @@ TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
     fixture.step();
     const Sequence& second = fixture.add(text(1, 64 + rest) + text(3, 50));
     fixture.plan();
-    CHECK_EQ(second.attached, rest < 32);
-    CHECK_EQ(second.computed, rest < 32 ? 64u : 0u);
+    CHECK_EQ(second.schedule.attached, rest < 32);
+    CHECK_EQ(second.num_computed_tokens, rest < 32 ? 64u : 0u);
     fixture.run();
     fixture.finish();
   }
@@ -91,12 +91,12 @@ TEST(scheduler_stops_a_leader_only_where_it_would_be_done) {
   const Sequence& leader = fixture.add(text(1, 100) + text(2, 200));
   const Sequence& follower = fixture.add(text(1, 100) + text(3, 20));
   fixture.step();
-  CHECK_EQ(leader.computed, 64u);
+  CHECK_EQ(leader.num_computed_tokens, 64u);
   fixture.step();
-  CHECK_EQ(leader.computed, 128u); // beyond the fork: it has more to do anyway
-  CHECK(!follower.attached);
+  CHECK_EQ(leader.num_computed_tokens, 128u); // beyond the fork: it has more to do anyway
+  CHECK(!follower.schedule.attached);
   fixture.plan();
-  CHECK_EQ(follower.computed, 100u);
+  CHECK_EQ(follower.num_computed_tokens, 100u);
   CHECK(planned(fixture, 0, leader, 128, 44)); // half, and what the short one leaves
   CHECK(planned(fixture, 1, follower, 100, 20));
   fixture.run();
@@ -111,8 +111,9 @@ TEST(scheduler_lets_a_follower_lead_others) {
   const Sequence& third = fixture.add(text(1, 100) + text(3, 50) + text(5, 30));
   fixture.plan();
   CHECK(planned(fixture, 0, first, 0, 100) && fixture.chunks.size() == 1);
-  CHECK(second.leader == &first && second.follow_until == 100);
-  CHECK(third.leader == &second && third.follow_until == 150); // more than the first could give
+  CHECK(second.schedule.leader == &first && second.schedule.leader_tokens == 100);
+  CHECK(third.schedule.leader == &second &&
+        third.schedule.leader_tokens == 150); // more than the first could give
   fixture.decode();
   fixture.plan();
   CHECK(planned(fixture, 0, first, 100, 100) && planned(fixture, 1, second, 100, 50) &&
@@ -136,31 +137,32 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
     Sequence& last = fixture.add(text(1, 200) + text(4, 20));
     fixture.step();
     fixture.step();
-    const size_t computed = leader.computed;
-    CHECK(computed > 0 && computed < 200 && follower.leader == &leader && last.leader == &leader);
+    const size_t computed = leader.num_computed_tokens;
+    CHECK(computed > 0 && computed < 200 && follower.schedule.leader == &leader &&
+          last.schedule.leader == &leader);
     size_t lost = 0;
     switch (end) {
     case End::Cancelled: // what it has computed stays
       fixture.scheduler.remove(leader, Scheduler::Cells::Keep);
-      CHECK_EQ(follower.leader, nullptr);
+      CHECK_EQ(follower.schedule.leader, nullptr);
       fixture.plan();
-      CHECK_EQ(follower.computed, computed);
-      CHECK_EQ(last.leader, &follower); // the next in line leads
+      CHECK_EQ(follower.num_computed_tokens, computed);
+      CHECK_EQ(last.schedule.leader, &follower); // the next in line leads
       fixture.decode();
       break;
     case End::Failed:
       fixture.scheduler.remove(leader, Scheduler::Cells::Discard);
       lost = computed;
       fixture.plan();
-      CHECK_EQ(follower.computed, 0u);
-      CHECK_EQ(last.leader, &follower);
+      CHECK_EQ(follower.num_computed_tokens, 0u);
+      CHECK_EQ(last.schedule.leader, &follower);
       fixture.decode();
       break;
     case End::Restarted:
       fixture.scheduler.restart(leader);
       lost = computed;
       fixture.plan();
-      CHECK(follower.leader == &leader && last.leader == &leader); // it is still the first
+      CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader); // it is still the first
       fixture.decode();
       break;
     case End::Preempted:
@@ -169,10 +171,11 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
       CHECK(!fixture.scheduler.yield_to_oldest());
       lost = computed;
       for (const Sequence* each : {&leader, &follower, &last})
-        CHECK(each->id == -1 && each->leader == nullptr && !each->attached && each->computed == 0);
+        CHECK(each->schedule.id == -1 && each->schedule.leader == nullptr && !each->schedule.attached &&
+              each->num_computed_tokens == 0);
       fixture.scheduler.remove(oldest, Scheduler::Cells::Keep);
       fixture.plan();
-      CHECK(follower.leader == &leader && last.leader == &leader);
+      CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader);
       fixture.decode();
       break;
     }
@@ -228,9 +231,9 @@ TEST(scheduler_brings_preempted_sequences_back_from_the_host) {
   SharingFixture fixture(limits, with);
   const Sequence& first = fixture.add(text(1, 20), 200);
   const Sequence& second = fixture.add(text(2, 20), 150);
-  while (first.id < 0 || second.id < 0 || !second.decoding())
+  while (first.schedule.id < 0 || second.schedule.id < 0 || !second.decoding())
     fixture.step();
-  while (second.id >= 0)
+  while (second.schedule.id >= 0)
     fixture.step();
   CHECK(second.tokens().size() > 80);
   CHECK_EQ(fixture.scheduler.cache().saved_tokens(), second.tokens().size() - 1);
@@ -256,13 +259,13 @@ TEST(scheduler_lets_no_long_prompt_block_short_ones) {
   for (Token kind = 5; !fixture.inferences[0]->finished(); ++kind, ++steps) {
     CHECK(steps < 400);
     fixture.add(text(kind, 60), 1);
-    const size_t before = large.computed;
+    const size_t before = large.num_computed_tokens;
     fixture.plan();
     size_t prompts = 0;
     for (const auto& chunk : fixture.chunks)
       prompts += chunk.sequence->decoding() ? 0 : chunk.count;
     fixture.decode();
-    if (!fixture.inferences[0]->finished()) CHECK(large.computed - before >= prompts / 2);
+    if (!fixture.inferences[0]->finished()) CHECK(large.num_computed_tokens - before >= prompts / 2);
   }
   CHECK(fixture.completed > 20); // and it does not block them
   fixture.run();

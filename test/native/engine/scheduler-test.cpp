@@ -53,10 +53,10 @@ class Fixture : SequenceMemory {
     for (const auto& chunk : chunks) {
       const Sequence& sequence = *chunk.sequence;
       CHECK(chunk.count > 0);
-      CHECK(sequence.id >= 0 && sequence.id < limits_.running);
-      CHECK(ids.insert(sequence.id).second);
-      CHECK_EQ(chunk.begin, sequence.computed);
-      CHECK_EQ(chunk.begin, cells[sequence.id]); // positions go on where the cache ends
+      CHECK(sequence.schedule.id >= 0 && sequence.schedule.id < limits_.running);
+      CHECK(ids.insert(sequence.schedule.id).second);
+      CHECK_EQ(chunk.begin, sequence.num_computed_tokens);
+      CHECK_EQ(chunk.begin, cells[sequence.schedule.id]); // positions go on where the cache ends
       CHECK(chunk.begin + chunk.count <= sequence.tokens().size());
       CHECK_EQ(chunk.reaches_end, chunk.begin + chunk.count == sequence.tokens().size());
       CHECK(!(prefill && sequence.decoding()));
@@ -74,7 +74,7 @@ class Fixture : SequenceMemory {
   void decode(double milliseconds = 1) {
     scheduler.computed(chunks, milliseconds);
     for (const auto& chunk : chunks)
-      cells[chunk.sequence->id] += chunk.count;
+      cells[chunk.sequence->schedule.id] += chunk.count;
     for (const auto& chunk : chunks)
       if (chunk.reaches_end && !chunk.sequence->emit(chunk.sequence->sample(logits()))) {
         CHECK(scheduler.remove(*chunk.sequence, Scheduler::Cells::Keep) != nullptr);
@@ -132,8 +132,8 @@ TEST(scheduler_prefills_in_order_of_arrival_within_the_budget) {
   CHECK_EQ(chunks.size(), 2u);
   CHECK(chunks[0].sequence == &first && chunks[0].count == 7 && chunks[0].reaches_end);
   CHECK(chunks[1].sequence == &second && chunks[1].count == 3 && !chunks[1].reaches_end);
-  CHECK_EQ(first.id, 0);
-  CHECK_EQ(second.id, 1);
+  CHECK_EQ(first.schedule.id, 0);
+  CHECK_EQ(second.schedule.id, 1);
 }
 
 TEST(scheduler_decodes_before_it_prefills) {
@@ -196,7 +196,7 @@ TEST(scheduler_admits_no_more_sequences_than_ids) {
   CHECK_EQ(fixture.completed, 2);
   const auto& chunks = fixture.plan(100);
   CHECK_EQ(chunks.size(), 1u);
-  CHECK(chunks[0].sequence->id == 0 || chunks[0].sequence->id == 1); // used again
+  CHECK(chunks[0].sequence->schedule.id == 0 || chunks[0].sequence->schedule.id == 1); // used again
   CHECK_EQ(fixture.clears, 2);
 }
 
@@ -207,7 +207,7 @@ TEST(scheduler_admits_by_cells_with_room_to_grow) {
   Sequence& small = fixture.add(1, 1);
   fixture.step(512);
   CHECK_EQ(fixture.scheduler.running(), 1u);
-  CHECK_EQ(small.id, -1); // would fit, but nobody overtakes
+  CHECK_EQ(small.schedule.id, -1); // would fit, but nobody overtakes
 
   Fixture modest(8, 300);
   modest.add(100, 20);
@@ -229,21 +229,22 @@ TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
   Fixture fixture(4, 256);
   Sequence& first = fixture.add(20, 200);
   Sequence& second = fixture.add(20, 200);
-  while (second.id != 1 || !second.decoding())
+  while (second.schedule.id != 1 || !second.decoding())
     fixture.step(64);
-  while (second.id >= 0) {
-    CHECK(first.id == 0);
+  while (second.schedule.id >= 0) {
+    CHECK(first.schedule.id == 0);
     fixture.step(64);
   }
   const size_t generated = second.tokens().size() - 20;
   CHECK(generated > 64); // it had more than its reserve
-  CHECK_EQ(second.computed, 0u);
+  CHECK_EQ(second.num_computed_tokens, 0u);
   CHECK_EQ(fixture.clears, 1);
   CHECK_EQ(fixture.scheduler.waiting(), 1u);
   Sequence& third = fixture.add(1, 1);
   while (!fixture.inferences[0]->finished()) {
     fixture.step(64);
-    CHECK(fixture.inferences[0]->finished() || third.id == -1); // does not overtake the preempted one
+    CHECK(fixture.inferences[0]->finished() ||
+          third.schedule.id == -1); // does not overtake the preempted one
   }
   fixture.plan(64);
   CHECK_EQ(second.tokens().size() - 20, generated);
@@ -279,13 +280,13 @@ TEST(scheduler_returns_preempted_sequences_to_their_place) {
   Sequence& fourth = fixture.add(4, 100);
   fixture.step(100);
   CHECK(fixture.scheduler.yield_to_oldest());
-  CHECK(first.id >= 0 && second.id == -1 && third.id == -1);
+  CHECK(first.schedule.id >= 0 && second.schedule.id == -1 && third.schedule.id == -1);
   fixture.step(100);
-  CHECK(second.id == -1 && third.id == -1); // holds
+  CHECK(second.schedule.id == -1 && third.schedule.id == -1); // holds
   CHECK(!fixture.scheduler.yield_to_oldest());
   fixture.scheduler.remove(first, Scheduler::Cells::Keep);
   fixture.step(100);
-  CHECK(second.id >= 0 && third.id >= 0 && fourth.id == -1);
+  CHECK(second.schedule.id >= 0 && third.schedule.id >= 0 && fourth.schedule.id == -1);
   CHECK_EQ(fixture.chunks[0].sequence, &second);
 }
 
@@ -299,10 +300,10 @@ TEST(scheduler_holds_admission_until_a_running_one_ends) {
   Sequence& fourth = fixture.add(4, 100);
   fixture.scheduler.remove(fourth, Scheduler::Cells::Keep); // waiting: frees nothing
   fixture.step(100);
-  CHECK_EQ(third.id, -1);
+  CHECK_EQ(third.schedule.id, -1);
   fixture.scheduler.remove(second, Scheduler::Cells::Keep);
   fixture.step(100);
-  CHECK(first.id >= 0 && third.id >= 0);
+  CHECK(first.schedule.id >= 0 && third.schedule.id >= 0);
 }
 
 TEST(scheduler_restarts_a_sequence_without_its_cells) {
@@ -311,7 +312,7 @@ TEST(scheduler_restarts_a_sequence_without_its_cells) {
   fixture.step(6);
   fixture.scheduler.restart(sequence);
   CHECK_EQ(fixture.used(), 0u);
-  CHECK_EQ(sequence.id, 0);
+  CHECK_EQ(sequence.schedule.id, 0);
   fixture.plan(6);
   CHECK_EQ(fixture.chunks[0].begin, 0u);
 }
@@ -325,7 +326,7 @@ TEST(scheduler_removes_waiting_and_running_sequences_once) {
   CHECK_EQ(fixture.clears, 0); // it had no cells
   const auto removed = fixture.scheduler.remove(running, Scheduler::Cells::Keep);
   CHECK(removed.get() == &running);
-  CHECK_EQ(removed->id, -1);
+  CHECK_EQ(removed->schedule.id, -1);
   CHECK_EQ(fixture.clears, 1);
   CHECK(fixture.scheduler.remove(running, Scheduler::Cells::Keep) == nullptr);
   CHECK_EQ(fixture.clears, 1);
