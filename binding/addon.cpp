@@ -108,7 +108,7 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
 /// estimateMemory(options) -> a promise of the report.
 Napi::Value estimate_memory(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
-  return settle_later<MemoryReport>(
+  return settle_later<MemoryEstimate>(
       info.Env(), [&data](std::function<void()> task) { data.run_in_background(std::move(task)); },
       [options = to_load_options(info[0].As<Napi::Object>())] { return ModelLoader(options).estimate(); });
 }

@@ -46,14 +46,14 @@ Napi::Object device_to_js(Napi::Env env, const DeviceUse& use) {
   return object;
 }
 
-Napi::Object attempt_to_js(Napi::Env env, const MemoryReport& report, const MemoryAttempt& attempt) {
+Napi::Object attempt_to_js(Napi::Env env, const MemoryEstimate& estimate, const MemoryAttempt& attempt) {
   auto object = Napi::Object::New(env);
   set_plan(object, attempt.plan);
   auto devices = Napi::Array::New(env, attempt.needs.size());
   for (uint32_t i = 0; i < attempt.needs.size(); ++i) {
     auto device = Napi::Object::New(env);
-    device.Set("name", report.devices[i].name);
-    const auto [needed, free] = demand(attempt.needs[i], attempt.budgets[i]);
+    device.Set("name", estimate.devices[i].name);
+    const auto [needed, free] = balance(attempt.needs[i], attempt.budgets[i]);
     set_bytes(device, "neededBytes", needed);
     set_bytes(device, "freeBytes", free);
     devices.Set(i, device);
@@ -67,18 +67,18 @@ Napi::Object attempt_to_js(Napi::Env env, const MemoryReport& report, const Memo
 
 } // namespace
 
-Napi::Value to_js(Napi::Env env, const MemoryReport& report) {
+Napi::Value to_js(Napi::Env env, const MemoryEstimate& estimate) {
   auto object = Napi::Object::New(env);
-  object.Set("fits", report.fits);
-  set_plan(object, report.plan);
-  object.Set("contextSize", Napi::Number::New(env, report.context_size));
-  auto devices = Napi::Array::New(env, report.devices.size());
-  for (uint32_t i = 0; i < report.devices.size(); ++i)
-    devices.Set(i, device_to_js(env, report.devices[i]));
+  object.Set("fits", estimate.fits);
+  set_plan(object, estimate.plan);
+  object.Set("contextSize", Napi::Number::New(env, estimate.context_size));
+  auto devices = Napi::Array::New(env, estimate.devices.size());
+  for (uint32_t i = 0; i < estimate.devices.size(); ++i)
+    devices.Set(i, device_to_js(env, estimate.devices[i]));
   object.Set("devices", devices);
-  auto attempts = Napi::Array::New(env, report.attempts.size());
-  for (uint32_t i = 0; i < report.attempts.size(); ++i)
-    attempts.Set(i, attempt_to_js(env, report, report.attempts[i]));
+  auto attempts = Napi::Array::New(env, estimate.attempts.size());
+  for (uint32_t i = 0; i < estimate.attempts.size(); ++i)
+    attempts.Set(i, attempt_to_js(env, estimate, estimate.attempts[i]));
   object.Set("attempts", attempts);
   return object;
 }

@@ -23,11 +23,11 @@ int32_t utf16_length(const std::string& text) {
 }
 
 /// Flat: objects for thousands of tokens would take too long to make from here. lib/logprobs.ts makes them.
-Napi::Value to_js(Napi::Env env, const std::vector<Logprobs>& logprobs) {
+Napi::Value to_js(Napi::Env env, const std::vector<ChosenTokenLogprob>& logprobs) {
   std::vector<int32_t> token_ids, text_lengths, top_counts;
   std::vector<float> values;
   std::string text;
-  const auto add = [&](const LikelyToken& token) {
+  const auto add = [&](const TokenLogprob& token) {
     token_ids.push_back(token.token);
     values.push_back(token.logprob);
     text_lengths.push_back(utf16_length(token.text));
@@ -187,40 +187,40 @@ Napi::Value to_js(Napi::Env env, const Prompt& prompt) {
   return object;
 }
 
-Napi::Value to_js(Napi::Env env, const Inference::Slice& slice) {
+Napi::Value to_js(Napi::Env env, const Inference::Delta& delta) {
   auto object = Napi::Object::New(env);
-  object.Set("text", slice.text);
-  object.Set("tokenIds", to_js(env, slice.tokens));
-  if (!slice.logprobs.empty()) object.Set("logprobs", to_js(env, slice.logprobs));
+  object.Set("text", delta.text);
+  object.Set("tokenIds", to_js(env, delta.tokens));
+  if (!delta.logprobs.empty()) object.Set("logprobs", to_js(env, delta.logprobs));
   return object;
 }
 
-Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome) {
+Napi::Value to_js(Napi::Env env, const Inference::Result& result) {
   auto object = Napi::Object::New(env);
-  object.Set("text", outcome.text);
-  object.Set("tokenIds", to_js(env, outcome.tokens));
-  if (!outcome.logprobs.empty()) object.Set("logprobs", to_js(env, outcome.logprobs));
+  object.Set("text", result.text);
+  object.Set("tokenIds", to_js(env, result.tokens));
+  if (!result.logprobs.empty()) object.Set("logprobs", to_js(env, result.logprobs));
   object.Set("finishReason",
-             outcome.finish_reason
-                 ? Napi::Value(Napi::String::New(env, finish_reason_name(*outcome.finish_reason)))
+             result.finish_reason
+                 ? Napi::Value(Napi::String::New(env, finish_reason_name(*result.finish_reason)))
                  : env.Null());
-  object.Set("error", outcome.error ? to_js(env, *outcome.error) : env.Null());
+  object.Set("error", result.error ? to_js(env, *result.error) : env.Null());
   auto usage = Napi::Object::New(env);
-  usage.Set("promptTokens", outcome.usage.prompt_tokens);
-  usage.Set("cachedTokens", outcome.usage.cached_tokens);
-  usage.Set("completionTokens", outcome.usage.completion_tokens);
+  usage.Set("promptTokens", result.usage.prompt_tokens);
+  usage.Set("cachedTokens", result.usage.cached_tokens);
+  usage.Set("completionTokens", result.usage.completion_tokens);
   object.Set("usage", usage);
   auto timings = Napi::Object::New(env);
-  timings.Set("queueMs", outcome.timings.queue_ms);
-  timings.Set("prefillMs", outcome.timings.prefill_ms);
-  timings.Set("firstTokenMs", outcome.timings.first_token_ms);
-  timings.Set("perTokenMs", outcome.timings.per_token_ms);
-  timings.Set("totalMs", outcome.timings.total_ms);
-  timings.Set("draftedTokens", outcome.timings.drafted_tokens);
-  timings.Set("acceptedTokens", outcome.timings.accepted_tokens);
+  timings.Set("queueMs", result.timings.queue_ms);
+  timings.Set("prefillMs", result.timings.prefill_ms);
+  timings.Set("firstTokenMs", result.timings.first_token_ms);
+  timings.Set("perTokenMs", result.timings.per_token_ms);
+  timings.Set("totalMs", result.timings.total_ms);
+  timings.Set("draftedTokens", result.timings.drafted_tokens);
+  timings.Set("acceptedTokens", result.timings.accepted_tokens);
   object.Set("timings", timings);
-  object.Set("digest", to_js(env, outcome.prompt));
-  object.Set("outputTokenIdsSha256", outcome.token_ids_sha256);
+  object.Set("digest", to_js(env, result.prompt));
+  object.Set("outputTokenIdsSha256", result.token_ids_sha256);
   return object;
 }
 

@@ -27,15 +27,15 @@ std::vector<Token> to_tokens(const Napi::Int32Array& ids);
 /// A JavaScript Error with `code` and `fields`, which lib/errors.ts turns into the public class.
 Napi::Value to_js(Napi::Env env, const Error& error);
 Napi::Value to_js(Napi::Env env, const ModelInfo& info);
-Napi::Value to_js(Napi::Env env, const MemoryReport& report);
+Napi::Value to_js(Napi::Env env, const MemoryEstimate& estimate);
 Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered);
 Napi::Value to_js(Napi::Env env, const Prompt& prompt);
 Napi::Value to_js(Napi::Env env, const std::string& text);
 Napi::Value to_js(Napi::Env env, bool value);
 /// An Int32Array.
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
-Napi::Value to_js(Napi::Env env, const Inference::Slice& slice);
-Napi::Value to_js(Napi::Env env, const Inference::Outcome& outcome);
+Napi::Value to_js(Napi::Env env, const Inference::Delta& delta);
+Napi::Value to_js(Napi::Env env, const Inference::Result& result);
 /// A Float64Array with a row for each step: the members of StepTimes in their order.
 Napi::Value to_js(Napi::Env env, const std::vector<StepTimes>& steps);
 Napi::Value to_js(Napi::Env env, const LogitsProbe& probe);

@@ -11,7 +11,7 @@ Napi::Function InferenceWrap::define(Napi::Env env) {
                          InstanceMethod<&InferenceWrap::take>("take"),
                          InstanceMethod<&InferenceWrap::cancel>("cancel"),
                          InstanceMethod<&InferenceWrap::finished>("finished"),
-                         InstanceMethod<&InferenceWrap::outcome>("outcome"),
+                         InstanceMethod<&InferenceWrap::result>("result"),
                      });
 }
 
@@ -30,8 +30,8 @@ InferenceWrap::~InferenceWrap() {
 }
 
 Napi::Value InferenceWrap::take(const Napi::CallbackInfo& info) {
-  const auto slice = inference_->take();
-  return slice.empty() ? info.Env().Null() : to_js(info.Env(), slice);
+  const auto delta = inference_->take();
+  return delta.empty() ? info.Env().Null() : to_js(info.Env(), delta);
 }
 
 Napi::Value InferenceWrap::cancel(const Napi::CallbackInfo& info) {
@@ -44,14 +44,14 @@ Napi::Value InferenceWrap::finished(const Napi::CallbackInfo& info) {
 }
 
 /// Ends the operation that generate() began; to be called once the run has finished.
-Napi::Value InferenceWrap::outcome(const Napi::CallbackInfo& info) {
+Napi::Value InferenceWrap::result(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   if (callback_id_ != 0) {
     data.forget(callback_id_);
     data.mailbox().end_operation();
     callback_id_ = 0;
   }
-  return to_js(info.Env(), inference_->outcome());
+  return to_js(info.Env(), inference_->result());
 }
 
 } // namespace verbatim

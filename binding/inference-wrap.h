@@ -8,7 +8,7 @@
 
 namespace verbatim {
 
-/// JavaScript's handle on one run: take(), cancel(), finished(), outcome().
+/// JavaScript's handle on one run: take(), cancel(), finished(), result().
 class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -22,11 +22,11 @@ class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
   Napi::Value take(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value finished(const Napi::CallbackInfo& info);
-  Napi::Value outcome(const Napi::CallbackInfo& info);
+  Napi::Value result(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Model> model_;
   std::shared_ptr<Inference> inference_;
-  uint64_t callback_id_ = 0; ///< 0 once the outcome was fetched
+  uint64_t callback_id_ = 0; ///< 0 once the result was fetched
 };
 
 } // namespace verbatim

@@ -11,7 +11,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
                      {
                          InstanceMethod<&ModelWrap::info>("info"),
-                         InstanceMethod<&ModelWrap::load>("load"),
+                         InstanceMethod<&ModelWrap::status>("status"),
                          InstanceMethod<&ModelWrap::generate>("generate"),
                          InstanceMethod<&ModelWrap::render>("render"),
                          InstanceMethod<&ModelWrap::tokenize>("tokenize"),
@@ -46,13 +46,13 @@ Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
   return to_js(info.Env(), model_->info());
 }
 
-Napi::Value ModelWrap::load(const Napi::CallbackInfo& info) {
-  const auto load = model_->load_state();
+Napi::Value ModelWrap::status(const Napi::CallbackInfo& info) {
+  const auto status = model_->status();
   auto object = Napi::Object::New(info.Env());
-  object.Set("waiting", Napi::Number::New(info.Env(), static_cast<double>(load.waiting)));
-  object.Set("running", Napi::Number::New(info.Env(), static_cast<double>(load.running)));
-  object.Set("usedCells", Napi::Number::New(info.Env(), static_cast<double>(load.used_cells)));
-  object.Set("savedTokens", Napi::Number::New(info.Env(), static_cast<double>(load.saved_tokens)));
+  object.Set("waiting", Napi::Number::New(info.Env(), static_cast<double>(status.waiting)));
+  object.Set("running", Napi::Number::New(info.Env(), static_cast<double>(status.running)));
+  object.Set("usedCells", Napi::Number::New(info.Env(), static_cast<double>(status.used_cells)));
+  object.Set("savedTokens", Napi::Number::New(info.Env(), static_cast<double>(status.saved_tokens)));
   return object;
 }
 
@@ -64,7 +64,7 @@ Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
   auto policy = to_control_token_policy(request);
   auto options = to_generate_options(request);
   const uint64_t callback_id = data.keep(info[1].As<Napi::Function>());
-  data.mailbox().begin_operation(); // until InferenceWrap::outcome()
+  data.mailbox().begin_operation(); // until InferenceWrap::result()
   auto inference =
       model_->generate(std::move(input), std::move(policy), std::move(options),
                        [mailbox = data.shared_mailbox(), callback_id] {

@@ -19,7 +19,7 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
 
  private:
   Napi::Value info(const Napi::CallbackInfo& info);
-  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value status(const Napi::CallbackInfo& info);
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value render(const Napi::CallbackInfo& info);
   Napi::Value tokenize(const Napi::CallbackInfo& info);

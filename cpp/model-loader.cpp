@@ -49,20 +49,20 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
           "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
               std::to_string(context_size_) + ": a single request of full length would not fit");
 
-  require_memory_for_cells(wish().cache_size);
+  require_memory_for_cells(desired_plan().cache_size);
   budgets_ = memory_budgets(placement_);
   require_memory_to_compute(16 * metadata.raw().size());
   meter_ = std::make_unique<MemoryMeter>(
       options_.path, placement_,
       [this](const llama_model* model, const MemoryPlan& plan) { return context_options(model, plan); },
       options_.on_log);
-  ladder_ = std::make_unique<MemoryLadder>(ladder(options_.on_out_of_memory == OnOutOfMemory::Fit));
+  planner_ = std::make_unique<MemoryPlanner>(planner(options_.on_out_of_memory == OnOutOfMemory::Fit));
 }
 
 /// Without room for its vocabulary and graphs llama.cpp ends the process, computing needs included.
 void ModelLoader::require_memory_to_compute(uint64_t bytes) const {
   const auto& budget = budgets_.back();
-  const auto [needed, free] = demand({.weights = bytes}, budget);
+  const auto [needed, free] = balance({.weights = bytes}, budget);
   if (fits({.weights = bytes}, budget)) return;
   throw Error(ErrorCode::OutOfMemory,
               "no memory to read this model: " + megabytes(needed) + " needed, " + megabytes(free) +
@@ -70,7 +70,7 @@ void ModelLoader::require_memory_to_compute(uint64_t bytes) const {
               {{"needed_bytes", static_cast<int64_t>(needed)}});
 }
 
-MemoryPlan ModelLoader::wish() const {
+MemoryPlan ModelLoader::desired_plan() const {
   const auto layers = static_cast<int32_t>(file_.layer_count) + 1;
   MemoryPlan plan;
   if (!placement_.devices().empty())
@@ -82,8 +82,8 @@ MemoryPlan ModelLoader::wish() const {
 }
 
 /// @param reduce whether all that was not asked for may be reduced, or no more than the layers on GPUs
-MemoryLadder ModelLoader::ladder(bool reduce) const {
-  const MemoryPlan plan = wish();
+MemoryPlanner ModelLoader::planner(bool reduce) const {
+  const MemoryPlan plan = desired_plan();
   MemoryLimits limits{.smaller_cache_type = {},
                       .least_batch_size = plan.batch_size,
                       .least_cache_size = plan.cache_size,
@@ -103,7 +103,7 @@ MemoryLadder ModelLoader::ladder(bool reduce) const {
 /// can be needed is there.
 bool ModelLoader::obviously_fits() const {
   if (!placement_.devices().empty()) return false;
-  const auto plan = wish();
+  const auto plan = desired_plan();
   const auto& budget = budgets_.back();
   const uint64_t width = file_.embedding_length;
   const uint64_t cache = 4 * width * file_.layer_count * plan.cache_size * ggml_type_size(plan.kv_cache_type);
@@ -149,13 +149,13 @@ ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const LoadProgres
   return verbatim::load_weights(options_.path, params, options_.on_log);
 }
 
-ModelLoader::Loaded ModelLoader::load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
-                                      std::function<bool()> should_abort) {
-  Loaded loaded;
+ModelLoader::LoadedModel ModelLoader::load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
+                                           std::function<bool()> should_abort) {
+  LoadedModel loaded;
   loaded.threads = std::make_shared<CpuThreadPool>(thread_count());
   int32_t layers_of_weights = 0;
-  auto plan = obviously_fits() ? ladder_->take_unmeasured() : ladder_->next();
-  for (; plan; plan = ladder_->next()) {
+  auto plan = obviously_fits() ? planner_->take_unmeasured() : planner_->next();
+  for (; plan; plan = planner_->next()) {
     try {
       if (!loaded.weights || layers_of_weights != plan->gpu_layers) {
         loaded.weights.reset();
@@ -167,38 +167,38 @@ ModelLoader::Loaded ModelLoader::load(const LoadProgress& progress, const std::a
                                                  should_abort, &options_.on_log);
       loaded.context->warm_up(!placement_.devices().empty());
       if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
-      ladder_->succeeded(memory_needs(loaded.context->get(), placement_));
+      planner_->succeeded(memory_needs(loaded.context->get(), placement_));
       return loaded;
     } catch (const Error& error) {
       if (cancelled) throw Error(ErrorCode::Cancelled, "loading was cancelled");
       loaded.context.reset();
       if (error.code() != ErrorCode::OutOfMemory) throw;
-      ladder_->failed(error.what());
+      planner_->failed(error.what());
     }
   }
   fail();
 }
 
-MemoryReport ModelLoader::estimate() {
-  if (ladder_->next()) ladder_->succeeded(ladder_->needs());
-  return report();
+MemoryEstimate ModelLoader::estimate() {
+  if (planner_->next()) planner_->succeeded(planner_->needs());
+  return memory();
 }
 
-MemoryReport ModelLoader::report() const {
-  MemoryReport report;
-  report.attempts = ladder_->attempts();
-  const auto& last = report.attempts.back();
-  report.fits = last.outcome == MemoryAttempt::Outcome::Taken;
-  report.plan = last.plan;
-  report.context_size = context_size(last.plan);
-  report.devices = device_uses(placement_, last);
-  return report;
+MemoryEstimate ModelLoader::memory() const {
+  MemoryEstimate estimate;
+  estimate.attempts = planner_->attempts();
+  const auto& last = estimate.attempts.back();
+  estimate.fits = last.outcome == MemoryAttempt::Outcome::Taken;
+  estimate.plan = last.plan;
+  estimate.context_size = context_size(last.plan);
+  estimate.devices = device_uses(placement_, last);
+  return estimate;
 }
 
 void ModelLoader::fail() const {
   const bool fit = options_.on_out_of_memory == OnOutOfMemory::Fit;
-  const auto smaller = fit ? std::nullopt : ladder(true).next();
-  const auto& attempts = ladder_->attempts();
+  const auto smaller = fit ? std::nullopt : planner(true).next();
+  const auto& attempts = planner_->attempts();
   // What was wished for, or the last thing that was tried.
   const auto& attempt = fit ? attempts.back() : attempts.front();
   std::string message = "this model does not fit into memory: " + attempt.reason;
@@ -206,12 +206,12 @@ void ModelLoader::fail() const {
   uint64_t total = 0;
   for (size_t i = 0; const auto& use : device_uses(placement_, attempt)) {
     if (i++ >= attempt.needs.size()) break; // it was not computed
-    const auto [needed, free] = demand(use.need, use.budget);
+    const auto [needed, free] = balance(use.need, use.budget);
     total += needed;
     message += "; " + use.name + ": " + megabytes(needed) + " needed, " + megabytes(free) + " free";
     devices.push_back({{"name", use.name},
-                       {"neededBytes", static_cast<int64_t>(needed)},
-                       {"freeBytes", static_cast<int64_t>(free)}});
+                       {"needed_bytes", static_cast<int64_t>(needed)},
+                       {"free_bytes", static_cast<int64_t>(free)}});
   }
   message +=
       smaller ? "; a smaller plan would: leave onOutOfMemory out, or pass its values"
@@ -219,10 +219,10 @@ void ModelLoader::fail() const {
   Error::Fields fields{{"needed_bytes", static_cast<int64_t>(total)}, {"devices", std::move(devices)}};
   if (smaller)
     fields.emplace_back("would_fit", std::vector<Error::Record>{{
-                                         {"gpuLayers", int64_t{smaller->gpu_layers}},
-                                         {"contextSize", int64_t{context_size(*smaller)}},
-                                         {"cacheSize", int64_t{smaller->cache_size}},
-                                         {"kvCacheType", ggml_type_name(smaller->kv_cache_type)},
+                                         {"gpu_layers", int64_t{smaller->gpu_layers}},
+                                         {"context_size", int64_t{context_size(*smaller)}},
+                                         {"cache_size", int64_t{smaller->cache_size}},
+                                         {"kv_cache_type", ggml_type_name(smaller->kv_cache_type)},
                                      }});
   throw Error(ErrorCode::OutOfMemory, message, std::move(fields));
 }

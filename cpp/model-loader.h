@@ -20,7 +20,7 @@ class ModelLoader {
   /// Checks file and options, which must outlive what is loaded by them. Throws Error.
   explicit ModelLoader(const LoadOptions& options);
 
-  struct Loaded {
+  struct LoadedModel {
     ModelWeights weights;
     std::shared_ptr<CpuThreadPool> threads;
     std::unique_ptr<Context> context; ///< warm
@@ -29,22 +29,22 @@ class ModelLoader {
 
   /// Throws Error: OutOfMemory when no plan fits, Cancelled when `cancelled` becomes true meanwhile.
   /// @param should_abort is asked while the context computes
-  Loaded load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
-              std::function<bool()> should_abort);
+  LoadedModel load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
+                   std::function<bool()> should_abort);
 
   /// The plan that load() would begin with, if there is one, and what it needs. Loads nothing.
-  MemoryReport estimate();
+  MemoryEstimate estimate();
 
   /// After load(): what it took.
-  MemoryReport report() const;
+  MemoryEstimate memory() const;
   /// The most tokens of one request, by a plan.
   uint32_t context_size(const MemoryPlan& plan) const { return std::min(context_size_, plan.cache_size); }
   const std::string& metadata_sha256() const { return metadata_sha256_; }
 
  private:
   void require_memory_to_compute(uint64_t bytes) const;
-  MemoryPlan wish() const;
-  MemoryLadder ladder(bool reduce) const;
+  MemoryPlan desired_plan() const;
+  MemoryPlanner planner(bool reduce) const;
   bool obviously_fits() const;
   int32_t thread_count() const;
   ContextOptions context_options(const llama_model* model, const MemoryPlan& plan) const;
@@ -59,7 +59,7 @@ class ModelLoader {
   std::vector<MemoryBudget> budgets_; ///< before anything was loaded
   uint32_t context_size_ = 0;
   std::unique_ptr<MemoryMeter> meter_;
-  std::unique_ptr<MemoryLadder> ladder_;
+  std::unique_ptr<MemoryPlanner> planner_;
 };
 
 } // namespace verbatim

@@ -40,7 +40,7 @@ std::shared_ptr<Model> Model::load(LoadOptions options, const LoadProgress& prog
   model->weights_ = std::move(loaded.weights);
   model->threads_ = std::move(loaded.threads);
   model->context_ = std::move(loaded.context);
-  model->info_.memory = loader.report();
+  model->info_.memory = loader.memory();
   model->info_.metadata_sha256 = loader.metadata_sha256();
   model->read_metadata();
   model->create_engine(loaded.context_options);

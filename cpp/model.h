@@ -35,7 +35,7 @@ struct ModelInfo {
   std::optional<std::string> chat_template;
   std::string metadata_sha256; ///< of everything in the file before the weights
   SpecialTokenTexts special_tokens;
-  MemoryReport memory; ///< what it takes, and how that was found
+  MemoryEstimate memory; ///< what it takes, and how that was found
 };
 
 /// A loaded model: weights, context, engine thread, and the pool that renders and tokenizes.
@@ -48,7 +48,7 @@ class Model {
 
   const ModelInfo& info() const { return info_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  Engine::Load load_state() const { return engine_->load(); }
+  EngineStatus status() const { return engine_->status(); }
 
   /// Renders and tokenizes. Throws Error. Thread-safe.
   Prompt prepare(const RenderInput& input, const ControlTokenPolicy& policy) const;

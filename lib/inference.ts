@@ -1,7 +1,7 @@
 import { listenForAbort } from './abort-signal.js'
 import { CancelledError, InferenceConsumedError } from './errors.js'
 import { readLogprobs, toNumbers } from './logprobs.js'
-import type { NativeInference, NativeOutcome, NativeSlice } from './native.js'
+import type { NativeDelta, NativeInference, NativeResult } from './native.js'
 import { fromNative } from './native-error.js'
 import { completeReceipt, type ReceiptTerms } from './receipt.js'
 import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
@@ -45,7 +45,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
   #receiptTerms: ReceiptTerms | undefined
   #ended: 'no' | 'well' | 'in error' = 'no'
   #error: unknown
-  #lastSlice: NativeSlice | null = null
+  #lastDelta: NativeDelta | null = null
   #consumed = false
   #cancelled = false
   #wake: (() => void) | undefined
@@ -127,15 +127,15 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
 
   async #nextDelta(): Promise<IteratorResult<Delta, undefined>> {
     for (;;) {
-      if (this.#lastSlice) {
-        const slice = this.#lastSlice
-        this.#lastSlice = null
-        return { value: this.#toDelta(slice), done: false }
+      if (this.#lastDelta) {
+        const delta = this.#lastDelta
+        this.#lastDelta = null
+        return { value: this.#toDelta(delta), done: false }
       }
       if (this.#ended === 'in error') throw this.#error
       if (this.#ended === 'well') return done
-      const slice = this.#native?.take()
-      if (slice) return { value: this.#toDelta(slice), done: false }
+      const delta = this.#native?.take()
+      if (delta) return { value: this.#toDelta(delta), done: false }
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -150,16 +150,16 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
 
   #finish(native: NativeInference): void {
     this.#native = undefined
-    this.#lastSlice = native.take()
-    const outcome = native.outcome()
-    if (outcome.finishReason === null) {
-      this.#end(this.#errorOf(outcome))
+    this.#lastDelta = native.take()
+    const result = native.result()
+    if (result.finishReason === null) {
+      this.#end(this.#errorOf(result))
     } else {
       this.#signal?.removeEventListener('abort', this.#onAbort)
       this.#ended = 'well'
-      const { finishReason, digest, outputTokenIdsSha256 } = outcome
+      const { finishReason, digest, outputTokenIdsSha256 } = result
       const receipt = completeReceipt(this.#receiptTerms as ReceiptTerms, digest, outputTokenIdsSha256)
-      this.#resolve(Object.freeze({ ...this.#partialResult(outcome), finishReason, receipt }))
+      this.#resolve(Object.freeze({ ...this.#partialResult(result), finishReason, receipt }))
     }
   }
 
@@ -170,23 +170,23 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     this.#reject(error)
   }
 
-  #errorOf(outcome: NativeOutcome): unknown {
+  #errorOf(result: NativeResult): unknown {
     const error = fromNative(
-      outcome.error ?? { code: 'INTERNAL', message: 'The run ended without a reason.', fields: {} },
+      result.error ?? { code: 'INTERNAL', message: 'The run ended without a reason.', fields: {} },
     )
     if (!(error instanceof CancelledError)) return error
     if (this.#signal?.aborted && !this.#cancelled) return this.#signal.reason
-    return new CancelledError({ partial: Object.freeze(this.#partialResult(outcome)) })
+    return new CancelledError({ partial: Object.freeze(this.#partialResult(result)) })
   }
 
-  #toDelta(slice: NativeSlice): Delta {
-    const { text, tokenIds, logprobs } = slice
+  #toDelta(native: NativeDelta): Delta {
+    const { text, tokenIds, logprobs } = native
     const delta = { text, tokenIds: toNumbers(tokenIds) }
     return this.#wantsLogprobs ? { ...delta, logprobs: logprobs ? readLogprobs(logprobs) : [] } : delta
   }
 
-  #partialResult(outcome: NativeOutcome): PartialInferenceResult {
-    return { ...this.#toDelta(outcome), usage: outcome.usage, timings: outcome.timings, seed: this.#seed }
+  #partialResult(result: NativeResult): PartialInferenceResult {
+    return { ...this.#toDelta(result), usage: result.usage, timings: result.timings, seed: this.#seed }
   }
 }
 

@@ -19,7 +19,7 @@ import {
 } from './errors.js'
 import type { DeviceShortage, FittingOptions } from './memory-types.js'
 
-/** A failure as the native side reports it: `fields` are in snake_case, such as `prompt_tokens`. */
+/** A failure as the native side reports it: `fields`, and those of records, are in snake_case, such as `prompt_tokens`. */
 export interface NativeError {
   readonly code: string
   readonly message: string
@@ -44,7 +44,8 @@ class NativeFields {
   }
 
   records(name: string): readonly NativeRecord[] {
-    return Array.isArray(this.#rest.get(name)) ? (this.any(name) as NativeRecord[]) : []
+    const value = Array.isArray(this.#rest.get(name)) ? (this.any(name) as NativeRecord[]) : []
+    return value.map((record) => camelCaseKeys(Object.entries(record)))
   }
 
   number(name: string): number | undefined {
@@ -57,13 +58,17 @@ class NativeFields {
 
   rest(): VerbatimErrorOptions {
     if (this.#rest.size === 0) return {}
-    const camelCase = (name: string) =>
-      name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
     const rest = [...this.#rest].filter(
       (field): field is [string, string | number] => !Array.isArray(field[1]),
     )
-    return { details: Object.fromEntries(rest.map(([name, value]) => [camelCase(name), value])) }
+    return { details: camelCaseKeys(rest) }
   }
+}
+
+function camelCaseKeys(fields: readonly (readonly [string, string | number])[]): NativeRecord {
+  const camelCase = (name: string) =>
+    name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+  return Object.fromEntries(fields.map(([name, value]) => [camelCase(name), value]))
 }
 
 /**

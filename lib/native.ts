@@ -106,14 +106,14 @@ export interface NativePrompt extends RenderedText {
 
 export interface NativeInference {
   /** What is new since the last call. Null when nothing is: `onNews` is called once when that changes. */
-  take(): NativeSlice | null
+  take(): NativeDelta | null
   cancel(): void
   finished(): boolean
   /** Everything. To be called once, when the run has finished. */
-  outcome(): NativeOutcome
+  result(): NativeResult
 }
 
-export interface NativeSlice {
+export interface NativeDelta {
   readonly text: string
   readonly tokenIds: Int32Array
   readonly logprobs?: NativeLogprobs
@@ -139,7 +139,7 @@ export interface NativeDigest {
   readonly promptTokenIds: string | null
 }
 
-export interface NativeOutcome extends NativeSlice {
+export interface NativeResult extends NativeDelta {
   /** Null when the run failed or was cancelled. */
   readonly finishReason: FinishReason | null
   readonly error: NativeError | null

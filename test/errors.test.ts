@@ -154,7 +154,7 @@ describe('fromNative', () => {
     [
       'OUT_OF_MEMORY',
       errors.OutOfMemoryError,
-      { needed_bytes: 2 ** 40, devices: [{ name: 'CPU' }], would_fit: [{ gpuLayers: 3 }] },
+      { needed_bytes: 2 ** 40, devices: [{ name: 'CPU' }], would_fit: [{ gpu_layers: 3 }] },
       { neededBytes: 2 ** 40, devices: [{ name: 'CPU' }], wouldFit: { gpuLayers: 3 } },
     ],
     ['NO_CHAT_TEMPLATE', errors.NoChatTemplateError, {}, {}],

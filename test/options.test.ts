@@ -430,9 +430,9 @@ describe('the options object', () => {
   test('may have unknown properties that are not enumerable', () => {
     const hidden = { value: 1, enumerable: false }
     const options = Object.defineProperties({ model }, { maxToken: hidden, [Symbol('s')]: hidden })
-    expect(readGenerateOptions(options).maxTokens).toBe(512)
+    expect(readGenerateInferenceOptions(options).maxTokens).toBe(512)
     Object.defineProperty(options, 'maxTokens', { value: 7, enumerable: false })
-    expect(readGenerateOptions(options).maxTokens).toBe(7)
+    expect(readGenerateInferenceOptions(options).maxTokens).toBe(7)
   })
 
   test('must be an object', () => {

@@ -27,7 +27,7 @@ int32_t PrefixCache::acquire() {
   return static_cast<int32_t>(free - holders_.begin());
 }
 
-size_t PrefixCache::known(std::span<const Token> tokens) const {
+size_t PrefixCache::num_cached_tokens(std::span<const Token> tokens) const {
   return limits_.sharing && usable_ ? tree_.match(tokens).length : 0;
 }
 
@@ -60,7 +60,7 @@ size_t PrefixCache::attach(int32_t id, std::span<const Token> tokens) {
   return length;
 }
 
-bool PrefixCache::adopt(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data) {
+bool PrefixCache::append_saved(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data) {
   if (!usable_) return false;
   make_room(tokens.size());
   if (free_cells() < tokens.size() || !memory_.restore(restore_id_, data)) return false;
@@ -104,21 +104,21 @@ int32_t PrefixCache::holder_of(const PrefixNode& node) const {
 void PrefixCache::clear(int32_t id) {
   // Also where nothing is known to be in its cells: a computation that failed may have left something.
   if (usable_) memory_.clear(id);
-  release(id);
+  unhold(id);
 }
 
-void PrefixCache::release(int32_t id) {
+void PrefixCache::unhold(int32_t id) {
   Holder& owner = holder(id);
   PrefixNode* const tail = std::exchange(owner.tail, &tree_.root());
   for (PrefixNode* node = tail; node->parent; node = node->parent) {
     if (--node->cache.holders == 0) used_ -= node->size();
     if (owner.state == State::Running && --node->cache.pins == 0) pinned_ -= node->size();
   }
-  forget_unreachable(tail);
+  remove_unreachable(tail);
 }
 
 /// A node that is neither in cells nor in host memory is gone, and so is all that comes after it.
-void PrefixCache::forget_unreachable(PrefixNode* tail) {
+void PrefixCache::remove_unreachable(PrefixNode* tail) {
   PrefixNode* gone = nullptr;
   for (PrefixNode* node = tail; node->parent; node = node->parent)
     if (node->cache.holders == 0 && node->cache.saved.empty()) gone = node;
@@ -133,15 +133,22 @@ void PrefixCache::remove(PrefixNode& node) {
   tree_.remove(node);
 }
 
-void PrefixCache::discard(int32_t id) {
+void PrefixCache::release(int32_t id, CachedCells cells) {
+  const Holder& owner = holder(id);
+  const bool useful = limits_.sharing && usable_ && owner.tail->parent && !redundant(*owner.tail);
+  if (cells != CachedCells::Discard && useful) {
+    keep(id);
+    if (cells == CachedCells::Offload && owner.state == State::Idle) evict(id);
+    return;
+  }
   clear(id);
   holder(id).state = State::Free;
   trim();
 }
 
-void PrefixCache::retire(int32_t id) {
+/// Makes a running sequence an idle prefix.
+void PrefixCache::keep(int32_t id) {
   Holder& owner = holder(id);
-  if (!limits_.sharing || !usable_ || !owner.tail->parent || redundant(*owner.tail)) return discard(id);
   for (PrefixNode* node = owner.tail; node->parent; node = node->parent) {
     node->cache.last_used = clock_ + 1;
     if (--node->cache.pins == 0) pinned_ -= node->size();
@@ -149,11 +156,6 @@ void PrefixCache::retire(int32_t id) {
   owner.state = State::Idle;
   owner.last_used = ++clock_;
   trim();
-}
-
-void PrefixCache::retire_to_host(int32_t id) {
-  retire(id);
-  if (holder(id).state == State::Idle) evict(id);
 }
 
 /// Somebody else has the same tokens in cells, or more of them.

@@ -9,6 +9,13 @@
 
 namespace verbatim {
 
+/// What becomes of a sequence's cells when it gives its id back.
+enum class CachedCells {
+  Keep,    ///< for later sequences
+  Offload, ///< to host memory, for later sequences: the cells are needed now
+  Discard, ///< their content may be wrong
+};
+
 /// Lets a request start from what earlier requests, running or finished, have computed of its prompt.
 ///
 /// Owns the sequence ids of a KV cache and knows which tokens are in the cells of each. A running request
@@ -36,17 +43,17 @@ class PrefixCache {
   /// An id with no cells, for a sequence that is to run. There always is one for as many as may run.
   int32_t acquire();
 
-  /// How many of these tokens need not be computed.
-  size_t known(std::span<const Token> tokens) const;
+  /// Counts the tokens of the longest cached prefix.
+  size_t num_cached_tokens(std::span<const Token> tokens) const;
 
   /// Starts a sequence without cells from the longest known prefix of these tokens; how long that is.
   size_t attach(int32_t id, std::span<const Token> tokens);
 
   /// The data of cells that hold the tokens of a running sequence, for a computation elsewhere.
   std::vector<uint8_t> copy(int32_t id) { return memory_.save(id); }
-  /// Tokens at the end of a running sequence that were computed elsewhere, and their cells' data. False when
+  /// Appends tokens to a running sequence that were computed elsewhere, with their cells' data. False when
   /// there is no room for them.
-  bool adopt(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data);
+  bool append_saved(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data);
 
   /// Tokens that were computed at the end of a running sequence.
   void append(int32_t id, std::span<const Token> tokens);
@@ -56,12 +63,8 @@ class PrefixCache {
 
   /// Frees the cells of a running sequence; it keeps its id.
   void clear(int32_t id);
-  /// Gives a running sequence's id back. What is in its cells is kept for others…
-  void retire(int32_t id);
-  /// …in host memory, because its cells are needed now…
-  void retire_to_host(int32_t id);
-  /// …or not at all, because it may be wrong.
-  void discard(int32_t id);
+  /// Gives back the id of a running sequence.
+  void release(int32_t id, CachedCells cells);
 
   /// Makes so many cells free, if evicting idle prefixes can.
   void make_room(size_t cells);
@@ -88,8 +91,9 @@ class PrefixCache {
   Holder& holder(int32_t id) { return holders_[static_cast<size_t>(id)]; }
   int32_t holder_of(const PrefixNode& node) const;
   void hold(PrefixNode& node);
-  void release(int32_t id);
-  void forget_unreachable(PrefixNode* tail);
+  void unhold(int32_t id);
+  void keep(int32_t id);
+  void remove_unreachable(PrefixNode* tail);
   void remove(PrefixNode& node);
   bool redundant(const PrefixNode& tail) const;
 

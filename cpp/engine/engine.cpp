@@ -86,11 +86,11 @@ bool Engine::should_abort() const {
   return stopping_.load(std::memory_order_relaxed) || (stepping_ && stepping_->serves_nobody());
 }
 
-Engine::Load Engine::load() const {
+EngineStatus Engine::status() const {
   const std::lock_guard lock(mutex_);
-  Load load = load_;
-  load.waiting += submitted_.size();
-  return load;
+  EngineStatus status = status_;
+  status.waiting += submitted_.size();
+  return status;
 }
 
 void Engine::run() {
@@ -101,7 +101,7 @@ void Engine::run() {
     if (idle && !shared_.empty()) await_announced();
     const bool worked = step_all();
     if (shared_.empty() && (!reproducible_ || reproducible_->empty())) run_idle_tasks();
-    report_load();
+    update_status();
     if (!worked) await_news();
     profile_.end_turn();
   }
@@ -110,20 +110,20 @@ void Engine::run() {
   shared_.fail_all(disposed);
   if (reproducible_) reproducible_->fail_all(disposed);
   const std::lock_guard lock(mutex_);
-  load_ = {};
+  status_ = {};
 }
 
-void Engine::report_load() {
+void Engine::update_status() {
   const StepProfile::Timer timer(profile_, StepTimes::Planning);
   const std::lock_guard lock(mutex_);
-  load_ = {};
+  status_ = {};
   for (const Executor* executor : {&shared_, reproducible_.get()}) {
     if (!executor) continue;
     const Scheduler& scheduler = executor->scheduler();
-    load_.waiting += scheduler.waiting();
-    load_.running += scheduler.running();
-    load_.used_cells += scheduler.cache().pinned_cells();
-    load_.saved_tokens += scheduler.cache().saved_tokens();
+    status_.waiting += scheduler.waiting();
+    status_.running += scheduler.running();
+    status_.used_cells += scheduler.cache().pinned_cells();
+    status_.saved_tokens += scheduler.cache().saved_tokens();
   }
 }
 

@@ -16,6 +16,13 @@
 
 namespace verbatim {
 
+/// How busy a model is.
+struct EngineStatus {
+  size_t waiting, running;
+  size_t used_cells;   ///< of running requests
+  size_t saved_tokens; ///< of idle prefixes in host memory
+};
+
 /// The one thread of a model that touches its llama_contexts.
 ///
 /// Requests share one context, where they are computed together. Rounding depends on who else is in a batch,
@@ -62,19 +69,14 @@ class Engine {
   /// True when the decode in progress serves nobody any more. Called by llama.cpp while it computes.
   bool should_abort() const;
 
-  struct Load {
-    size_t waiting, running;
-    size_t used_cells;   ///< by running requests
-    size_t saved_tokens; ///< prefixes in host memory
-  };
-  Load load() const;
+  EngineStatus status() const;
 
  private:
   void run();
   void accept_submissions();
   void await_announced();
   void run_idle_tasks();
-  void report_load();
+  void update_status();
   void await_news();
   bool step(Executor& executor);
   bool step_all();
@@ -92,7 +94,7 @@ class Engine {
   size_t announced_ = 0;
   bool woken_ = false;
   std::atomic<bool> stopping_ = false;
-  Load load_{};
+  EngineStatus status_{};
   StepProfile profile_;
 
   // The engine thread's own.

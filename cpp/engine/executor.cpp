@@ -19,7 +19,7 @@ bool Executor::serves_nobody() const {
 void Executor::drop_cancelled() {
   const StepProfile::Timer timer(profile_, StepTimes::Planning);
   for (const auto& sequence : scheduler_.remove_if(
-           [](Sequence& candidate) { return candidate.inference().cancelled(); }, Scheduler::Cells::Keep)) {
+           [](Sequence& candidate) { return candidate.inference().cancelled(); }, CachedCells::Keep)) {
     grow_batches();
     sequence->inference().fail(Error(ErrorCode::Cancelled, "the run was cancelled"));
   }
@@ -32,7 +32,7 @@ bool Executor::step() {
                    "dispose the model and load it again"));
     return false;
   }
-  const auto chunks = plan();
+  const auto chunks = schedule();
   if (chunks.empty()) return false;
 
   const auto begun = std::chrono::steady_clock::now();
@@ -50,16 +50,16 @@ bool Executor::step() {
       const bool decoding = chunk.sequence->decoding();
       profile_.count(decoding ? 1 : 0, decoding ? 0 : chunk.count, chunk.drafted);
     }
-    scheduler_.computed(chunks, std::chrono::duration<double, std::milli>(ended - begun).count());
+    scheduler_.mark_computed(chunks, std::chrono::duration<double, std::milli>(ended - begun).count());
   }
   sample(chunks);
   return true;
 }
 
 /// Decides what the next batch holds, and makes it.
-std::vector<Chunk> Executor::plan() {
+std::vector<Chunk> Executor::schedule() {
   const StepProfile::Timer timer(profile_, StepTimes::Planning);
-  auto chunks = scheduler_.plan(batch_limit_);
+  auto chunks = scheduler_.schedule(batch_limit_);
   if (lane_) {
     lane_->set_beside(!chunks.empty());
     decoder_.set_threads(lane_->busy() ? options_.threads_beside : options_.threads);
@@ -106,7 +106,7 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
     try {
       if (advance(chunk, first_output)) continue;
       const StepProfile::Timer timer(profile_, StepTimes::Planning);
-      scheduler_.remove(sequence, Scheduler::Cells::Keep);
+      scheduler_.remove(sequence, CachedCells::Keep);
       grow_batches();
     } catch (const Error& error) {
       // llama.cpp zeroes a state by multiplying with 0: what is not a number stays so, and the next request
@@ -129,15 +129,15 @@ bool Executor::advance(const Chunk& chunk, size_t first_output) {
   const auto draft = sequence.draft().first(chunk.drafted);
   // Counted on the way: the next token may be the last, and its caller reads the counts at once.
   sequence.inference().add_drafts(static_cast<uint32_t>(draft.size()), 0);
-  size_t right = 0;
+  size_t accepted = 0;
   bool goes_on = true;
-  while ((goes_on = next_token(sequence, first_output + right)) && right < draft.size() &&
-         sequence.tokens().back() == draft[right]) {
-    ++right;
+  while ((goes_on = next_token(sequence, first_output + accepted)) && accepted < draft.size() &&
+         sequence.tokens().back() == draft[accepted]) {
+    ++accepted;
     sequence.inference().add_drafts(0, 1);
   }
   const StepProfile::Timer timer(profile_, StepTimes::Planning);
-  scheduler_.accept_draft(chunk, right);
+  scheduler_.accept_drafts(chunk, accepted);
   return goes_on;
 }
 
@@ -168,12 +168,12 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
   // fails, then in smaller batches. Memory to compute in depends on the batch alone, so it is halved first
   // then. What twice cannot be computed alone and token by token fails.
   if (status == DecodeStatus::NoSlot && scheduler_.evict_idle()) return;
-  if (status != DecodeStatus::OutOfMemory && scheduler_.yield_to_oldest()) return;
+  if (status != DecodeStatus::OutOfMemory && scheduler_.preempt_and_hold()) return;
   if (tokens > 1 && !options_.fixed_batches) {
     batch_limit_ = tokens / 2;
     return;
   }
-  if (scheduler_.yield_to_oldest()) return;
+  if (scheduler_.preempt_and_hold()) return;
   const Sequence& alone = *chunks.front().sequence;
   const std::pair failure{alone.schedule.arrival, alone.tokens().size()};
   if (std::exchange(failed_alone_, failure) != failure) return;
@@ -212,14 +212,14 @@ void Executor::start_over(const std::string& reason) {
 }
 
 void Executor::fail(const Sequence& sequence, const Error& error) {
-  if (const auto removed = scheduler_.remove(sequence, Scheduler::Cells::Discard)) {
+  if (const auto removed = scheduler_.remove(sequence, CachedCells::Discard)) {
     grow_batches();
     removed->inference().fail(error);
   }
 }
 
 void Executor::fail_all(const Error& error) {
-  for (const auto& sequence : scheduler_.remove_if([](Sequence&) { return true; }, Scheduler::Cells::Discard))
+  for (const auto& sequence : scheduler_.remove_if([](Sequence&) { return true; }, CachedCells::Discard))
     sequence->inference().fail(error);
 }
 

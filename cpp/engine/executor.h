@@ -49,7 +49,7 @@ class Executor {
   const Scheduler& scheduler() const { return scheduler_; }
 
  private:
-  std::vector<Chunk> plan();
+  std::vector<Chunk> schedule();
   DecodeStatus compute();
   void sample(const std::vector<Chunk>& chunks);
   /// Samples at the end of a chunk and at its draft tokens. False when that was the end of the request.

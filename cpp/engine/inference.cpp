@@ -26,19 +26,19 @@ const char* finish_reason_name(FinishReason reason) {
   return "stop";
 }
 
-Inference::Slice Inference::take() {
+Inference::Delta Inference::take() {
   const std::lock_guard lock(mutex_);
-  Slice slice;
-  slice.text = outcome_.text.substr(taken_text_);
-  slice.tokens.assign(outcome_.tokens.begin() + static_cast<std::ptrdiff_t>(taken_tokens_),
-                      outcome_.tokens.end());
-  if (!outcome_.logprobs.empty())
-    slice.logprobs.assign(outcome_.logprobs.begin() + static_cast<std::ptrdiff_t>(taken_tokens_),
-                          outcome_.logprobs.end());
-  taken_text_ = outcome_.text.size();
-  taken_tokens_ = outcome_.tokens.size();
-  armed_ = slice.empty() && !finished_;
-  return slice;
+  Delta delta;
+  delta.text = result_.text.substr(taken_text_);
+  delta.tokens.assign(result_.tokens.begin() + static_cast<std::ptrdiff_t>(taken_tokens_),
+                      result_.tokens.end());
+  if (!result_.logprobs.empty())
+    delta.logprobs.assign(result_.logprobs.begin() + static_cast<std::ptrdiff_t>(taken_tokens_),
+                          result_.logprobs.end());
+  taken_text_ = result_.text.size();
+  taken_tokens_ = result_.tokens.size();
+  armed_ = delta.empty() && !finished_;
+  return delta;
 }
 
 void Inference::cancel() {
@@ -52,15 +52,15 @@ bool Inference::finished() const {
   return finished_;
 }
 
-Inference::Outcome Inference::outcome() {
+Inference::Result Inference::result() {
   const std::lock_guard lock(mutex_);
   taken_text_ = taken_tokens_ = 0;
-  return std::exchange(outcome_, {});
+  return std::exchange(result_, {});
 }
 
 void Inference::describe_prompt(PromptDigest digest) {
   const std::lock_guard lock(mutex_);
-  if (!finished_) outcome_.prompt = std::move(digest);
+  if (!finished_) result_.prompt = std::move(digest);
 }
 
 bool Inference::begin(uint32_t prompt_tokens) {
@@ -69,36 +69,36 @@ bool Inference::begin(uint32_t prompt_tokens) {
   if (running_) return true; // taken up again after it had to give its place away
   running_ = true;
   begun_ = Clock::now();
-  outcome_.usage.prompt_tokens = prompt_tokens;
+  result_.usage.prompt_tokens = prompt_tokens;
   return true;
 }
 
-void Inference::append(std::string_view text, Token token, std::optional<Logprobs> logprobs) {
+void Inference::append(std::string_view text, Token token, std::optional<ChosenTokenLogprob> logprobs) {
   std::unique_lock lock(mutex_);
   if (finished_) return;
   last_token_ = Clock::now();
-  if (outcome_.tokens.empty()) first_token_ = last_token_;
-  outcome_.tokens.push_back(token);
+  if (result_.tokens.empty()) first_token_ = last_token_;
+  result_.tokens.push_back(token);
   token_hash_.add(token);
-  outcome_.text.append(text);
-  if (logprobs) outcome_.logprobs.push_back(std::move(*logprobs));
-  announce(std::move(lock));
+  result_.text.append(text);
+  if (logprobs) result_.logprobs.push_back(std::move(*logprobs));
+  notify(std::move(lock));
 }
 
 void Inference::append_text(std::string_view text) {
   const std::lock_guard lock(mutex_);
-  if (!finished_) outcome_.text.append(text);
+  if (!finished_) result_.text.append(text);
 }
 
 void Inference::set_cached_tokens(uint32_t count) {
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(cached_tokens_known_, true)) outcome_.usage.cached_tokens = count;
+  if (!std::exchange(cached_tokens_known_, true)) result_.usage.cached_tokens = count;
 }
 
 void Inference::add_drafts(uint32_t drafted, uint32_t accepted) {
   const std::lock_guard lock(mutex_);
-  outcome_.timings.drafted_tokens += drafted;
-  outcome_.timings.accepted_tokens += accepted;
+  result_.timings.drafted_tokens += drafted;
+  result_.timings.accepted_tokens += accepted;
 }
 
 void Inference::finish(FinishReason reason) {
@@ -115,12 +115,12 @@ void Inference::end(std::unique_lock<std::mutex> lock, std::optional<FinishReaso
   finished_ = true;
   on_end_();
   const auto now = Clock::now();
-  auto& tokens = outcome_.tokens;
-  auto& timings = outcome_.timings;
-  outcome_.finish_reason = reason;
-  outcome_.error = std::move(error);
-  outcome_.usage.completion_tokens = static_cast<uint32_t>(tokens.size());
-  outcome_.token_ids_sha256 = token_hash_.finish();
+  auto& tokens = result_.tokens;
+  auto& timings = result_.timings;
+  result_.finish_reason = reason;
+  result_.error = std::move(error);
+  result_.usage.completion_tokens = static_cast<uint32_t>(tokens.size());
+  result_.token_ids_sha256 = token_hash_.finish();
   timings.queue_ms = milliseconds((running_ ? begun_ : now) - called_);
   if (!tokens.empty()) {
     timings.prefill_ms = milliseconds(first_token_ - begun_);
@@ -131,10 +131,10 @@ void Inference::end(std::unique_lock<std::mutex> lock, std::optional<FinishReaso
   }
   timings.total_ms = milliseconds(now - called_);
   armed_ = true;
-  announce(std::move(lock));
+  notify(std::move(lock));
 }
 
-void Inference::announce(std::unique_lock<std::mutex> lock) {
+void Inference::notify(std::unique_lock<std::mutex> lock) {
   if (!armed_) return;
   armed_ = false;
   lock.unlock(); // the listener may call back

@@ -26,15 +26,15 @@ const char* finish_reason_name(FinishReason reason);
 
 /// A token at a place of the output, and the natural logarithm of its probability there: in the model's
 /// own distribution, before penalties and temperature.
-struct LikelyToken {
+struct TokenLogprob {
   Token token;
   std::string text; ///< whole UTF-8; control tokens by their names
   float logprob;
 };
 
-struct Logprobs {
-  LikelyToken chosen;
-  std::vector<LikelyToken> top; ///< the most likely tokens there, the most likely first
+struct ChosenTokenLogprob {
+  TokenLogprob chosen;
+  std::vector<TokenLogprob> top; ///< the most likely tokens there, the most likely first
 };
 
 struct Usage {
@@ -69,16 +69,16 @@ class Inference {
 
   // ---- for the caller ----
 
-  struct Slice {
+  struct Delta {
     std::string text;
     std::vector<Token> tokens;
-    std::vector<Logprobs> logprobs;
+    std::vector<ChosenTokenLogprob> logprobs;
     bool empty() const { return text.empty() && tokens.empty(); }
   };
-  struct Outcome {
+  struct Result {
     std::string text;
     std::vector<Token> tokens;
-    std::vector<Logprobs> logprobs;
+    std::vector<ChosenTokenLogprob> logprobs;
     std::optional<FinishReason> finish_reason; ///< none when the run failed or was cancelled
     std::optional<Error> error;
     Usage usage;
@@ -89,7 +89,7 @@ class Inference {
 
   /// What was generated since the last call. When that is nothing and the run goes on, the listener is
   /// called at the next news.
-  Slice take();
+  Delta take();
 
   /// Asks for the end. A run that no engine holds ends at once, a running one at the next step.
   void cancel();
@@ -97,7 +97,7 @@ class Inference {
   bool finished() const;
 
   /// Everything. Call after the run has finished, once: it moves the data out.
-  Outcome outcome();
+  Result result();
 
   // ---- for the engine ----
 
@@ -105,7 +105,7 @@ class Inference {
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   /// The engine takes the run up. False when it has ended already.
   bool begin(uint32_t prompt_tokens);
-  void append(std::string_view text, Token token, std::optional<Logprobs> logprobs);
+  void append(std::string_view text, Token token, std::optional<ChosenTokenLogprob> logprobs);
   /// Text without a token of its own: what was held back until the end.
   void append_text(std::string_view text);
   /// How much of the prompt came from the cache. The first time counts: one that had to give its place away
@@ -117,7 +117,7 @@ class Inference {
 
  private:
   void end(std::unique_lock<std::mutex> lock, std::optional<FinishReason> reason, std::optional<Error> error);
-  void announce(std::unique_lock<std::mutex> lock);
+  void notify(std::unique_lock<std::mutex> lock);
 
   const Listener listener_;
   const std::function<void()> on_end_;
@@ -128,7 +128,7 @@ class Inference {
   bool cached_tokens_known_ = false;
   bool finished_ = false;
   bool armed_ = false;
-  Outcome outcome_;
+  Result result_;
   TokenHash token_hash_;
   size_t taken_text_ = 0, taken_tokens_ = 0;
   Clock::time_point called_ = Clock::now(), begun_, first_token_, last_token_;

@@ -49,7 +49,7 @@ void PrefillLane::cancel() {
   }
 }
 
-std::optional<PromptLane::Cells> PrefillLane::take() {
+std::optional<PromptLane::SavedCells> PrefillLane::take() {
   const std::lock_guard lock(mutex_);
   if (result_) busy_ = false;
   return std::exchange(result_, std::nullopt);
@@ -63,7 +63,7 @@ void PrefillLane::run() {
     if (stopping_) return;
     const Job job = *std::exchange(job_, std::nullopt);
     lock.unlock();
-    Cells cells;
+    SavedCells cells;
     try {
       cells = compute(job);
     } catch (const std::exception&) {
@@ -80,7 +80,7 @@ void PrefillLane::run() {
   }
 }
 
-PromptLane::Cells PrefillLane::compute(const Job& job) {
+PromptLane::SavedCells PrefillLane::compute(const Job& job) {
   const auto abandoned = [this] { return cancelled_ || stopping_; };
   if (abandoned()) return {};
   const auto decoder = options_.make_decoder(job.tokens.size(), abandoned);

@@ -24,7 +24,7 @@ class PromptLane {
     std::vector<uint8_t> prefix; ///< …these cells; the others are to be computed
   };
   /// The cells of the tokens that were computed. Empty where that failed.
-  using Cells = std::vector<uint8_t>;
+  using SavedCells = std::vector<uint8_t>;
 
   virtual ~PromptLane() = default;
   /// From start() until take() or, after cancel(), until the lane is free again.
@@ -34,7 +34,7 @@ class PromptLane {
   /// Nobody wants the result any more.
   virtual void cancel() = 0;
   /// The result, once.
-  virtual std::optional<Cells> take() = 0;
+  virtual std::optional<SavedCells> take() = 0;
 };
 
 /// The lane of a CPU: a thread with a llama_context of its own.
@@ -61,7 +61,7 @@ class PrefillLane : public PromptLane {
   bool busy() const override;
   void start(Job job) override;
   void cancel() override;
-  std::optional<Cells> take() override;
+  std::optional<SavedCells> take() override;
 
   /// Whether anybody generates now.
   void set_beside(bool beside) { beside_ = beside; }
@@ -70,14 +70,14 @@ class PrefillLane : public PromptLane {
 
  private:
   void run();
-  Cells compute(const Job& job);
+  SavedCells compute(const Job& job);
 
   const Options options_;
   const LogSink* const log_sink_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::optional<Job> job_;
-  std::optional<Cells> result_;
+  std::optional<SavedCells> result_;
   bool busy_ = false;
   std::atomic<bool> cancelled_ = false;
   std::atomic<bool> stopping_ = false;

@@ -19,35 +19,35 @@ uint64_t hash_before(const std::vector<Token>& tokens, size_t end, size_t count)
 void PromptLookup::index(const std::vector<Token>& tokens) {
   // The end itself is left out: it has no continuation yet.
   for (size_t end = std::max<size_t>(indexed_, 2); end < tokens.size(); ++end) {
-    pairs_[hash_before(tokens, end, 2)] = static_cast<uint32_t>(end);
-    if (end >= 3) triples_[hash_before(tokens, end, 3)] = static_cast<uint32_t>(end);
+    bigrams_[hash_before(tokens, end, 2)] = static_cast<uint32_t>(end);
+    if (end >= 3) trigrams_[hash_before(tokens, end, 3)] = static_cast<uint32_t>(end);
   }
   indexed_ = tokens.size();
 }
 
-std::span<const Token> PromptLookup::propose(const std::vector<Token>& tokens, size_t limit) {
+std::span<const Token> PromptLookup::draft(const std::vector<Token>& tokens, size_t limit) {
   index(tokens);
-  proposal_.clear();
-  const size_t count = std::min(reach_, limit);
+  draft_.clear();
+  const size_t count = std::min(draft_length_, limit);
   // What follows is taken one by one, from the proposal itself where the text repeats with a short period.
   size_t from = 0;
   if (tokens.size() >= 3) {
-    const auto triple = triples_.find(hash_before(tokens, tokens.size(), 3));
-    if (triple != triples_.end()) from = triple->second;
+    const auto triple = trigrams_.find(hash_before(tokens, tokens.size(), 3));
+    if (triple != trigrams_.end()) from = triple->second;
   }
   if (from == 0 && tokens.size() >= 2) {
-    const auto pair = pairs_.find(hash_before(tokens, tokens.size(), 2));
-    if (pair != pairs_.end()) from = pair->second;
+    const auto pair = bigrams_.find(hash_before(tokens, tokens.size(), 2));
+    if (pair != bigrams_.end()) from = pair->second;
   }
   for (size_t i = 0; from != 0 && i < count; ++i, ++from)
-    proposal_.push_back(from < tokens.size() ? tokens[from] : proposal_[from - tokens.size()]);
-  return proposal_;
+    draft_.push_back(from < tokens.size() ? tokens[from] : draft_[from - tokens.size()]);
+  return draft_;
 }
 
-void PromptLookup::learn(size_t proposed, size_t right) {
-  if (proposed == 0) return;
-  reach_ = right == proposed ? std::min(most, std::max(reach_, proposed) * 2)
-                             : std::max<size_t>(1, (right + reach_) / 2);
+void PromptLookup::record(size_t drafted, size_t accepted) {
+  if (drafted == 0) return;
+  draft_length_ = accepted == drafted ? std::min(most, std::max(draft_length_, drafted) * 2)
+                                      : std::max<size_t>(1, (accepted + draft_length_) / 2);
 }
 
 } // namespace verbatim

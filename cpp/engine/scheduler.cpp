@@ -72,17 +72,17 @@ void Scheduler::admit() {
     running_.insert(place, std::move(waiting_.front()));
     waiting_.pop_front();
     next.inference().begin(static_cast<uint32_t>(next.prompt_size()));
-    settle(next);
+    attach_or_follow(next);
   }
 }
 
 /// Starts a sequence from what is known of its tokens, or lets it wait for somebody who computes them.
-void Scheduler::settle(Sequence& sequence) {
+void Scheduler::attach_or_follow(Sequence& sequence) {
   if (sequence.schedule.attached) return;
   if (sequence.schedule.leader &&
       sequence.schedule.leader->num_computed_tokens < sequence.schedule.leader_tokens)
     return;
-  follow(sequence);
+  find_leader(sequence);
   if (sequence.schedule.leader) return;
   sequence.schedule.attached = true;
   sequence.num_computed_tokens = cache_.attach(sequence.schedule.id, reusable(sequence));
@@ -90,11 +90,11 @@ void Scheduler::settle(Sequence& sequence) {
       static_cast<uint32_t>(std::min(sequence.num_computed_tokens, sequence.prompt_size())));
 }
 
-void Scheduler::follow(Sequence& sequence) {
+void Scheduler::find_leader(Sequence& sequence) {
   sequence.schedule.leader = nullptr;
   if (!limits_.cache.sharing) return;
   const auto tokens = reusable(sequence);
-  size_t known = cache_.known(tokens);
+  size_t known = cache_.num_cached_tokens(tokens);
   for (const auto& other : running_) {
     if (other.get() == &sequence) break; // only older ones: so nobody waits in a circle
     if (other->decoding()) continue;
@@ -106,22 +106,19 @@ void Scheduler::follow(Sequence& sequence) {
   }
 }
 
-bool Scheduler::yield_to_oldest() {
+bool Scheduler::preempt_and_hold() {
   // What the cells hold after a failure is not worth keeping.
-  if (!preempt_newest(Cells::Discard)) return false;
+  if (!preempt_newest(CachedCells::Discard)) return false;
   holding_ = true;
   return true;
 }
 
-bool Scheduler::preempt_newest(Cells cells) {
+bool Scheduler::preempt_newest(CachedCells cells) {
   if (running_.size() < 2) return false;
   auto sequence = std::move(running_.back());
   running_.pop_back();
-  if (cells == Cells::Keep)
-    cache_.retire_to_host(sequence->schedule.id);
-  else
-    cache_.discard(sequence->schedule.id);
-  forget(*sequence);
+  cache_.release(sequence->schedule.id, cells);
+  reset_state(*sequence);
   const auto place = std::ranges::upper_bound(waiting_, sequence->schedule.arrival, {}, arrival);
   waiting_.insert(place, std::move(sequence));
   return true;
@@ -143,7 +140,7 @@ void Scheduler::restart_all() {
 }
 
 /// A sequence has given its id back.
-void Scheduler::forget(Sequence& sequence) {
+void Scheduler::reset_state(Sequence& sequence) {
   if (sequence.schedule.lane == Sequence::Schedule::Lane::Computing) {
     lane_->cancel();
     sequence.schedule.lane = Sequence::Schedule::Lane::Unused;
@@ -156,22 +153,19 @@ void Scheduler::forget(Sequence& sequence) {
     if (other && other->schedule.leader == &sequence) other->schedule.leader = nullptr;
 }
 
-std::unique_ptr<Sequence> Scheduler::remove(const Sequence& sequence, Cells cells) {
+std::unique_ptr<Sequence> Scheduler::remove(const Sequence& sequence, CachedCells cells) {
   auto removed = remove_if([&](Sequence& other) { return &other == &sequence; }, cells);
   return removed.empty() ? nullptr : std::move(removed.front());
 }
 
 std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<bool(Sequence&)>& predicate,
-                                                            Cells cells) {
+                                                            CachedCells cells) {
   std::vector<std::unique_ptr<Sequence>> removed;
   for (auto& sequence : running_) {
     if (!predicate(*sequence)) continue;
     holding_ = false;
-    if (cells == Cells::Keep)
-      cache_.retire(sequence->schedule.id);
-    else
-      cache_.discard(sequence->schedule.id);
-    forget(*sequence);
+    cache_.release(sequence->schedule.id, cells);
+    reset_state(*sequence);
     removed.push_back(std::move(sequence));
   }
   std::erase(running_, nullptr);
@@ -183,21 +177,21 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<
 
 // ---- the next step ----
 
-std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
+std::vector<Chunk> Scheduler::schedule(size_t batch_tokens) {
   ++steps_;
   collect_from_lane();
   for (const auto& sequence : running_)
-    settle(*sequence);
+    attach_or_follow(*sequence);
   admit();
   const auto decoding = [](const auto& sequence) { return sequence->decoding(); };
   while (cache_.pinned_cells() + static_cast<size_t>(std::ranges::count_if(running_, decoding)) >
              limits_.cache.cells &&
-         preempt_newest(Cells::Keep)) {
+         preempt_newest(CachedCells::Offload)) {
   }
   auto chunks = fill(batch_tokens);
-  while (chunks.empty() && can_compute() && preempt_newest(Cells::Keep)) {
+  while (chunks.empty() && can_compute() && preempt_newest(CachedCells::Offload)) {
     for (const auto& sequence : running_)
-      settle(*sequence); // its leader may have gone
+      attach_or_follow(*sequence); // its leader may have gone
     chunks = fill(batch_tokens);
   }
   return chunks;
@@ -208,13 +202,13 @@ std::vector<Chunk> Scheduler::plan(size_t batch_tokens) {
 void Scheduler::collect_from_lane() {
   const auto cells = lane_ ? lane_->take() : std::nullopt;
   if (!cells) return;
-  const auto lent = std::ranges::find(running_, Sequence::Schedule::Lane::Computing,
-                                      [](const auto& sequence) { return sequence->schedule.lane; });
-  if (lent == running_.end()) return;
-  Sequence& sequence = **lent;
+  const auto computing = std::ranges::find(running_, Sequence::Schedule::Lane::Computing,
+                                           [](const auto& sequence) { return sequence->schedule.lane; });
+  if (computing == running_.end()) return;
+  Sequence& sequence = **computing;
   sequence.schedule.lane = Sequence::Schedule::Lane::Used;
   const auto computed = reusable(sequence).subspan(sequence.num_computed_tokens);
-  if (!cells->empty() && cache_.adopt(sequence.schedule.id, computed, *cells))
+  if (!cells->empty() && cache_.append_saved(sequence.schedule.id, computed, *cells))
     sequence.num_computed_tokens += computed.size();
 }
 
@@ -226,11 +220,11 @@ void Scheduler::use_lane(size_t generating, std::vector<Sequence*>& prefilling) 
   std::erase_if(prefilling, [&](Sequence* sequence) {
     if (sequence->schedule.lane == Sequence::Schedule::Lane::Used) return false;
     if (sequence->pending() <= limits_.long_prompt) return false;
-    return lane_->busy() || lend(*sequence);
+    return lane_->busy() || start_lane(*sequence);
   });
 }
 
-bool Scheduler::lend(Sequence& sequence) {
+bool Scheduler::start_lane(Sequence& sequence) {
   sequence.schedule.lane = Sequence::Schedule::Lane::Used;
   try {
     const auto tokens = reusable(sequence);
@@ -330,17 +324,17 @@ size_t Scheduler::cap_for_followers(const Sequence& leader, size_t count) const 
 void Scheduler::add_drafts(std::vector<Chunk>& chunks, size_t tokens_left) {
   size_t outputs_left = limits_.outputs - std::min(limits_.outputs, chunks.size());
   auto speculating = static_cast<size_t>(
-      std::ranges::count_if(chunks, [](const Chunk& chunk) { return chunk.sequence->speculates(); }));
+      std::ranges::count_if(chunks, [](const Chunk& chunk) { return chunk.sequence->speculative(); }));
   for (Chunk& chunk : chunks) {
-    if (!chunk.sequence->speculates()) continue;
+    if (!chunk.sequence->speculative()) continue;
     const size_t share = std::min(tokens_left, outputs_left) / speculating--;
-    chunk.drafted = chunk.sequence->propose(share);
+    chunk.drafted = chunk.sequence->make_draft(share);
     tokens_left -= chunk.drafted;
     outputs_left -= chunk.drafted;
   }
 }
 
-void Scheduler::computed(const std::vector<Chunk>& chunks, double milliseconds) {
+void Scheduler::mark_computed(const std::vector<Chunk>& chunks, double milliseconds) {
   size_t generating = 0, prompt_tokens = 0, drafted = 0;
   for (const Chunk& chunk : chunks) {
     drafted += chunk.drafted;
@@ -357,13 +351,13 @@ void Scheduler::computed(const std::vector<Chunk>& chunks, double milliseconds) 
   }
 }
 
-void Scheduler::accept_draft(const Chunk& chunk, size_t right) {
+void Scheduler::accept_drafts(const Chunk& chunk, size_t accepted) {
   Sequence& sequence = *chunk.sequence;
-  sequence.learn(chunk.drafted, right);
+  sequence.record_drafts(chunk.drafted, accepted);
   cache_.append(sequence.schedule.id,
-                std::span(sequence.tokens()).subspan(sequence.num_computed_tokens, right));
-  sequence.num_computed_tokens += right;
-  if (right < chunk.drafted) cache_.cut_drafts(sequence.schedule.id, sequence.num_computed_tokens);
+                std::span(sequence.tokens()).subspan(sequence.num_computed_tokens, accepted));
+  sequence.num_computed_tokens += accepted;
+  if (accepted < chunk.drafted) cache_.cut_drafts(sequence.schedule.id, sequence.num_computed_tokens);
 }
 
 } // namespace verbatim

@@ -44,16 +44,16 @@ class Scheduler {
 
   /// The next batch, of at most `batch_tokens` tokens. Empty when there is nothing to do, or only the lane
   /// has.
-  std::vector<Chunk> plan(size_t batch_tokens);
+  std::vector<Chunk> schedule(size_t batch_tokens);
 
   /// The chunks of a plan are in the cache. Draft tokens are not counted yet.
-  void computed(const std::vector<Chunk>& chunks, double milliseconds);
-  /// So many of the draft tokens were right and belong to the sequence now.
-  void accept_draft(const Chunk& chunk, size_t right);
+  void mark_computed(const std::vector<Chunk>& chunks, double milliseconds);
+  /// So many of the draft tokens were accepted and belong to the sequence now.
+  void accept_drafts(const Chunk& chunk, size_t accepted);
 
   /// The cache turned out smaller than the limits say: sends the newest running sequence back to the
   /// waiting ones and lets nobody in until a running one has ended. False when only one is running.
-  bool yield_to_oldest();
+  bool preempt_and_hold();
 
   /// Frees the cells that only idle prefixes use. False when there were none.
   bool evict_idle() { return cache_.evict_all(); }
@@ -64,11 +64,10 @@ class Scheduler {
   void restart_all();
 
   /// Takes a sequence out, waiting or running. Its cells are kept for others unless they may be wrong.
-  enum class Cells { Keep, Discard };
-  std::unique_ptr<Sequence> remove(const Sequence& sequence, Cells cells);
+  std::unique_ptr<Sequence> remove(const Sequence& sequence, CachedCells cells);
   /// Takes out every sequence for which the predicate holds.
   std::vector<std::unique_ptr<Sequence>> remove_if(const std::function<bool(Sequence&)>& predicate,
-                                                   Cells cells);
+                                                   CachedCells cells);
 
   /// All cells are gone; unless `usable`, for good. To be followed by the removal of all sequences.
   void reset(bool usable) { cache_.reset(usable); }
@@ -81,14 +80,14 @@ class Scheduler {
 
  private:
   void admit();
-  void settle(Sequence& sequence);
-  void follow(Sequence& sequence);
-  bool preempt_newest(Cells cells);
-  void forget(Sequence& sequence);
+  void attach_or_follow(Sequence& sequence);
+  void find_leader(Sequence& sequence);
+  bool preempt_newest(CachedCells cells);
+  void reset_state(Sequence& sequence);
 
   void collect_from_lane();
   void use_lane(size_t generating, std::vector<Sequence*>& prefilling);
-  bool lend(Sequence& sequence);
+  bool start_lane(Sequence& sequence);
   bool can_compute() const;
 
   std::vector<Chunk> fill(size_t batch_tokens);

@@ -25,11 +25,11 @@ Sampled Sequence::sample(const float* logits) {
 
 bool Sequence::emit(const Sampled& sampled) {
   const Token token = sampled.token;
-  std::optional<Logprobs> logprobs;
+  std::optional<ChosenTokenLogprob> logprobs;
   if (wants_logprobs_) {
-    logprobs = Logprobs{likely(token, sampled.logprob), {}};
+    logprobs = ChosenTokenLogprob{token_logprob(token, sampled.logprob), {}};
     for (const auto& candidate : sampled.top)
-      logprobs->top.push_back(likely(candidate.token, candidate.logprob));
+      logprobs->top.push_back(token_logprob(candidate.token, candidate.logprob));
   }
 
   const bool ends_turn = !ignore_end_of_sequence_ && tokenizer_.is_end_of_generation(token);
@@ -50,17 +50,17 @@ bool Sequence::emit(const Sampled& sampled) {
   return false;
 }
 
-size_t Sequence::propose(size_t limit) {
+size_t Sequence::make_draft(size_t limit) {
   // One token follows the last guess at least, and it has to fit too.
-  draft_ = prompt_lookup_->propose(tokens_, std::min(limit, headroom() - 1));
+  draft_ = prompt_lookup_->draft(tokens_, std::min(limit, headroom() - 1));
   return draft_.size();
 }
 
-void Sequence::learn(size_t drafted, size_t right) {
-  prompt_lookup_->learn(drafted, right);
+void Sequence::record_drafts(size_t drafted, size_t accepted) {
+  prompt_lookup_->record(drafted, accepted);
 }
 
-LikelyToken Sequence::likely(Token token, float logprob) const {
+TokenLogprob Sequence::token_logprob(Token token, float logprob) const {
   std::string bytes, text;
   tokenizer_.append_piece(token, bytes, true);
   Utf8Decoder decoder;

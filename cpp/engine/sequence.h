@@ -40,12 +40,12 @@ class Sequence {
   Inference& inference() { return *inference_; }
 
   bool reproducible() const { return reproducible_; }
-  bool speculates() const { return prompt_lookup_.has_value(); }
+  bool speculative() const { return prompt_lookup_.has_value(); }
   /// Guesses at most so many of the tokens to come; how many there are in draft().
-  size_t propose(size_t limit);
+  size_t make_draft(size_t limit);
   std::span<const Token> draft() const { return draft_; }
-  /// So many of the guesses were right.
-  void learn(size_t drafted, size_t right);
+  /// So many of the guesses were accepted.
+  void record_drafts(size_t drafted, size_t accepted);
 
   size_t num_computed_tokens = 0; ///< tokens()[0, num_computed_tokens) are in the KV cache
 
@@ -67,7 +67,7 @@ class Sequence {
   bool recomputed = false;
 
  private:
-  LikelyToken likely(Token token, float logprob) const;
+  TokenLogprob token_logprob(Token token, float logprob) const;
   void finish(FinishReason reason);
 
   std::shared_ptr<Inference> inference_;

@@ -15,7 +15,8 @@ namespace verbatim::jinja {
 /// Scopes of one function and level share it.
 using Ident = uint64_t;
 
-/// A function of the generated code: the template, a macro, a block, a recursive loop. It owns a frame of slots.
+/// A function of the generated code: the template, a macro, a block, a recursive loop. It owns a frame of
+/// slots.
 struct FunctionScope {
   FunctionScope* parent = nullptr;
   std::unordered_map<Ident, uint32_t> slots;

@@ -22,7 +22,7 @@ struct DeviceUse {
 };
 
 /// How a model fits into memory.
-struct MemoryReport {
+struct MemoryEstimate {
   bool fits = true;
   MemoryPlan plan; ///< that was taken; where none fits, the last one that was computed
   uint32_t context_size = 0;

@@ -6,7 +6,7 @@
 
 namespace verbatim {
 
-MemoryDemand demand(const MemoryNeed& need, const MemoryBudget& budget) {
+MemoryBalance balance(const MemoryNeed& need, const MemoryBudget& budget) {
   const uint64_t allocated = need.allocated() + budget.margin;
   const uint64_t mapped_too = allocated + need.mapped;
   if (budget.address_space && mapped_too > *budget.address_space) return {mapped_too, *budget.address_space};
@@ -14,16 +14,16 @@ MemoryDemand demand(const MemoryNeed& need, const MemoryBudget& budget) {
 }
 
 bool fits(const MemoryNeed& need, const MemoryBudget& budget) {
-  const auto [needed, free] = demand(need, budget);
+  const auto [needed, free] = balance(need, budget);
   return needed <= free;
 }
 
-MemoryLadder::MemoryLadder(MemoryPlan wish, MemoryLimits limits, std::vector<MemoryBudget> budgets,
-                           Measure measure)
-    : plan_(wish), limits_(limits), budgets_(std::move(budgets)), measure_(std::move(measure)) {
+MemoryPlanner::MemoryPlanner(MemoryPlan desired, MemoryLimits limits, std::vector<MemoryBudget> budgets,
+                             Measure measure)
+    : plan_(desired), limits_(limits), budgets_(std::move(budgets)), measure_(std::move(measure)) {
 }
 
-std::optional<MemoryPlan> MemoryLadder::next() {
+std::optional<MemoryPlan> MemoryPlanner::next() {
   // A plan that was handed out before has failed.
   bool untried = !handed_out_;
   for (MemoryPlan before = plan_; untried || reduce(); before = plan_) {
@@ -57,20 +57,20 @@ std::optional<MemoryPlan> MemoryLadder::next() {
   return found;
 }
 
-MemoryPlan MemoryLadder::take_unmeasured() {
+MemoryPlan MemoryPlanner::take_unmeasured() {
   handed_out_ = true;
   return plan_;
 }
 
-void MemoryLadder::succeeded(std::vector<MemoryNeed> needs) {
+void MemoryPlanner::succeeded(std::vector<MemoryNeed> needs) {
   attempts_.push_back({plan_, std::move(needs), budgets_, MemoryAttempt::Outcome::Taken, ""});
 }
 
-void MemoryLadder::failed(const std::string& reason) {
+void MemoryPlanner::failed(const std::string& reason) {
   attempts_.push_back({plan_, needs_, budgets_, MemoryAttempt::Outcome::Failed, reason});
 }
 
-bool MemoryLadder::reduce() {
+bool MemoryPlanner::reduce() {
   if (limits_.smaller_cache_type && plan_.kv_cache_type != *limits_.smaller_cache_type) {
     plan_.kv_cache_type = *limits_.smaller_cache_type;
     return true;
@@ -84,7 +84,7 @@ bool MemoryLadder::reduce() {
   return false;
 }
 
-bool MemoryLadder::measured_to_fit(const MemoryPlan& plan) {
+bool MemoryPlanner::measured_to_fit(const MemoryPlan& plan) {
   MemoryAttempt attempt{plan, {}, budgets_, MemoryAttempt::Outcome::TooLarge, ""};
   bool fit = false;
   try {

@@ -40,10 +40,10 @@ struct MemoryBudget {
 
 /// What decides whether a need can be met: bytes needed, the margin included, and bytes that there are. Of
 /// the address space where that is what is short.
-struct MemoryDemand {
+struct MemoryBalance {
   uint64_t needed, free;
 };
-MemoryDemand demand(const MemoryNeed& need, const MemoryBudget& budget);
+MemoryBalance balance(const MemoryNeed& need, const MemoryBudget& budget);
 bool fits(const MemoryNeed& need, const MemoryBudget& budget);
 
 /// How far a plan may be reduced, in this order: the type of the cache, the batch, the cells, the layers.
@@ -70,12 +70,12 @@ struct MemoryAttempt {
 };
 
 /// Finds plans that fit, the largest first.
-class MemoryLadder {
+class MemoryPlanner {
  public:
   /// What a plan needs of each device, the order of which stays. Throws Error for what cannot be done.
   using Measure = std::function<std::vector<MemoryNeed>(const MemoryPlan&)>;
 
-  MemoryLadder(MemoryPlan wish, MemoryLimits limits, std::vector<MemoryBudget> budgets, Measure measure);
+  MemoryPlanner(MemoryPlan desired, MemoryLimits limits, std::vector<MemoryBudget> budgets, Measure measure);
 
   /// The largest plan that is no larger than the last one and fits by computation. None: not even the
   /// smallest.

@@ -13,13 +13,8 @@ namespace verbatim {
 
 namespace {
 
-<<<<<<< HEAD
 /// The index in a path such as messages[2].content; none for other paths.
 std::optional<size_t> message_index(std::string_view path) {
-=======
-/// Returns true if a path such as messages[2].content lies in a trusted message.
-bool is_trusted(std::string_view path, const std::vector<uint32_t>& trusted_messages) {
->>>>>>> 3613421 (Comments: no noun clauses left in gguf, jinja, prompt and sampling)
   constexpr std::string_view prefix = "messages[";
   if (!path.starts_with(prefix)) return std::nullopt;
   size_t index = 0;

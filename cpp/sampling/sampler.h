@@ -15,7 +15,7 @@
 namespace verbatim {
 
 /// A token and the logarithm of its probability.
-struct TokenLogprob {
+struct ScoredToken {
   Token token;
   float logprob;
 };
@@ -23,8 +23,8 @@ struct TokenLogprob {
 /// A sampled token. Log probabilities are the model's: before penalties, temperature and selection.
 struct Sampled {
   Token token = 0;
-  float logprob = 0;             ///< only if SamplerOptions::logprobs >= 0
-  std::vector<TokenLogprob> top; ///< the most likely tokens, by falling probability, ties by lower id
+  float logprob = 0;            ///< only if SamplerOptions::logprobs >= 0
+  std::vector<ScoredToken> top; ///< the most likely tokens, by falling probability, ties by lower id
 };
 
 /// Samples one sequence.

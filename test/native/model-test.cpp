@@ -65,9 +65,9 @@ TEST(model_generates_the_same_alone_and_in_company) {
   const auto path = tiny();
   if (!path) return;
   const auto model = load(*path, 4, {}, 2);
-  std::vector<Inference::Outcome> alone;
+  std::vector<Inference::Result> alone;
   for (int i = 0; i < 6; ++i) {
-    alone.push_back(generate(*model, "Number " + std::to_string(i), greedy(6)).outcome());
+    alone.push_back(generate(*model, "Number " + std::to_string(i), greedy(6)).result());
     CHECK(!alone.back().error);
     CHECK_EQ(alone.back().tokens.size(), 6u);
     CHECK_EQ(*alone.back().finish_reason, FinishReason::Length);
@@ -77,13 +77,13 @@ TEST(model_generates_the_same_alone_and_in_company) {
   for (int i = 0; i < 6; ++i)
     runs.push_back(generate(*model, "Number " + std::to_string(i), greedy(6)));
   for (size_t i = 0; i < runs.size(); ++i) {
-    const auto outcome = runs[i].outcome();
+    const auto outcome = runs[i].result();
     CHECK(!outcome.error);
     CHECK_EQ(outcome.tokens.size(), 6u);
     // Sums over other batch sizes may round otherwise; the first token stands well apart.
     CHECK_EQ(outcome.tokens[0], alone[i].tokens[0]);
   }
-  const auto load = model->load_state();
+  const auto load = model->status();
   CHECK_EQ(load.waiting, 0u);
 }
 
@@ -116,7 +116,7 @@ TEST(model_refuses_what_does_not_fit) {
   auto options = greedy(1);
   options.sampling.top_p = 7;
   CHECK_EQ(generate(*model, "hi", options).error(), ErrorCode::InvalidOption);
-  const auto full = generate(*model, "hi", greedy(100000)).outcome();
+  const auto full = generate(*model, "hi", greedy(100000)).result();
   CHECK_EQ(*full.finish_reason, FinishReason::Context);
   CHECK_EQ(full.usage.prompt_tokens + full.usage.completion_tokens, 256u);
 }
@@ -135,7 +135,7 @@ TEST(model_cancels_runs_and_goes_on) {
     for (const Run& run : runs)
       CHECK_EQ(run.error(), ErrorCode::Cancelled);
   }
-  CHECK_EQ(generate(*model, "Short", greedy(3)).outcome().tokens.size(), 3u);
+  CHECK_EQ(generate(*model, "Short", greedy(3)).result().tokens.size(), 3u);
 }
 
 TEST(model_shutdown_ends_every_request_in_flight) {
@@ -166,7 +166,7 @@ TEST(model_shutdown_ends_every_request_in_flight) {
     }
     CHECK_EQ(generate(*model, "After", greedy(1)).error(), ErrorCode::Disposed);
     CHECK_EQ(thrown_code([&] { model->require_alive(); }), ErrorCode::Disposed);
-    CHECK_EQ(model->load_state().running, 0u);
+    CHECK_EQ(model->status().running, 0u);
   }
 }
 

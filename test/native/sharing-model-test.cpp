@@ -99,7 +99,7 @@ std::vector<Tokens> run_together(TinyModel& model, CountingContext& context, con
 
   std::vector<Tokens> all;
   for (const auto& inference : inferences) {
-    const auto outcome = inference->outcome();
+    const auto outcome = inference->result();
     CHECK(!outcome.error);
     CHECK_EQ(*outcome.finish_reason, FinishReason::Length);
     all.push_back(outcome.tokens);
@@ -200,7 +200,7 @@ TEST(model_computes_the_same_with_guesses) {
     executor.add(std::make_unique<Sequence>(inference, request.prompt, generate, model->tokenizer(), 512));
     while (executor.step()) {
     }
-    const auto outcome = inference->outcome();
+    const auto outcome = inference->result();
     drafted += outcome.timings.drafted_tokens;
     accepted += outcome.timings.accepted_tokens;
     CHECK_EQ(outcome.tokens.size(), request.max_tokens);
@@ -248,10 +248,10 @@ TEST(model_repeats_reproducible_runs_beside_others) {
     others.push_back(generate("The same question " + std::string(random() % 40, 'x'), other));
     if (i % 12 == 0) model->cancel(*others.back().inference);
   }
-  const auto first = repeats[0].outcome();
+  const auto first = repeats[0].result();
   CHECK_EQ(first.tokens.size(), 12u);
   for (size_t i = 1; i < repeats.size(); ++i) {
-    const auto outcome = repeats[i].outcome();
+    const auto outcome = repeats[i].result();
     CHECK(outcome.tokens == first.tokens);
     for (size_t at = 0; at < 12; ++at) // to the last bit
       CHECK_EQ(outcome.logprobs[at].chosen.logprob, first.logprobs[at].chosen.logprob);
@@ -260,5 +260,5 @@ TEST(model_repeats_reproducible_runs_beside_others) {
     run.await_calls(1);
   // It depends on the seed, so the ids could have been others.
   options.sampling.seed = 73;
-  CHECK(generate("The same question each time", options).outcome().tokens != first.tokens);
+  CHECK(generate("The same question each time", options).result().tokens != first.tokens);
 }

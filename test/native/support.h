@@ -115,15 +115,15 @@ class Run {
       throw std::runtime_error("the listener was not called");
   }
   /// Never armed here, so the listener's one call is the end.
-  Inference::Outcome outcome() const {
+  Inference::Result result() const {
     await_calls(1);
     if (!inference->finished()) throw std::runtime_error("the listener was called before the end");
-    return inference->outcome();
+    return inference->result();
   }
   ErrorCode error() const {
-    const auto result = outcome();
-    if (!result.error) throw std::runtime_error("the run did not fail: " + result.text);
-    return result.error->code();
+    const auto end = result();
+    if (!end.error) throw std::runtime_error("the run did not fail: " + end.text);
+    return end.error->code();
   }
 
   std::shared_ptr<Inference> inference;

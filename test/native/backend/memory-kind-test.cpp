@@ -158,7 +158,7 @@ TEST(executor_restarts_those_outside_an_interrupted_batch) {
     CHECK_EQ(context->aborts, 4);
     const auto alone = model->context(exact(context_size, 1, context_size));
     for (size_t i = 0; i < asked.size(); ++i)
-      CHECK(check_greedy(*alone, model->vocabulary_size(), asked[i].prompt, inferences[i]->outcome().tokens,
+      CHECK(check_greedy(*alone, model->vocabulary_size(), asked[i].prompt, inferences[i]->result().tokens,
                          1e-3f) >= 6);
   }
 }
@@ -197,7 +197,7 @@ TEST(executor_computes_the_same_where_nothing_is_shared) {
     const auto alone = model->context(exact(context_size, 1, context_size));
     size_t steps = 0, compared = 0;
     for (size_t i = 0; i < asked.size(); ++i) {
-      const auto outcome = inferences[i]->outcome();
+      const auto outcome = inferences[i]->result();
       CHECK(!outcome.error);
       CHECK_EQ(outcome.tokens.size(), asked[i].max_tokens);
       CHECK_EQ(outcome.usage.cached_tokens, 0u);

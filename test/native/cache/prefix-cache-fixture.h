@@ -25,7 +25,7 @@ class CacheFixture {
   }
 
   size_t attach(int32_t id, const Tokens& tokens) {
-    const size_t expected = cache.known(tokens);
+    const size_t expected = cache.num_cached_tokens(tokens);
     const size_t attached = cache.attach(id, tokens);
     CHECK(attached <= expected);
     running[id].assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(attached));
@@ -55,18 +55,8 @@ class CacheFixture {
     return decoder.decode(batch);
   }
 
-  void retire(int32_t id) {
-    cache.retire(id);
-    running.erase(id);
-    check_idle();
-  }
-  void retire_to_host(int32_t id) {
-    cache.retire_to_host(id);
-    running.erase(id);
-    check_idle();
-  }
-  void discard(int32_t id) {
-    cache.discard(id);
+  void release(int32_t id, CachedCells cells) {
+    cache.release(id, cells);
     running.erase(id);
     check_idle();
   }
@@ -77,7 +67,7 @@ class CacheFixture {
   }
 
   /// A text that was computed and is over.
-  void leave_behind(const Tokens& tokens) { retire(start(tokens)); }
+  void leave_behind(const Tokens& tokens) { release(start(tokens), CachedCells::Keep); }
 
   void check() const {
     if (!decoder.breaches.empty()) check::fail(__FILE__, __LINE__, "breach: " + decoder.breaches[0]);
@@ -100,7 +90,7 @@ class CacheFixture {
   size_t saved_of(const Tokens& tokens) {
     cache.evict_all();
     check();
-    return cache.known(tokens);
+    return cache.num_cached_tokens(tokens);
   }
 
   const PrefixCache::Limits limits;

@@ -55,10 +55,10 @@ class RandomCache : public CacheFixture {
     if (!limits.sharing || !decoder.can_save || limits.saved_tokens > limits.cells) return;
     // All that was saved makes way for something new: nothing is counted that is not there.
     const Tokens all = text(40, limits.saved_tokens);
-    retire_to_host(start(all));
-    CHECK_EQ(cache.known(all), all.size());
+    release(start(all), CachedCells::Offload);
+    CHECK_EQ(cache.num_cached_tokens(all), all.size());
     CHECK_EQ(cache.saved_tokens(), all.size());
-    CHECK_EQ(cache.known(texts_.back()), 0u);
+    CHECK_EQ(cache.num_cached_tokens(texts_.back()), 0u);
   }
 
   int begun = 0, shared = 0;
@@ -130,11 +130,11 @@ class RandomCache : public CacheFixture {
   void end(int32_t id) {
     switch (random_() % 4) {
     case 0:
-      return discard(id);
+      return release(id, CachedCells::Discard);
     case 1:
-      return retire_to_host(id);
+      return release(id, CachedCells::Offload);
     default:
-      return retire(id);
+      return release(id, CachedCells::Keep);
     }
   }
 
@@ -156,21 +156,21 @@ class RandomCache : public CacheFixture {
       tokens.clear();
     check_host();
     while (!running.empty())
-      discard(running.begin()->first);
+      release(running.begin()->first, CachedCells::Discard);
   }
 
   /// What is said to be known can be had, if there is room for all of it.
   void check_host() {
     if (!limits.sharing || !decoder.can_restore) return;
     for (const Tokens& tokens : texts_) {
-      const size_t known = cache.known(tokens);
+      const size_t known = cache.num_cached_tokens(tokens);
       if (known > limits.cells / 2) continue;
       const int32_t id = cache.acquire();
       const size_t attached = cache.attach(id, tokens);
       CHECK(attached <= known && attached + 16 > known); // fewer than 16 are not worth copying
       CHECK(decoder.tokens(id) ==
             Tokens(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(attached)));
-      cache.discard(id);
+      cache.release(id, CachedCells::Discard);
     }
     check();
   }

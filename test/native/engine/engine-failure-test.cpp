@@ -171,7 +171,7 @@ TEST(engine_fails_a_request_in_the_middle_of_its_text) {
     };
     const auto runs = submit_all(fixture, requests);
     runs[3].await_calls(1);
-    const auto outcome = runs[3].inference->outcome();
+    const auto outcome = runs[3].inference->result();
     CHECK(outcome.error.has_value());
     CHECK_EQ(outcome.tokens.size(), 10u); // kept, though it was computed anew again and again
     CHECK(EngineFixture::alone(requests[3]).starts_with(outcome.text));
@@ -198,9 +198,9 @@ TEST(engine_loses_its_requests_but_not_itself_when_rebuilt) {
     gate.await_arrival();
     gate.open();
     CHECK_EQ(runs[0].error(), ErrorCode::DecodeFailed);
-    CHECK(!fixture.engine().load().used_cells || !breaking);
+    CHECK(!fixture.engine().status().used_cells || !breaking);
     const Run after = fixture.submit(requests[5]);
-    CHECK_EQ(after.outcome().text, EngineFixture::alone(requests[5]));
+    CHECK_EQ(after.result().text, EngineFixture::alone(requests[5]));
     fixture.finish();
     CHECK_EQ(fixture.decoder.rebuilds, 1);
   }
@@ -244,7 +244,7 @@ TEST(engine_gives_a_second_try_where_states_may_be_spoiled) {
   CHECK_EQ(runs[2].error(), ErrorCode::DecodeFailed);
   size_t fine = 0;
   for (const size_t i : {0, 1, 3, 4, 5}) {
-    const auto outcome = runs[i].outcome();
+    const auto outcome = runs[i].result();
     if (outcome.error) continue;
     CHECK_EQ(outcome.text, EngineFixture::alone(requests[i]));
     ++fine;
@@ -285,7 +285,7 @@ TEST(engine_interrupts_nobody_where_that_harms_others) {
     cancelled.open();
     CHECK_EQ(first.error(), ErrorCode::Cancelled);
     CHECK_EQ(third.error(), ErrorCode::Cancelled);
-    CHECK_EQ(second.outcome().text, EngineFixture::alone(kept));
+    CHECK_EQ(second.result().text, EngineFixture::alone(kept));
     fixture.finish();
     CHECK_EQ(*aborts, !recurrent);
     CHECK_EQ(fixture.decoder.clears_of_all, 0);
@@ -323,8 +323,8 @@ TEST(engine_fails_a_request_whose_logits_are_missing) {
   const auto runs = submit_all(fixture, {{.number = 0}, {.number = 1}, {.number = 2}});
   gate.open();
   CHECK_EQ(runs[1].error(), ErrorCode::Internal);
-  CHECK_EQ(runs[0].outcome().text, "aaaaaaaa");
-  CHECK_EQ(runs[2].outcome().text, "aaaaaaaa");
+  CHECK_EQ(runs[0].result().text, "aaaaaaaa");
+  CHECK_EQ(runs[2].result().text, "aaaaaaaa");
   fixture.finish();
 }
 
@@ -361,7 +361,7 @@ TEST(engine_ends_every_request_once_whatever_the_decoder_does) {
     for (const Run& run : runs)
       if (random() % 8 == 0) fixture.cancel(run);
     for (size_t i = 0; i < runs.size(); ++i) {
-      const auto outcome = runs[i].outcome();
+      const auto outcome = runs[i].result();
       const auto& expected = EngineFixture::alone(requests[i]);
       if (!outcome.error)
         CHECK_EQ(outcome.text, expected);

@@ -96,7 +96,7 @@ class EngineFixture {
     if (!decoder.breaches.empty())
       check::fail(__FILE__, __LINE__, "the engine breached the decoder's contract: " + decoder.breaches[0]);
     CHECK(decoder.most_cells <= limits_.cells);
-    const auto load = engine_->load();
+    const auto load = engine_->status();
     CHECK_EQ(load.waiting + load.running + load.used_cells, 0u);
   }
 
@@ -123,7 +123,7 @@ class EngineFixture {
       EngineFixture fixture({1, 100000, 4096});
       Request plain = request;
       plain.prompt_lookup = plain.reproducible = false;
-      text = fixture.submit(plain).outcome().text;
+      text = fixture.submit(plain).result().text;
       fixture.finish();
     }
     return text;
@@ -169,7 +169,7 @@ inline void check_undisturbed(const std::vector<Request>& requests, const std::v
                               std::optional<size_t> except = {}) {
   for (size_t i = 0; i < runs.size(); ++i) {
     if (i == except) continue;
-    const auto outcome = runs[i].outcome();
+    const auto outcome = runs[i].result();
     CHECK(!outcome.error);
     CHECK_EQ(outcome.text, EngineFixture::alone(requests[i]));
     CHECK_EQ(outcome.tokens.size(), requests[i].max_tokens);

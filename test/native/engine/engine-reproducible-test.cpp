@@ -88,10 +88,10 @@ TEST(engine_repeats_a_reproducible_request_batch_by_batch) {
     others[i % 16].prompt_lookup = i % 2;
     if (i < 16) beside.push_back(fixture.submit(others[i]));
   }
-  const auto first = runs[0].outcome();
+  const auto first = runs[0].result();
   CHECK_EQ(first.text, EngineFixture::alone(request));
   for (size_t i = 1; i < runs.size(); ++i) {
-    const auto outcome = runs[i].outcome();
+    const auto outcome = runs[i].result();
     CHECK(!outcome.error);
     CHECK(outcome.tokens == first.tokens);
     CHECK_EQ(outcome.usage.cached_tokens, 0u);
@@ -126,7 +126,7 @@ TEST(engine_works_without_a_second_decoder) {
     // It is tried again each time.
     fixture.refuse_reproducible = false;
     fixture.on_second = [](FakeDecoder&) {};
-    CHECK_EQ(fixture.submit({.number = 7, .reproducible = true}).outcome().text,
+    CHECK_EQ(fixture.submit({.number = 7, .reproducible = true}).result().text,
              EngineFixture::alone({.number = 7}));
     fixture.finish();
   }
@@ -149,13 +149,13 @@ TEST(engine_takes_turns_between_its_decoders) {
   first.open();
   second.await_arrival(); // reached while the other generates
   CHECK(!shared.inference->finished() && !alone.inference->finished());
-  const auto load = fixture.engine().load();
+  const auto load = fixture.engine().status();
   CHECK_EQ(load.running, 2u);
   second.open();
-  CHECK_EQ(alone.outcome().text, EngineFixture::alone({.number = 2, .max_tokens = 20}));
+  CHECK_EQ(alone.result().text, EngineFixture::alone({.number = 2, .max_tokens = 20}));
   CHECK(!shared.inference->finished()); // it had its turns meanwhile
   fixture.cancel(shared);
-  CHECK(shared.outcome().tokens.size() > 10);
+  CHECK(shared.result().tokens.size() > 10);
   fixture.finish();
 }
 
@@ -182,7 +182,7 @@ TEST(engine_cancels_and_aborts_reproducible_requests) {
   fixture.cancel(cancelled);
   gate.open();
   CHECK_EQ(cancelled.error(), ErrorCode::Cancelled);
-  CHECK_EQ(next.outcome().text, EngineFixture::alone({.number = 3}));
+  CHECK_EQ(next.result().text, EngineFixture::alone({.number = 3}));
   fixture.finish();
 }
 
@@ -202,7 +202,7 @@ TEST(engine_loses_only_the_context_that_broke) {
     for (const auto& request : requests)
       runs.push_back(fixture.submit(request));
     CHECK_EQ(fixture.submit({.number = 7, .reproducible = true}).error(), ErrorCode::DecodeFailed);
-    CHECK_EQ(fixture.submit({.number = 7, .reproducible = true}).outcome().text,
+    CHECK_EQ(fixture.submit({.number = 7, .reproducible = true}).result().text,
              EngineFixture::alone({.number = 7}));
     check_undisturbed(requests, runs);
     fixture.finish();
@@ -260,7 +260,7 @@ TEST(engine_survives_a_stop_at_any_moment_of_both_kinds) {
     fixture.stop();
     submitter.join();
     for (size_t i = 0; i < runs.size(); ++i) {
-      const auto outcome = runs[i].outcome();
+      const auto outcome = runs[i].result();
       const auto& expected = EngineFixture::alone(requests[i]);
       CHECK(outcome.error ? expected.starts_with(outcome.text) : outcome.text == expected);
       CHECK_EQ(runs[i].calls(), 1);

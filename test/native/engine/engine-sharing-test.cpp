@@ -40,7 +40,7 @@ std::vector<Run> submit_all(EngineFixture& fixture, const std::vector<Request>& 
 void check_outcomes(const std::vector<Request>& requests, const std::vector<Run>& runs,
                     std::initializer_list<ErrorCode> allowed = {}) {
   for (size_t i = 0; i < runs.size(); ++i) {
-    const auto outcome = runs[i].outcome();
+    const auto outcome = runs[i].result();
     const auto& expected = EngineFixture::alone(requests[i]);
     CHECK_EQ(runs[i].calls(), 1);
     CHECK(outcome.usage.cached_tokens < requests[i].prompt_size);
@@ -86,7 +86,7 @@ TEST(engine_says_how_much_of_a_prompt_was_known) {
   const auto cached = [&](const Tokens& prompt, bool reproducible = false) {
     Request request{.prompt_size = prompt.size(), .reproducible = reproducible};
     request.own_prompt = prompt;
-    const auto outcome = fixture.submit(request).outcome();
+    const auto outcome = fixture.submit(request).result();
     CHECK_EQ(outcome.usage.prompt_tokens, prompt.size());
     return outcome.usage.cached_tokens;
   };
@@ -107,7 +107,7 @@ TEST(engine_goes_on_from_the_answer_of_an_earlier_request) {
   for (Token turn = 0; turn < 5; ++turn) {
     Request request{.number = 1, .prompt_size = conversation.size(), .max_tokens = 10};
     request.own_prompt = conversation;
-    const auto outcome = fixture.submit(request).outcome();
+    const auto outcome = fixture.submit(request).result();
     CHECK_EQ(outcome.text, EngineFixture::alone(request));
     // All that was computed: the prompt but for what is new in it, the answer but for its last token.
     if (turn > 0) CHECK_EQ(outcome.usage.cached_tokens, conversation.size() - 6);
@@ -176,7 +176,7 @@ TEST(engine_computes_a_prefix_once_for_requests_that_come_together) {
   const auto runs = submit_all(fixture, requests);
   gate.open();
   check_outcomes(requests, runs);
-  before.outcome();
+  before.result();
   finish(fixture);
   CHECK_EQ(computed, 1u + 200 + 8 * (10 + 4));
 }
@@ -197,7 +197,7 @@ TEST(engine_survives_cancels_of_whoever_leads) {
       if (random() % 2) std::this_thread::sleep_for(std::chrono::microseconds(random() % 200));
       fixture.cancel(runs[i]);
     }
-    CHECK_EQ(runs.back().outcome().text, EngineFixture::alone(requests.back()));
+    CHECK_EQ(runs.back().result().text, EngineFixture::alone(requests.back()));
     check_outcomes({requests.begin(), requests.end() - 1}, {runs.begin(), runs.end() - 1},
                    {ErrorCode::Cancelled});
     finish(fixture);

@@ -29,7 +29,7 @@ std::function<Token(const Tokens&)> repeating(const Tokens& period) {
 }
 
 struct Result {
-  Inference::Outcome outcome;
+  Inference::Result outcome;
   int decodes;
 };
 
@@ -38,7 +38,7 @@ Result generate(Request request, const std::function<Token(const Tokens&)>& next
   fixture.decoder.next = next;
   request.prompt_size = request.prompt().size();
   request.prompt_lookup = prompt_lookup;
-  Result result{fixture.submit(request).outcome(), 0};
+  Result result{fixture.submit(request).result(), 0};
   fixture.finish();
   result.decodes = fixture.decoder.decodes;
   return result;
@@ -164,7 +164,7 @@ TEST(engine_gives_the_same_text_when_many_guess_at_once) {
   }
   uint32_t accepted = 0;
   for (size_t i = 0; i < runs.size(); ++i) {
-    const auto outcome = runs[i].outcome();
+    const auto outcome = runs[i].result();
     CHECK(!outcome.error);
     std::string expected;
     for (size_t at = 0; at < 60; ++at)
@@ -195,7 +195,7 @@ TEST(engine_gives_the_same_text_when_guesses_fail) {
       runs.push_back(fixture.submit(request));
     }
     for (size_t i = 0; i < runs.size(); ++i) {
-      const auto outcome = runs[i].outcome();
+      const auto outcome = runs[i].result();
       CHECK(!outcome.error);
       CHECK_EQ(outcome.tokens.size(), 50u);
       for (size_t at = 0; at < 50; ++at)

@@ -14,7 +14,7 @@ TEST(engine_generates_what_the_decoder_says) {
     return letter_a + static_cast<Token>(history.size() % 26);
   };
   const Run run = fixture.submit({.prompt_size = 3, .max_tokens = 4});
-  const auto outcome = run.outcome();
+  const auto outcome = run.result();
   CHECK_EQ(outcome.text, "defg");
   CHECK_EQ(*outcome.finish_reason, FinishReason::Length);
   CHECK_EQ(outcome.usage.prompt_tokens, 3u);
@@ -37,7 +37,7 @@ TEST(engine_batches_what_runs_together) {
   gate.await_arrival();
   for (size_t i = 1; i < requests.size(); ++i)
     runs.push_back(fixture.submit(requests[i]));
-  CHECK_EQ(fixture.engine().load().waiting, 7u);
+  CHECK_EQ(fixture.engine().status().waiting, 7u);
   gate.open();
   check_undisturbed(requests, runs);
   fixture.finish();
@@ -67,12 +67,12 @@ TEST(engine_ends_at_the_end_of_generation) {
   };
   EngineFixture fixture;
   fixture.decoder.next = next;
-  const auto outcome = fixture.submit({.prompt_size = 10}).outcome();
+  const auto outcome = fixture.submit({.prompt_size = 10}).result();
   CHECK_EQ(outcome.text, "aaa");
   CHECK_EQ(outcome.tokens.back(), end_token);
   CHECK_EQ(outcome.usage.completion_tokens, 4u);
   CHECK_EQ(*outcome.finish_reason, FinishReason::Stop);
-  const auto ignoring = fixture.submit({.prompt_size = 10, .ignore_end_of_sequence = true}).outcome();
+  const auto ignoring = fixture.submit({.prompt_size = 10, .ignore_end_of_sequence = true}).result();
   CHECK_EQ(ignoring.text, "aaaaaaa"); // the token itself has no text
   CHECK_EQ(ignoring.tokens.size(), 8u);
   CHECK_EQ(*ignoring.finish_reason, FinishReason::Length);
@@ -84,19 +84,19 @@ TEST(engine_ends_at_limits_and_stop_strings) {
   fixture.decoder.next = [](const std::vector<Token>& history) {
     return letter_a + static_cast<Token>(history.size() % 26);
   };
-  const auto full = fixture.submit({.prompt_size = 10, .max_tokens = 50, .context_size = 14}).outcome();
+  const auto full = fixture.submit({.prompt_size = 10, .max_tokens = 50, .context_size = 14}).result();
   CHECK_EQ(full.text, "klmn");
   CHECK_EQ(*full.finish_reason, FinishReason::Context);
-  const auto exact = fixture.submit({.prompt_size = 10, .max_tokens = 4, .context_size = 14}).outcome();
+  const auto exact = fixture.submit({.prompt_size = 10, .max_tokens = 4, .context_size = 14}).result();
   CHECK_EQ(*exact.finish_reason, FinishReason::Length);
-  const auto stopped = fixture.submit({.prompt_size = 10, .max_tokens = 50, .stop = {"xyz", "pq"}}).outcome();
+  const auto stopped = fixture.submit({.prompt_size = 10, .max_tokens = 50, .stop = {"xyz", "pq"}}).result();
   CHECK_EQ(stopped.text, "klmno");
   CHECK_EQ(stopped.tokens.size(), 7u);
   CHECK_EQ(*stopped.finish_reason, FinishReason::StopString);
-  const auto held = fixture.submit({.prompt_size = 10, .max_tokens = 2, .stop = {"lmn"}}).outcome();
+  const auto held = fixture.submit({.prompt_size = 10, .max_tokens = 2, .stop = {"lmn"}}).result();
   CHECK_EQ(held.text, "kl"); // what was held back is shown at the end
   CHECK_EQ(*held.finish_reason, FinishReason::Length);
-  const auto one = fixture.submit({.prompt_size = 1, .max_tokens = 1}).outcome();
+  const auto one = fixture.submit({.prompt_size = 1, .max_tokens = 1}).result();
   CHECK_EQ(one.text, "b");
   fixture.finish();
 }
@@ -108,17 +108,17 @@ TEST(engine_joins_characters_that_tokens_split) {
     const size_t at = history.size() - 10;
     return at < bytes.size() ? byte_token(static_cast<unsigned char>(bytes[at])) : end_token;
   };
-  const auto outcome = fixture.submit({.prompt_size = 10, .max_tokens = 50}).outcome();
+  const auto outcome = fixture.submit({.prompt_size = 10, .max_tokens = 50}).result();
   CHECK_EQ(outcome.text, "\xf0\x9f\xa6\x84 \xef\xbf\xbd"); // cut short: U+FFFD
   CHECK_EQ(outcome.tokens.size(), 8u);
-  const auto limited = fixture.submit({.prompt_size = 10, .max_tokens = 3}).outcome();
+  const auto limited = fixture.submit({.prompt_size = 10, .max_tokens = 3}).result();
   CHECK_EQ(limited.text, "\xef\xbf\xbd");
   fixture.finish();
 }
 
 TEST(engine_reports_logprobs_of_every_token) {
   EngineFixture fixture;
-  const auto outcome = fixture.submit({.max_tokens = 5, .logprobs = 3}).outcome();
+  const auto outcome = fixture.submit({.max_tokens = 5, .logprobs = 3}).result();
   CHECK_EQ(outcome.logprobs.size(), 5u);
   for (size_t i = 0; i < 5; ++i) {
     CHECK_EQ(outcome.logprobs[i].chosen.token, outcome.tokens[i]);
@@ -150,13 +150,13 @@ TEST(engine_cancels_in_every_state) {
     CHECK(!run.inference->finished()); // it is held by the engine
     gate.open();
     run.await_calls(1);
-    const auto outcome = run.inference->outcome();
+    const auto outcome = run.inference->result();
     CHECK_EQ(outcome.error->code(), ErrorCode::Cancelled);
     CHECK(!outcome.finish_reason);
     // The batch that was being computed still counts; none comes after it.
     CHECK_EQ(outcome.tokens.size(), static_cast<size_t>(std::max(0, when - 1)));
     CHECK_EQ(outcome.text.size(), outcome.tokens.size());
-    CHECK_EQ(next.outcome().text, EngineFixture::alone({.number = 2}));
+    CHECK_EQ(next.result().text, EngineFixture::alone({.number = 2}));
     fixture.cancel(run); // too late: nothing
     fixture.finish();
     CHECK_EQ(fixture.decoder.admitted.size(), 2u); // the queued one was never computed
@@ -176,7 +176,7 @@ TEST(engine_takes_requests_while_it_ends_others) {
   gate.await_arrival();
   first->cancel();
   gate.open();
-  CHECK_EQ(second.outcome().text, EngineFixture::alone({.number = 2}));
+  CHECK_EQ(second.result().text, EngineFixture::alone({.number = 2}));
   fixture.finish();
 }
 
@@ -202,7 +202,7 @@ TEST(engine_aborts_a_decode_that_serves_nobody) {
   fixture.engine().wake();
   gate.open();
   CHECK_EQ(first.error(), ErrorCode::Cancelled);
-  CHECK_EQ(second.outcome().text, EngineFixture::alone({.number = 2, .max_tokens = 30}));
+  CHECK_EQ(second.result().text, EngineFixture::alone({.number = 2, .max_tokens = 30}));
   fixture.finish();
 }
 
@@ -283,7 +283,7 @@ TEST(engine_serves_many_threads) {
     threads.emplace_back([&, thread] {
       for (size_t i = thread; i < requests.size(); i += 8) {
         fixture.engine().submit(EngineFixture::sequence(requests[i], runs[i].inference));
-        fixture.engine().load();
+        fixture.engine().status();
       }
     });
   for (auto& thread : threads)
@@ -316,7 +316,7 @@ TEST(engine_survives_cancels_and_a_stop_at_any_moment) {
     for (auto& thread : threads)
       thread.join();
     for (size_t i = 0; i < runs.size(); ++i) {
-      const auto outcome = runs[i].outcome(); // every one ends
+      const auto outcome = runs[i].result(); // every one ends
       if (!outcome.error) {
         CHECK_EQ(outcome.text, EngineFixture::alone(requests[i]));
       } else if (outcome.error->code() != ErrorCode::Cancelled) {

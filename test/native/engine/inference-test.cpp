@@ -24,7 +24,7 @@ TEST(inference_hands_out_each_token_once) {
   inference.append_text("held");
   inference.finish(FinishReason::Stop);
   CHECK_EQ(inference.take().text, "held");
-  const auto outcome = inference.outcome();
+  const auto outcome = inference.result();
   CHECK_EQ(outcome.text, "one two held");
   CHECK(outcome.tokens == (std::vector<Token>{1, 2, 3}));
   CHECK_EQ(*outcome.finish_reason, FinishReason::Stop);
@@ -38,14 +38,14 @@ TEST(inference_hands_out_logprobs_with_their_tokens) {
   Run run;
   run.inference->begin(1);
   for (Token token = 1; token <= 3; ++token) {
-    run.inference->append("x", token, Logprobs{{token, "x", -0.5f}, {}});
+    run.inference->append("x", token, ChosenTokenLogprob{{token, "x", -0.5f}, {}});
     if (token == 1) run.inference->take();
   }
   const auto slice = run.inference->take();
   CHECK_EQ(slice.logprobs.size(), 2u);
   CHECK_EQ(slice.logprobs[0].chosen.token, 2);
   run.inference->finish(FinishReason::Length);
-  CHECK_EQ(run.inference->outcome().logprobs.size(), 3u);
+  CHECK_EQ(run.inference->result().logprobs.size(), 3u);
 }
 
 TEST(inference_calls_once_for_each_arming) {
@@ -73,7 +73,7 @@ TEST(inference_calls_once_for_each_arming) {
   run.inference->fail(Error(ErrorCode::Internal, ""));
   run.inference->cancel();
   CHECK_EQ(run.calls(), 2);
-  CHECK_EQ(run.inference->outcome().text, "abcd");
+  CHECK_EQ(run.inference->result().text, "abcd");
 }
 
 TEST(inference_is_cancelled_at_once_before_it_runs) {
@@ -83,7 +83,7 @@ TEST(inference_is_cancelled_at_once_before_it_runs) {
   CHECK(run.inference->cancelled() && run.inference->finished());
   CHECK_EQ(run.calls(), 1);
   CHECK(!run.inference->begin(1)); // the engine comes too late
-  CHECK_EQ(run.inference->outcome().error->code(), ErrorCode::Cancelled);
+  CHECK_EQ(run.inference->result().error->code(), ErrorCode::Cancelled);
 }
 
 TEST(inference_leaves_cancelling_to_the_engine_while_it_runs) {
@@ -95,7 +95,7 @@ TEST(inference_leaves_cancelling_to_the_engine_while_it_runs) {
   CHECK_EQ(run.calls(), 0);
   run.inference->append("a", 1, {});
   run.inference->fail(Error(ErrorCode::Cancelled, "cancelled"));
-  const auto outcome = run.outcome();
+  const auto outcome = run.result();
   CHECK_EQ(outcome.text, "a");
   CHECK(!outcome.finish_reason);
 }
@@ -108,7 +108,7 @@ TEST(inference_may_be_used_by_its_own_listener) {
     ++calls;
     for (auto slice = inference->take(); !slice.empty(); slice = inference->take())
       text += slice.text;
-    if (inference->finished()) text += inference->outcome().usage.completion_tokens == 2 ? "." : "?";
+    if (inference->finished()) text += inference->result().usage.completion_tokens == 2 ? "." : "?";
   });
   inference->begin(1);
   inference->take();
@@ -174,7 +174,7 @@ TEST(inference_ends_once_whoever_is_first) {
     canceller.join();
     disposer.join();
     CHECK_EQ(run.calls(), 1);
-    const auto outcome = run.inference->outcome();
+    const auto outcome = run.inference->result();
     CHECK(outcome.finish_reason.has_value() != outcome.error.has_value());
     CHECK(begun || outcome.error.has_value());
   }
@@ -194,7 +194,7 @@ TEST(inference_times_queue_prefill_and_tokens) {
   pause();
   run.inference->set_cached_tokens(2);
   run.inference->finish(FinishReason::Stop);
-  const auto outcome = run.inference->outcome();
+  const auto outcome = run.inference->result();
   const auto& timings = outcome.timings;
   CHECK(timings.queue_ms >= 4);
   CHECK(timings.prefill_ms >= 4);
@@ -205,7 +205,7 @@ TEST(inference_times_queue_prefill_and_tokens) {
 
   Run refused;
   refused.inference->fail(Error(ErrorCode::Disposed, "disposed"));
-  const auto none = refused.inference->outcome().timings;
+  const auto none = refused.inference->result().timings;
   CHECK_EQ(none.queue_ms, none.total_ms);
   CHECK_EQ(none.prefill_ms + none.first_token_ms + none.per_token_ms, 0.0);
 }

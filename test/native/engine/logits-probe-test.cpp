@@ -66,12 +66,12 @@ TEST(engine_runs_a_task_alone_and_goes_on_with_an_empty_cache) {
   });
   CHECK(!ran);
   gate.open();
-  CHECK_EQ(first.outcome().text, EngineFixture::alone(before));
-  CHECK_EQ(fixture.submit(after).outcome().text, EngineFixture::alone(after));
+  CHECK_EQ(first.result().text, EngineFixture::alone(before));
+  CHECK_EQ(fixture.submit(after).result().text, EngineFixture::alone(after));
   await(ran);
   CHECK(alone);
   // What the others left there was given up.
-  const auto again = fixture.submit(before).outcome();
+  const auto again = fixture.submit(before).result();
   CHECK_EQ(again.text, EngineFixture::alone(before));
   CHECK_EQ(again.usage.cached_tokens, 0u);
   fixture.finish();
@@ -106,7 +106,7 @@ TEST(engine_runs_a_task_after_requests_that_are_being_prepared) {
   fixture.engine().withdraw();
   await(ran);
   CHECK(last);
-  CHECK(!run.outcome().error);
+  CHECK(!run.result().error);
 
   // Nothing comes of what was being prepared.
   ran = false;
@@ -125,7 +125,7 @@ TEST(engine_builds_its_decoder_anew_after_a_task_that_broke_it) {
     return false;
   });
   const Request request{};
-  CHECK_EQ(fixture.submit(request).outcome().text, EngineFixture::alone(request));
+  CHECK_EQ(fixture.submit(request).result().text, EngineFixture::alone(request));
   await(ran);
   fixture.stop();
   CHECK_EQ(fixture.decoder.rebuilds, 1);
@@ -136,7 +136,7 @@ TEST(engine_without_a_decoder_tells_a_task_so) {
   EngineFixture fixture;
   fixture.decoder.can_rebuild = false;
   fixture.decoder.script = [](auto) { return DecodeStatus::Broken; };
-  CHECK(fixture.submit({}).outcome().error.has_value());
+  CHECK(fixture.submit({}).result().error.has_value());
   std::atomic<bool> ran = false, without = false;
   fixture.engine().when_idle([&](Decoder* decoder) {
     without = decoder == nullptr;

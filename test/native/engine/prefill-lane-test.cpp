@@ -25,7 +25,7 @@ struct FakeLane : PromptLane {
     result.reset();
     ++cancels;
   }
-  std::optional<Cells> take() override { return std::exchange(result, std::nullopt); }
+  std::optional<SavedCells> take() override { return std::exchange(result, std::nullopt); }
 
   /// As FakeDecoder saves them.
   void succeed() {
@@ -44,7 +44,7 @@ struct FakeLane : PromptLane {
   }
 
   std::optional<Job> job;
-  std::optional<Cells> result;
+  std::optional<SavedCells> result;
   int starts = 0, cancels = 0;
 };
 
@@ -182,7 +182,7 @@ TEST(lane_is_cancelled_with_its_request) {
   fixture.stream(1);
   const Sequence& newcomer = fixture.add(text(2, 300), 5);
   fixture.step();
-  CHECK(fixture.scheduler.remove(newcomer, Scheduler::Cells::Keep) != nullptr);
+  CHECK(fixture.scheduler.remove(newcomer, CachedCells::Keep) != nullptr);
   CHECK_EQ(fixture.lane.cancels, 1);
   CHECK(!fixture.lane.busy());
   fixture.add(text(3, 300), 5);
@@ -199,7 +199,7 @@ TEST(lane_is_cancelled_when_its_request_has_to_make_room) {
   fixture.add(text(2, 220), 5);
   fixture.step();
   CHECK_EQ(fixture.lane.starts, 1);
-  CHECK(fixture.scheduler.yield_to_oldest());
+  CHECK(fixture.scheduler.preempt_and_hold());
   CHECK_EQ(fixture.lane.cancels, 1);
   CHECK_EQ(fixture.scheduler.waiting(), 1u);
   fixture.run();
@@ -304,7 +304,7 @@ TEST(engine_cancels_a_request_in_the_lane) {
   fixture.cancel(beside.newcomer);
   CHECK_EQ(beside.newcomer.error(), ErrorCode::Cancelled); // at once, whatever the lane does
   gate.open();
-  CHECK_EQ(beside.stream.outcome().text, EngineFixture::alone(beside.stream_request));
+  CHECK_EQ(beside.stream.result().text, EngineFixture::alone(beside.stream_request));
   fixture.finish();
   CHECK(aborted);
 }
@@ -338,12 +338,12 @@ TEST(engine_waits_when_only_the_lane_computes) {
   };
   Beside beside(fixture);
   gate.await_arrival();
-  beside.stream.outcome(); // ends meanwhile
+  beside.stream.result(); // ends meanwhile
   const Request last{.number = 3, .max_tokens = 1};
-  CHECK_EQ(fixture.submit(last).outcome().text,
+  CHECK_EQ(fixture.submit(last).result().text,
            EngineFixture::alone(last)); // nor does the lane hold up others
   gate.open();
-  CHECK_EQ(beside.newcomer.outcome().text, EngineFixture::alone(beside.long_request));
+  CHECK_EQ(beside.newcomer.result().text, EngineFixture::alone(beside.long_request));
   fixture.finish();
   CHECK_EQ(fixture.decoder.threads, 3);
 }

@@ -13,7 +13,7 @@ namespace {
 using Tokens = std::vector<Token>;
 
 Tokens proposal(PromptLookup& lookup, const Tokens& tokens, size_t limit = 100) {
-  const auto proposed = lookup.propose(tokens, limit);
+  const auto proposed = lookup.draft(tokens, limit);
   return {proposed.begin(), proposed.end()};
 }
 
@@ -63,7 +63,7 @@ TEST(prompt_lookup_continues_a_period_beyond_the_end) {
     const Tokens text = repeated(unit, 2 * period + 3);
     PromptLookup lookup;
     for (int i = 0; i < 4; ++i)
-      lookup.learn(4, 4);
+      lookup.record(4, 4);
     const Tokens proposed = proposal(lookup, text);
     const Tokens whole = repeated(unit, text.size() + PromptLookup::most);
     CHECK(proposed == Tokens(whole.begin() + std::ssize(text), whole.end()));
@@ -88,21 +88,21 @@ TEST(prompt_lookup_sees_a_text_grow) {
 TEST(prompt_lookup_learns_how_far_to_reach) {
   PromptLookup lookup;
   CHECK_EQ(reach(lookup), 4u);
-  lookup.learn(0, 0); // nothing was proposed
+  lookup.record(0, 0); // nothing was proposed
   CHECK_EQ(reach(lookup), 4u);
-  lookup.learn(4, 4);
+  lookup.record(4, 4);
   CHECK_EQ(reach(lookup), 8u);
-  lookup.learn(8, 8);
+  lookup.record(8, 8);
   CHECK_EQ(reach(lookup), PromptLookup::most);
   for (int i = 0; i < 100; ++i)
-    lookup.learn(PromptLookup::most, PromptLookup::most);
+    lookup.record(PromptLookup::most, PromptLookup::most);
   CHECK_EQ(reach(lookup), PromptLookup::most);
-  lookup.learn(15, 3);
+  lookup.record(15, 3);
   CHECK_EQ(reach(lookup), 9u);
   for (int i = 0; i < 100; ++i)
-    lookup.learn(reach(lookup), 0);
+    lookup.record(reach(lookup), 0);
   CHECK_EQ(reach(lookup), 1u); // it goes on trying
-  lookup.learn(1, 1);
+  lookup.record(1, 1);
   CHECK_EQ(reach(lookup), 2u);
 }
 
@@ -120,7 +120,7 @@ TEST(prompt_lookup_keeps_to_every_limit) {
       for (const Token token : proposed)
         CHECK(std::ranges::find(tokens, token) != tokens.end());
       proposals += proposed.size();
-      lookup.learn(proposed.size(), proposed.empty() ? 0 : pick<size_t>(random, 0, proposed.size()));
+      lookup.record(proposed.size(), proposed.empty() ? 0 : pick<size_t>(random, 0, proposed.size()));
       tokens.push_back(pick<Token>(random, 0, variety));
       if (random() % 4 == 0) tokens.insert(tokens.end(), proposed.begin(), proposed.end());
     }

@@ -33,7 +33,7 @@ class SharingFixture {
   Sequence& add(const Tokens& prompt, uint32_t max_tokens = 8) { return add(prompt, Kind{max_tokens}); }
 
   const std::vector<Chunk>& plan() {
-    chunks = scheduler.plan(limits.batch_tokens);
+    chunks = scheduler.schedule(limits.batch_tokens);
     size_t tokens = 0, outputs = 0;
     std::set<int32_t> ids;
     for (const auto& chunk : chunks) {
@@ -75,7 +75,7 @@ class SharingFixture {
     if (batch.empty()) return;
     CHECK(decoder.decode(batch) == DecodeStatus::Ok);
     decoder.synchronize();
-    scheduler.computed(chunks, 1);
+    scheduler.mark_computed(chunks, 1);
     size_t output = 0;
     for (const auto& chunk : chunks) {
       output += chunk.count - 1;
@@ -134,9 +134,9 @@ class SharingFixture {
         ++right;
         continue;
       }
-      if (chunk.drafted > 0) scheduler.accept_draft(chunk, right);
+      if (chunk.drafted > 0) scheduler.accept_drafts(chunk, right);
       if (!goes_on) {
-        CHECK(scheduler.remove(sequence, Scheduler::Cells::Keep) != nullptr);
+        CHECK(scheduler.remove(sequence, CachedCells::Keep) != nullptr);
         ++completed;
       }
       return;

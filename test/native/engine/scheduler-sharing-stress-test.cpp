@@ -73,18 +73,18 @@ class Stress {
     Sequence& victim = *fixture.chunks[random_() % fixture.chunks.size()].sequence;
     switch (random_() % 60) {
     case 0:
-      fixture.scheduler.yield_to_oldest();
+      fixture.scheduler.preempt_and_hold();
       return true;
     case 1:
       for (const auto& chunk : fixture.chunks)
         fixture.scheduler.restart(*chunk.sequence);
       return true;
     case 2:
-      return remove(victim, Scheduler::Cells::Keep);
+      return remove(victim, CachedCells::Keep);
     case 3:
-      return remove(victim, Scheduler::Cells::Discard);
+      return remove(victim, CachedCells::Discard);
     case 4: // whoever waits may be cancelled too
-      return remove(*live_[random_() % live_.size()], Scheduler::Cells::Keep);
+      return remove(*live_[random_() % live_.size()], CachedCells::Keep);
     case 5:
       fixture.scheduler.evict_idle();
       return true;
@@ -93,7 +93,7 @@ class Stress {
     }
   }
 
-  bool remove(Sequence& sequence, Scheduler::Cells cells) {
+  bool remove(Sequence& sequence, CachedCells cells) {
     std::erase(live_, &sequence);
     CHECK(fixture.scheduler.remove(sequence, cells) != nullptr);
     ++removed_;

@@ -38,9 +38,9 @@ TEST(scheduler_computes_a_common_prefix_once) {
   fixture.run();
   CHECK_EQ(fixture.completed, 6);
   CHECK_EQ(fixture.computed, 200u + (10 + 11 + 12 + 13 + 14 + 15) + 6 * 7);
-  CHECK_EQ(fixture.inferences[0]->outcome().usage.cached_tokens, 0u);
+  CHECK_EQ(fixture.inferences[0]->result().usage.cached_tokens, 0u);
   for (size_t i = 1; i < 6; ++i)
-    CHECK_EQ(fixture.inferences[i]->outcome().usage.cached_tokens, 200u);
+    CHECK_EQ(fixture.inferences[i]->result().usage.cached_tokens, 200u);
   fixture.finish();
 }
 
@@ -53,7 +53,7 @@ TEST(scheduler_computes_a_prompt_that_comes_twice_once) {
   CHECK(fixture.chunks.size() == 1 && fixture.chunks[0].count == 99);
   fixture.run();
   CHECK_EQ(fixture.computed, 99u + 2 + 2 * 7);
-  CHECK(fixture.inferences[0]->outcome().tokens == fixture.inferences[1]->outcome().tokens);
+  CHECK(fixture.inferences[0]->result().tokens == fixture.inferences[1]->result().tokens);
   fixture.add(text(1, 100), 1); // and a third time, when both are over
   fixture.run();
   CHECK_EQ(fixture.computed, 99u + 2 + 2 * 7 + 1);
@@ -143,7 +143,7 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
     size_t lost = 0;
     switch (end) {
     case End::Cancelled: // what it has computed stays
-      fixture.scheduler.remove(leader, Scheduler::Cells::Keep);
+      fixture.scheduler.remove(leader, CachedCells::Keep);
       CHECK_EQ(follower.schedule.leader, nullptr);
       fixture.plan();
       CHECK_EQ(follower.num_computed_tokens, computed);
@@ -151,7 +151,7 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
       fixture.decode();
       break;
     case End::Failed:
-      fixture.scheduler.remove(leader, Scheduler::Cells::Discard);
+      fixture.scheduler.remove(leader, CachedCells::Discard);
       lost = computed;
       fixture.plan();
       CHECK_EQ(follower.num_computed_tokens, 0u);
@@ -167,19 +167,19 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
       break;
     case End::Preempted:
       for (int i = 0; i < 3; ++i)
-        CHECK(fixture.scheduler.yield_to_oldest());
-      CHECK(!fixture.scheduler.yield_to_oldest());
+        CHECK(fixture.scheduler.preempt_and_hold());
+      CHECK(!fixture.scheduler.preempt_and_hold());
       lost = computed;
       for (const Sequence* each : {&leader, &follower, &last})
         CHECK(each->schedule.id == -1 && each->schedule.leader == nullptr && !each->schedule.attached &&
               each->num_computed_tokens == 0);
-      fixture.scheduler.remove(oldest, Scheduler::Cells::Keep);
+      fixture.scheduler.remove(oldest, CachedCells::Keep);
       fixture.plan();
       CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader);
       fixture.decode();
       break;
     }
-    if (end != End::Preempted) fixture.scheduler.remove(oldest, Scheduler::Cells::Keep);
+    if (end != End::Preempted) fixture.scheduler.remove(oldest, CachedCells::Keep);
     const size_t before = fixture.computed_of[&oldest];
     const int runs = end == End::Cancelled || end == End::Failed ? 2 : 3;
     fixture.run();
@@ -215,7 +215,7 @@ TEST(scheduler_admits_beside_idle_prefixes_as_if_they_were_not_there) {
   }
   CHECK(fixture.decoder.used() > 0);
   for (Token i = 1; i <= 5; ++i) // all of them
-    CHECK_EQ(fixture.scheduler.cache().known(text(i, 80)), 80u);
+    CHECK_EQ(fixture.scheduler.cache().num_cached_tokens(text(i, 80)), 80u);
   fixture.add(text(6, 190), 4);
   fixture.add(text(7, 190), 4);
   fixture.step();
@@ -241,7 +241,7 @@ TEST(scheduler_brings_preempted_sequences_back_from_the_host) {
   CHECK_EQ(fixture.completed, 2);
   CHECK_EQ(fixture.computed, 20u + 199 + 20 + 149); // nothing twice
   CHECK(fixture.decoder.restores > 0);
-  CHECK_EQ(fixture.inferences[1]->outcome().usage.cached_tokens, 0u); // its own tokens do not count
+  CHECK_EQ(fixture.inferences[1]->result().usage.cached_tokens, 0u); // its own tokens do not count
   fixture.finish();
 }
 

@@ -46,7 +46,7 @@ class Fixture : SequenceMemory {
 
   /// Plans, checks the plan against what the cache holds, and keeps it.
   const std::vector<Chunk>& plan(size_t batch_tokens) {
-    chunks = scheduler.plan(batch_tokens);
+    chunks = scheduler.schedule(batch_tokens);
     size_t tokens = 0;
     std::set<int32_t> ids;
     bool prefill = false;
@@ -72,12 +72,12 @@ class Fixture : SequenceMemory {
 
   /// Computes the plan.
   void decode(double milliseconds = 1) {
-    scheduler.computed(chunks, milliseconds);
+    scheduler.mark_computed(chunks, milliseconds);
     for (const auto& chunk : chunks)
       cells[chunk.sequence->schedule.id] += chunk.count;
     for (const auto& chunk : chunks)
       if (chunk.reaches_end && !chunk.sequence->emit(chunk.sequence->sample(logits()))) {
-        CHECK(scheduler.remove(*chunk.sequence, Scheduler::Cells::Keep) != nullptr);
+        CHECK(scheduler.remove(*chunk.sequence, CachedCells::Keep) != nullptr);
         ++completed;
       }
   }
@@ -121,7 +121,7 @@ TEST(scheduler_has_nothing_to_do_when_empty) {
   Fixture fixture(2, 100);
   CHECK(fixture.plan(10).empty());
   CHECK(fixture.scheduler.empty());
-  CHECK(!fixture.scheduler.yield_to_oldest());
+  CHECK(!fixture.scheduler.preempt_and_hold());
 }
 
 TEST(scheduler_prefills_in_order_of_arrival_within_the_budget) {
@@ -222,7 +222,7 @@ TEST(scheduler_lets_a_sequence_alone_fill_the_cache) {
   for (int i = 0; i < 100 && fixture.completed == 0; ++i)
     fixture.step(16);
   CHECK_EQ(fixture.completed, 1);
-  CHECK(fixture.inferences[0]->outcome().finish_reason == FinishReason::Context);
+  CHECK(fixture.inferences[0]->result().finish_reason == FinishReason::Context);
 }
 
 TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
@@ -253,7 +253,7 @@ TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
   while (!fixture.scheduler.empty())
     fixture.step(64);
   CHECK_EQ(fixture.completed, 3);
-  CHECK_EQ(fixture.inferences[1]->outcome().tokens.size(), 200u);
+  CHECK_EQ(fixture.inferences[1]->result().tokens.size(), 200u);
 }
 
 TEST(scheduler_prefills_into_no_more_cells_than_are_left) {
@@ -279,12 +279,12 @@ TEST(scheduler_returns_preempted_sequences_to_their_place) {
   Sequence& third = fixture.add(4, 100);
   Sequence& fourth = fixture.add(4, 100);
   fixture.step(100);
-  CHECK(fixture.scheduler.yield_to_oldest());
+  CHECK(fixture.scheduler.preempt_and_hold());
   CHECK(first.schedule.id >= 0 && second.schedule.id == -1 && third.schedule.id == -1);
   fixture.step(100);
   CHECK(second.schedule.id == -1 && third.schedule.id == -1); // holds
-  CHECK(!fixture.scheduler.yield_to_oldest());
-  fixture.scheduler.remove(first, Scheduler::Cells::Keep);
+  CHECK(!fixture.scheduler.preempt_and_hold());
+  fixture.scheduler.remove(first, CachedCells::Keep);
   fixture.step(100);
   CHECK(second.schedule.id >= 0 && third.schedule.id >= 0 && fourth.schedule.id == -1);
   CHECK_EQ(fixture.chunks[0].sequence, &second);
@@ -296,12 +296,12 @@ TEST(scheduler_holds_admission_until_a_running_one_ends) {
   Sequence& second = fixture.add(4, 100);
   Sequence& third = fixture.add(4, 100);
   fixture.step(100);
-  CHECK(fixture.scheduler.yield_to_oldest());
+  CHECK(fixture.scheduler.preempt_and_hold());
   Sequence& fourth = fixture.add(4, 100);
-  fixture.scheduler.remove(fourth, Scheduler::Cells::Keep); // waiting: frees nothing
+  fixture.scheduler.remove(fourth, CachedCells::Keep); // waiting: frees nothing
   fixture.step(100);
   CHECK_EQ(third.schedule.id, -1);
-  fixture.scheduler.remove(second, Scheduler::Cells::Keep);
+  fixture.scheduler.remove(second, CachedCells::Keep);
   fixture.step(100);
   CHECK(first.schedule.id >= 0 && third.schedule.id >= 0);
 }
@@ -322,13 +322,13 @@ TEST(scheduler_removes_waiting_and_running_sequences_once) {
   Sequence& running = fixture.add(5, 10);
   Sequence& waiting = fixture.add(5, 10);
   fixture.step(100);
-  CHECK(fixture.scheduler.remove(waiting, Scheduler::Cells::Keep).get() == &waiting);
+  CHECK(fixture.scheduler.remove(waiting, CachedCells::Keep).get() == &waiting);
   CHECK_EQ(fixture.clears, 0); // it had no cells
-  const auto removed = fixture.scheduler.remove(running, Scheduler::Cells::Keep);
+  const auto removed = fixture.scheduler.remove(running, CachedCells::Keep);
   CHECK(removed.get() == &running);
   CHECK_EQ(removed->schedule.id, -1);
   CHECK_EQ(fixture.clears, 1);
-  CHECK(fixture.scheduler.remove(running, Scheduler::Cells::Keep) == nullptr);
+  CHECK(fixture.scheduler.remove(running, CachedCells::Keep) == nullptr);
   CHECK_EQ(fixture.clears, 1);
   CHECK(fixture.scheduler.empty());
 }
@@ -351,14 +351,14 @@ TEST(scheduler_survives_thousands_of_random_steps) {
         Sequence& victim = *fixture.chunks[random() % fixture.chunks.size()].sequence;
         switch (random() % 40) {
         case 0: // the cache says no
-          fixture.scheduler.yield_to_oldest();
+          fixture.scheduler.preempt_and_hold();
           continue;
         case 1: // the batch is lost
           for (const auto& chunk : fixture.chunks)
             fixture.scheduler.restart(*chunk.sequence);
           continue;
         case 2: // cancelled
-          fixture.scheduler.remove(victim, Scheduler::Cells::Keep);
+          fixture.scheduler.remove(victim, CachedCells::Keep);
           ++removed;
           continue;
         }

@@ -20,14 +20,14 @@ std::vector<StepTimes> profiled(EngineFixture& fixture, const std::vector<Reques
                                 size_t most = 1000) {
   fixture.engine().profile().start(most);
   // The engine notes from the end of the turn in which it finds out.
-  CHECK(!fixture.submit({.number = 99, .max_tokens = 1}).outcome().error);
+  CHECK(!fixture.submit({.number = 99, .max_tokens = 1}).result().error);
   fixture.engine().announce();
   std::vector<Run> runs;
   for (const auto& request : requests)
     runs.push_back(fixture.submit(request));
   fixture.engine().withdraw();
   for (const auto& run : runs)
-    CHECK(!run.outcome().error);
+    CHECK(!run.result().error);
   fixture.stop();
   return fixture.engine().profile().take();
 }
@@ -77,9 +77,9 @@ TEST(step_profile_times_each_part_by_itself) {
 TEST(step_profile_counts_time_without_work_as_idle_in_the_next_step) {
   EngineFixture fixture;
   fixture.engine().profile().start(1000);
-  CHECK(!fixture.submit({.max_tokens = 2}).outcome().error);
+  CHECK(!fixture.submit({.max_tokens = 2}).result().error);
   sleep_ms(300);
-  CHECK(!fixture.submit({.number = 1, .max_tokens = 2}).outcome().error);
+  CHECK(!fixture.submit({.number = 1, .max_tokens = 2}).result().error);
   fixture.stop();
   const auto steps = fixture.engine().profile().take();
   CHECK(std::ranges::any_of(steps, [](const auto& step) { return step.parts[StepTimes::Idle] >= 50; }));
@@ -108,7 +108,7 @@ TEST(step_profile_notes_no_more_than_it_was_asked_for_and_nothing_unasked) {
   fixture.finish();
 
   EngineFixture unasked;
-  CHECK(!unasked.submit({.max_tokens = 5}).outcome().error);
+  CHECK(!unasked.submit({.max_tokens = 5}).result().error);
   unasked.stop();
   CHECK(unasked.engine().profile().take().empty());
   unasked.finish();
@@ -123,7 +123,7 @@ TEST(step_profile_may_be_started_and_taken_while_the_engine_works) {
       CHECK(fixture.engine().profile().take().size() <= 10);
     }
   });
-  CHECK(!run.outcome().error);
+  CHECK(!run.result().error);
   reader.join();
   fixture.finish();
 }
@@ -134,11 +134,11 @@ TEST(engine_survives_a_device_that_fails_while_it_is_waited_for) {
   fixture.decoder.device = [&] {
     if (++waits == 3) throw std::runtime_error("the device is lost");
   };
-  const auto outcome = fixture.submit({.max_tokens = 20}).outcome();
+  const auto outcome = fixture.submit({.max_tokens = 20}).result();
   CHECK(outcome.error && outcome.error->code() == ErrorCode::DecodeFailed);
   CHECK_EQ(outcome.tokens.size(), 2u);
   const Request next{.number = 1};
-  CHECK_EQ(fixture.submit(next).outcome().text, EngineFixture::alone(next));
+  CHECK_EQ(fixture.submit(next).result().text, EngineFixture::alone(next));
   CHECK_EQ(fixture.decoder.rebuilds, 1);
   fixture.finish();
 }

@@ -37,17 +37,17 @@ struct FakeModel {
   }
 };
 
-const MemoryPlan wish{
+const MemoryPlan desired{
     .gpu_layers = layers, .cache_size = 8192, .batch_size = 512, .kv_cache_type = GGML_TYPE_F16};
 const MemoryLimits limits{.smaller_cache_type = GGML_TYPE_Q8_0,
                           .least_batch_size = 128,
                           .least_cache_size = 2048,
                           .least_gpu_layers = 0};
 
-MemoryLadder ladder(FakeModel& model, uint64_t gpu_megabytes, MemoryLimits within = limits) {
+MemoryPlanner planner(FakeModel& model, uint64_t gpu_megabytes, MemoryLimits within = limits) {
   const MemoryBudget gpu{.free = gpu_megabytes * megabyte, .margin = 100 * megabyte, .address_space = {}};
   const MemoryBudget cpu{.free = 8000 * megabyte, .margin = 64 * megabyte, .address_space = {}};
-  return {wish, within, {gpu, cpu}, [&](const MemoryPlan& plan) { return model.need(plan); }};
+  return {desired, within, {gpu, cpu}, [&](const MemoryPlan& plan) { return model.need(plan); }};
 }
 
 using Outcome = MemoryAttempt::Outcome;
@@ -56,9 +56,9 @@ using Outcome = MemoryAttempt::Outcome;
 
 TEST(memory_plan_takes_what_was_wished_for_where_it_fits) {
   FakeModel model;
-  auto plans = ladder(model, 5000);
-  CHECK(plans.next() == wish);
-  plans.succeeded(model.need(wish));
+  auto plans = planner(model, 5000);
+  CHECK(plans.next() == desired);
+  plans.succeeded(model.need(desired));
   CHECK_EQ(plans.attempts().size(), 1u);
   CHECK(plans.attempts()[0].outcome == Outcome::Taken);
   CHECK_EQ(plans.attempts()[0].needs[0].weights, 3200 * megabyte);
@@ -77,9 +77,9 @@ TEST(memory_plan_reduces_type_then_batch_then_cells_then_layers) {
   // 3200 + 100 (margin) leave the rest for cache and batch.
   const auto chosen = [](uint64_t gpu_megabytes) {
     FakeModel model;
-    return ladder(model, gpu_megabytes).next();
+    return planner(model, gpu_megabytes).next();
   };
-  auto expected = wish;
+  auto expected = desired;
   CHECK(chosen(4171) == expected); // 819.2 + 51.2
   expected.kv_cache_type = GGML_TYPE_Q8_0;
   CHECK(chosen(4170) == expected);
@@ -108,16 +108,16 @@ TEST(memory_plan_keeps_what_was_asked_for) {
   within.least_batch_size = 512;
   within.least_cache_size = 8192;
   within.least_gpu_layers = layers;
-  auto plans = ladder(model, 4000, within);
+  auto plans = planner(model, 4000, within);
   CHECK(!plans.next());
   CHECK_EQ(plans.attempts().size(), 1u);
   CHECK(plans.attempts()[0].outcome == Outcome::TooLarge);
-  CHECK(plans.attempts()[0].plan == wish);
+  CHECK(plans.attempts()[0].plan == desired);
 }
 
 TEST(memory_plan_goes_on_after_a_failure_and_remembers_it) {
   FakeModel model;
-  auto plans = ladder(model, 5000);
+  auto plans = planner(model, 5000);
   auto plan = plans.next();
   std::vector<MemoryPlan> tried;
   while (plan) {
@@ -126,7 +126,7 @@ TEST(memory_plan_goes_on_after_a_failure_and_remembers_it) {
     plan = plans.next();
   }
   // Type, twice the batch, twice the cells, and then layers down to none.
-  CHECK(tried.front() == wish);
+  CHECK(tried.front() == desired);
   CHECK_EQ(tried[5].cache_size, 2048u);
   CHECK_EQ(tried[5].gpu_layers, layers);
   CHECK_EQ(tried[6].gpu_layers, 28);
@@ -142,7 +142,7 @@ TEST(memory_plan_goes_on_after_a_failure_and_remembers_it) {
 
 TEST(memory_plan_measures_few_times_however_many_layers) {
   FakeModel model;
-  auto plans = ladder(model, 1000);
+  auto plans = planner(model, 1000);
   CHECK(plans.next().has_value());
   CHECK(model.measured < 14); // six of the ladder, and a binary search
 }
@@ -154,9 +154,9 @@ TEST(memory_plan_passes_over_what_cannot_be_done_but_says_so_of_the_wish) {
     if (plan.kv_cache_type == GGML_TYPE_Q8_0) throw Error(ErrorCode::InvalidOption, "not with this model");
     return model.need(plan);
   };
-  MemoryPlan small = wish;
+  MemoryPlan small = desired;
   small.gpu_layers = 0;
-  MemoryLadder plans(small, limits, {budget, budget}, no_quantized_cache);
+  MemoryPlanner plans(small, limits, {budget, budget}, no_quantized_cache);
   auto expected = small;
   expected.batch_size = 128;
   expected.cache_size = 4096;
@@ -166,6 +166,6 @@ TEST(memory_plan_passes_over_what_cannot_be_done_but_says_so_of_the_wish) {
   CHECK_EQ(plans.attempts()[1].reason, "not with this model");
 
   small.kv_cache_type = GGML_TYPE_Q8_0;
-  MemoryLadder asked_for(small, limits, {budget, budget}, no_quantized_cache);
+  MemoryPlanner asked_for(small, limits, {budget, budget}, no_quantized_cache);
   CHECK_THROWS(asked_for.next());
 }
