@@ -7,6 +7,11 @@
 
 namespace verbatim {
 
+Tokenizer::Tokenizer(const llama_vocab* vocab) : vocab_(vocab) {
+  for (Token token = 0; token < size(); ++token)
+    if (is_end_of_generation(token)) end_tokens_.push_back(token);
+}
+
 std::vector<Token> Tokenizer::tokenize(std::string_view text, ControlTokens control_tokens) const {
   if (text.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max()))
     throw Error(ErrorCode::TokenizeFailed, "the text is longer than 2 GiB; split it");

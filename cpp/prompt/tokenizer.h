@@ -17,7 +17,7 @@ static_assert(std::is_same_v<Token, llama_token>);
 /// The vocabulary of a model. Thread-safe: llama.cpp's vocabulary is immutable after loading.
 class Tokenizer {
  public:
-  explicit Tokenizer(const llama_vocab* vocab) : vocab_(vocab) {}
+  explicit Tokenizer(const llama_vocab* vocab);
 
   enum class ControlTokens {
     AsText, ///< the text of a control token is ordinary text
@@ -36,11 +36,14 @@ class Tokenizer {
   /// Appends the bytes of one token; control tokens have none unless `with_control_tokens`.
   void append_piece(Token token, std::string& out, bool with_control_tokens = false) const;
 
+  /// Tokens that end a message, by ascending id.
+  const std::vector<Token>& end_tokens() const { return end_tokens_; }
   bool is_end_of_generation(Token token) const { return llama_vocab_is_eog(vocab_, token); }
   int32_t size() const { return llama_vocab_n_tokens(vocab_); }
 
  private:
   const llama_vocab* vocab_;
+  std::vector<Token> end_tokens_;
 };
 
 } // namespace verbatim

@@ -106,20 +106,28 @@ void Sampler::accept(Token token) {
     seen_.insert(at, {token, 1});
 }
 
-Logits Sampler::penalised(const float* logits) {
+Logits Sampler::patched(const float* logits, std::span<const Token> excluded) {
   patches_.clear();
+  size_t next = 0;
+  const auto exclude_below = [&](size_t token) {
+    for (; next < excluded.size() && static_cast<size_t>(excluded[next]) < token; ++next)
+      patches_.push_back({excluded[next], -infinity});
+  };
   for (const Seen& seen : seen_) {
+    exclude_below(static_cast<size_t>(seen.token));
+    if (next < excluded.size() && excluded[next] == seen.token) continue; // added before the next one
     double logit = logits[seen.token];
     logit = logit < 0 ? logit * options_.repetition_penalty : logit / options_.repetition_penalty;
     logit -= options_.frequency_penalty * seen.count + (seen.count > 0 ? options_.presence_penalty : 0);
     patches_.push_back({seen.token, static_cast<float>(logit)});
   }
+  exclude_below(vocab_size_);
   return {logits, vocab_size_, nullptr, patches_};
 }
 
-Sampler::Selection Sampler::select(const float* logits) {
+Sampler::Selection Sampler::select(const float* logits, std::span<const Token> excluded) {
   Selection selection;
-  selection.logits = penalised(logits);
+  selection.logits = patched(logits, excluded);
   Extremes extremes = find_extremes(math_, selection.logits, group_maxima_);
   if (extremes.highest == -infinity) fail_without_logits();
   if (options_.temperature == 0) {
@@ -173,8 +181,8 @@ void Sampler::apply_top_p_and_min_p(Selection& selection, const Extremes& extrem
   selection.last = ranking.first_above(above);
 }
 
-Sampled Sampler::sample(const float* logits) {
-  const Selection selection = select(logits);
+Sampled Sampler::sample(const float* logits, std::span<const Token> excluded) {
+  const Selection selection = select(logits, excluded);
   Place place = selection.last;
   if (selection.ranking) {
     const double u = static_cast<double>(random_() >> 11) * 0x1p-53;
@@ -187,8 +195,8 @@ Sampled Sampler::sample(const float* logits) {
   return sampled;
 }
 
-std::vector<Token> Sampler::kept(const float* logits) {
-  const Selection selection = select(logits);
+std::vector<Token> Sampler::kept(const float* logits, std::span<const Token> excluded) {
+  const Selection selection = select(logits, excluded);
   if (!selection.ranking) return {selection.last.token};
   const TokenList list =
       pick(math_, selection.logits, std::max(lowest_finite, selection.last.logit), infinity);

@@ -50,12 +50,12 @@ class Sampler {
   /// Notes a token of the output. sample() does not: the caller may discard its token.
   void accept(Token token);
 
-  /// Chooses a token from vocab_size logits, which it only reads. Throws DecodeFailed if none is
-  /// above -infinity.
-  Sampled sample(const float* logits);
+  /// Chooses a token from vocab_size logits, which it only reads, but none of the `excluded`, which ascend.
+  /// Throws DecodeFailed if no other is above -infinity.
+  Sampled sample(const float* logits, std::span<const Token> excluded = {});
 
   /// The tokens a draw would be made from, by rank. Takes no random number; for tests and diagnosis.
-  std::vector<Token> kept(const float* logits);
+  std::vector<Token> kept(const float* logits, std::span<const Token> excluded = {});
 
   const SamplerOptions& options() const { return options_; }
 
@@ -74,8 +74,8 @@ class Sampler {
 
   bool penalises_output() const { return options_.presence_penalty != 0 || options_.frequency_penalty != 0; }
   void check_token(Token token) const;
-  Logits penalised(const float* logits);
-  Selection select(const float* logits);
+  Logits patched(const float* logits, std::span<const Token> excluded);
+  Selection select(const float* logits, std::span<const Token> excluded);
   void apply_top_p_and_min_p(Selection& selection, const Extremes& extremes) const;
   void add_logprobs(const float* logits, Sampled& sampled);
 

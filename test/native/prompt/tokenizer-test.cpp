@@ -94,6 +94,15 @@ TEST(tokenizer_parses_control_tokens_only_when_asked) {
   CHECK(!tokenizer.is_end_of_generation(198));
 }
 
+TEST(tokenizer_lists_the_tokens_that_end_a_message) {
+  const Tokenizer tokenizer(vocabulary("qwen2"));
+  const auto& ends = tokenizer.end_tokens();
+  CHECK(std::ranges::binary_search(ends, 151645));
+  CHECK(std::ranges::is_sorted(ends));
+  for (Token token = 0; token < tokenizer.size(); ++token)
+    CHECK_EQ(std::ranges::binary_search(ends, token), tokenizer.is_end_of_generation(token));
+}
+
 TEST(tokenizer_refuses_ids_outside_the_vocabulary) {
   const Tokenizer tokenizer(vocabulary("qwen2"));
   CHECK_EQ(tokenizer.size(), 151936);

@@ -178,3 +178,56 @@ TEST(sampler_penalties_distinguish_prompt_and_output) {
   lowered.accept_prompt(std::vector<Token>{0}); // -1 * 1.2, not -1 / 1.2
   CHECK_EQ(lowered.sample(negative.data()).token, 1);
 }
+
+TEST(sampler_excludes_tokens_as_if_they_were_impossible) {
+  Random random(11);
+  for (int round = 0; round < 2000; ++round) {
+    auto logits = random_logits(random, 20 + random() % 3000);
+    SamplerOptions options = random_options(random);
+    options.temperature = random() % 4 == 0 ? 0 : options.temperature;
+    options.repetition_penalty = random() % 2 ? 1 : 1.3;
+    options.presence_penalty = random() % 2 ? 0 : -2.5;
+    options.logprobs = 2;
+    std::vector<Token> excluded, prompt;
+    for (Token token = 0; static_cast<size_t>(token) < logits.size(); ++token) {
+      if (random() % 7 == 0) excluded.push_back(token);
+      if (random() % 5 == 0) prompt.push_back(token);
+    }
+    if (round % 10 == 0) excluded.push_back(static_cast<Token>(logits.size()) - 1);
+    excluded.erase(std::unique(excluded.begin(), excluded.end()), excluded.end());
+    auto impossible = logits;
+    for (const Token token : excluded)
+      impossible[static_cast<size_t>(token)] = -infinity;
+    if (std::ranges::none_of(impossible, [](float logit) { return logit > -infinity; })) continue;
+
+    Sampler excluding = make(options, logits), reference = make(options, logits);
+    for (Sampler* sampler : {&excluding, &reference}) {
+      sampler->accept_prompt(prompt);
+      sampler->accept(prompt.empty() ? 0 : prompt.front());
+    }
+    CHECK_EQ(show(excluding.kept(logits.data(), excluded)), show(reference.kept(impossible.data())));
+    for (int draw = 0; draw < 3; ++draw) {
+      const Sampled sampled = excluding.sample(logits.data(), excluded);
+      CHECK_EQ(sampled.token, reference.sample(impossible.data()).token);
+      CHECK(!std::ranges::binary_search(excluded, sampled.token));
+    }
+  }
+}
+
+TEST(sampler_reports_the_models_own_probabilities_of_excluded_tokens) {
+  const std::vector<float> logits = {5, 1, 0};
+  SamplerOptions options;
+  options.logprobs = 1;
+  Sampler sampler = make(options, logits);
+  const std::vector<Token> excluded = {0};
+  const Sampled sampled = sampler.sample(logits.data(), excluded);
+  CHECK(sampled.token != 0);
+  CHECK_EQ(sampled.top.front().token, 0);
+}
+
+TEST(sampler_fails_where_every_possible_token_is_excluded) {
+  const std::vector<float> logits = {5, 1, -infinity};
+  Sampler sampler = make({}, logits);
+  const std::vector<Token> excluded = {0, 1};
+  CHECK(thrown([&] { sampler.sample(logits.data(), excluded); }) == ErrorCode::DecodeFailed);
+}
