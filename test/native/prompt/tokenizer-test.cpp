@@ -3,6 +3,7 @@
 #include "check.h"
 #include "support.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
