@@ -70,6 +70,7 @@ class EngineFixture {
                                                 on_lane(*aside, should_abort);
                                                 return aside;
                                               },
+                                          .on_done = {},
                                           .batch_tokens = 16,
                                           .threads = 3,
                                           .threads_beside = 1};
