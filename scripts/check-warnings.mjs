@@ -1,13 +1,23 @@
 // Compiles every C++ file of this repository for its warnings, which are errors here and never in a user's build. It takes
-// a compiler and CMake, and no build: llama.cpp is not even configured.
-import { spawn } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+// a compiler and CMake, and no build: llama.cpp is not even configured. What has passed is not compiled again before it,
+// a header of it or the compiler changes.
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
+import { PassedFiles } from './check-warnings/passed-files.mjs'
 import { cppFiles } from './cpp-files.mjs'
+import { hashFiles } from './setup/stamp.mjs'
 import { findTool, repositoryRoot, requireTools, run, SetupFailure, say } from './setup/tools.mjs'
 
 const WORK = 'build-check'
+/** Includes every header that is not ours. Compiled once for all: they are most of what there is to read. */
+const FOREIGN = join(WORK, 'foreign-headers.h')
+const DEFINITIONS = [
+  ...['NAPI_VERSION=8', 'NODE_ADDON_API_CPP_EXCEPTIONS_ALL', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
+  ...['VERBATIM_VERSION="0"', 'LLAMA_CPP_VERSION="0"'],
+  ...['LLAMA_CPP_DIR="."', 'VERBATIM_OUTPUT_DIR="."', 'SOURCE_DIR="."'],
+]
 
 process.chdir(repositoryRoot)
 try {
@@ -23,18 +33,21 @@ async function checkWarnings() {
   if (!compiler) return say('neither GCC nor Clang is on the PATH: no C++ file was checked for warnings')
   requireTools()
   const llamaCppDir = process.env.LLAMA_CPP_DIR ? resolve(process.env.LLAMA_CPP_DIR) : 'llama.cpp'
+  mkdirSync(WORK, { recursive: true })
   generateArchitectures(llamaCppDir)
-  const command = [...(findTool('ccache') ? ['ccache'] : []), compiler, ...compilerOptions(llamaCppDir)]
+  const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout
+  const command = [compiler, ...compilerOptions(llamaCppDir)]
+  const common = `${version} ${command} ${hashFiles(['llama.cpp.json', 'package-lock.json'])}`
+  const passed = new PassedFiles(join(WORK, 'passed.json'), common)
   const files = cppFiles(/\.cpp$/)
-  let failures = 0
-  /** @param {number} number */
-  const worker = async (number) => {
-    for (let file = files.pop(); file !== undefined; file = files.pop())
-      if (!(await compiles(command, file, join(WORK, `${number}.o`)))) failures++
+  const stale = files.filter((file) => !passed.has(file))
+  if (stale.length > 0) {
+    const mode = version.includes('clang') ? ['-fsyntax-only'] : prepareGcc(command)
+    await compileAll([...command, ...mode], stale, passed)
+    passed.write()
   }
-  const count = files.length
-  await Promise.all(Array.from({ length: availableParallelism() }, (_, number) => worker(number)))
-  say(`${count} C++ files compiled, ${failures} with warnings or errors`)
+  const failures = stale.filter((file) => !passed.has(file)).length
+  say(`${files.length} C++ files, ${stale.length} of them compiled, ${failures} with warnings or errors`)
   if (failures > 0) process.exitCode = 1
 }
 
@@ -45,8 +58,6 @@ async function checkWarnings() {
  */
 function generateArchitectures(llamaCppDir) {
   const script = [`-DLLAMA_CPP_DIR=${resolve(llamaCppDir)}`, '-P', resolve('cmake/architectures.cmake')]
-  rmSync(WORK, { recursive: true, force: true })
-  mkdirSync(WORK)
   run('cmake', ['-E', 'chdir', WORK, 'cmake', ...script], 'the list of architectures was not made')
 }
 
@@ -57,37 +68,72 @@ function generateArchitectures(llamaCppDir) {
  */
 function compilerOptions(llamaCppDir) {
   const own = ['cpp', 'test/native', join(WORK, 'generated')]
-  const foreign = ['node_modules/node-addon-api', 'node_modules/node-api-headers/include']
-  const ofLlama = ['include', 'ggml/include'].map((folder) => join(llamaCppDir, folder))
-  const definitions = [
-    ...['NAPI_VERSION=8', 'NODE_ADDON_API_CPP_EXCEPTIONS_ALL', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
-    ...['VERBATIM_VERSION="0"', 'LLAMA_CPP_VERSION="0"'],
-    ...['LLAMA_CPP_DIR="."', 'VERBATIM_OUTPUT_DIR="."', 'SOURCE_DIR="."'],
+  const foreign = [
+    ...['include', 'ggml/include'].map((folder) => join(llamaCppDir, folder)),
+    ...['node_modules/node-addon-api', 'node_modules/node-api-headers/include'],
   ]
   return [
     ...['-std=c++20', '-Wall', '-Wextra', '-Werror', '-fPIC'],
-    // Not -fsyntax-only: GCC then ends before it sees unused functions, missing returns and cases that fall through.
-    ...['-O0', '-c'],
     ...own.map((folder) => `-I${folder}`),
-    ...[...ofLlama, ...foreign].flatMap((folder) => ['-isystem', folder]),
-    // Last: names there are like our own.
+    ...foreign.flatMap((folder) => ['-isystem', folder]),
+    // Last: it has names that are like our own.
     ...['-idirafter', join(llamaCppDir, 'src')],
-    ...definitions.map((definition) => `-D${definition}`),
+    ...DEFINITIONS.map((definition) => `-D${definition}`),
   ]
+}
+
+/**
+ * GCC's -fsyntax-only ends before it sees unused functions, missing returns and cases that fall through. For link-time
+ * optimization it goes on to that, and makes no machine code, which takes as long again.
+ *
+ * @param {readonly string[]} command
+ */
+function prepareGcc([compiler = '', ...options]) {
+  const mode = ['-O0', '-flto']
+  writeFileSync(FOREIGN, foreignHeaders())
+  const compile = [...options, ...mode, '-x', 'c++-header', FOREIGN, '-o', `${FOREIGN}.gch`]
+  run(compiler, compile, 'the headers that are not ours were not compiled')
+  return [...mode, '-S', '-include', FOREIGN]
+}
+
+/** Those that this system has. */
+function foreignHeaders() {
+  const names = cppFiles(/\.(h|cpp)$/).flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/^#include (<.*>)/gm)].map(([, name]) => name),
+  )
+  return [...new Set(names)]
+    .sort()
+    .map((name) => `#if __has_include(${name})\n#include ${name}\n#endif\n`)
+    .join('')
+}
+
+/**
+ * @param {readonly string[]} command
+ * @param {readonly string[]} files
+ * @param {PassedFiles} passed
+ */
+async function compileAll(command, files, passed) {
+  const waiting = [...files]
+  /** @param {number} number */
+  const worker = async (number) => {
+    const dependencies = join(WORK, `${number}.d`)
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+      if (await compiles([...command, '-MMD', '-MF', dependencies, '-o', join(WORK, `${number}.s`), file]))
+        passed.add(file, inputsIn(readFileSync(dependencies, 'utf8')))
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, (_, number) => worker(number)))
+  rmSync(`${FOREIGN}.gch`, { force: true })
 }
 
 /**
  * What the compiler says goes to stderr, one file's at a time.
  *
  * @param {readonly string[]} command
- * @param {string} file
- * @param {string} object
  * @returns {Promise<boolean>}
  */
-function compiles(command, file, object) {
+function compiles([compiler = '', ...options]) {
   return new Promise((done, reject) => {
-    const [program = '', ...options] = command
-    const child = spawn(program, [...options, '-o', object, file], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(compiler, options, { stdio: ['ignore', 'ignore', 'pipe'] })
     let output = ''
     child.stderr.setEncoding('utf8').on('data', (text) => {
       output += text
@@ -98,4 +144,16 @@ function compiles(command, file, object) {
       done(status === 0)
     })
   })
+}
+
+/**
+ * Of a rule of Make as compilers write it.
+ *
+ * @param {string} rule
+ */
+function inputsIn(rule) {
+  return rule
+    .replace(/^[^:]*:/, '')
+    .split(/[\s\\]+/)
+    .filter((path) => path !== '' && !path.endsWith('.gch'))
 }
