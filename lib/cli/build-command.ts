@@ -12,7 +12,7 @@ export async function runBuild(options: Pick<BuildOptions, 'cuda' | 'jobs'>): Pr
       ...options,
       signal: stop.signal,
       onProgress: (step, fraction) => {
-        // Every five percent, so that it is readable in a log too.
+        // Report every five percent, which is readable in a log too.
         const line = fraction === undefined ? step : `${step}: ${Math.floor(fraction * 20) * 5} %`
         if (line !== shown) say(line)
         shown = line

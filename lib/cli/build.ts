@@ -8,7 +8,7 @@ import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { installedPackage } from '../package-root.js'
 
-/** Whether the CUDA backend is built too: `'auto'` where a toolkit with cuBLAS is found. */
+/** Choice of the CUDA backend: `'auto'` builds it too where a toolkit with cuBLAS is found. */
 export type CudaChoice = 'auto' | 'on' | 'off'
 
 export const CUDA_CHOICES: readonly CudaChoice[] = ['auto', 'on', 'off']
@@ -16,20 +16,20 @@ export const CUDA_CHOICES: readonly CudaChoice[] = ['auto', 'on', 'off']
 export interface BuildOptions {
   /** Default: `'auto'`. */
   readonly cuda?: CudaChoice
-  /** How many files are compiled at once. Default: one per processor. */
+  /** Files that are compiled at once. Default: one per processor. */
   readonly jobs?: number
   /** Ends the build. */
   readonly signal?: AbortSignal
-  /** Called with what is done next, or with how much of it is done, from 0 to 1. */
+  /** Called with a step that begins, and then with the fraction of it that is done, from 0 to 1. */
   readonly onProgress?: (step: string, fraction?: number) => void
 }
 
-/** Why there is no addon now. The message is for the user. */
+/** A failure of the build, with a message for the user. */
 export class BuildFailure extends Error {}
 
 /**
- * Builds the addon for this machine and puts it where the package looks first. What was there before is replaced when
- * all has gone well, and stays otherwise.
+ * Builds the addon for this machine and puts it where the package looks first. An addon that is there already is
+ * replaced only when all has gone well.
  *
  * @returns the path of the addon
  * @throws BuildFailure, or the reason of the signal
@@ -43,7 +43,7 @@ export async function buildFromSource(options: BuildOptions = {}): Promise<strin
   if (!existsSync(archive))
     throw new BuildFailure(`${archive} is missing. The installation is incomplete: install the package anew.`)
 
-  // In the package's folder, so that the last step is a rename on one file system.
+  // Work in the package's folder, so that the last step is a rename on one file system.
   const work = await mkdtemp(join(root, 'build-')).catch((error: Error) => {
     throw new BuildFailure(`The folder of the package must be writable: ${error.message}`)
   })
@@ -72,7 +72,7 @@ export async function buildFromSource(options: BuildOptions = {}): Promise<strin
   }
 }
 
-/** What cmake-js would say to CMake; the headers of Node-API come with the sources. */
+/** Arguments that cmake-js would give CMake; the headers of Node-API come with the sources. */
 async function configuration(source: string, output: string, cuda: CudaChoice): Promise<string[]> {
   const nodeApi = join(source, 'node-api')
   const variables: Record<string, string> = {
@@ -105,7 +105,7 @@ function onPath(program: string): boolean {
     .some((folder) => folder && existsSync(join(folder, program)))
 }
 
-/** `[12/340]` of Ninja, `[ 42%]` of Make. */
+/** Reads the progress in a line of Ninja (`[12/340]`) or Make (`[ 42%]`). */
 function fractionOf(line: string): number | undefined {
   const [, done, total, percentage] = /^\[(?:(\d+)\/(\d+)| *(\d+)%)\]/.exec(line) ?? []
   if (percentage !== undefined) return Number(percentage) / 100
@@ -123,7 +123,7 @@ interface CommandOptions {
 async function cmake(args: readonly string[], { cwd, signal, onLine }: CommandOptions): Promise<void> {
   signal?.throwIfAborted()
   const lines: string[] = []
-  // A group of its own, so that the compilers end with it.
+  // Give it a process group, so that the compilers end with it.
   const child = spawn('cmake', args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: canEndGroup })
   const end = () => {
     if (child.exitCode !== null || child.signalCode !== null) return

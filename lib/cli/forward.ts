@@ -3,8 +3,8 @@ import { namedEvent } from '../worker/event-stream.js'
 import { type ErrorDescription, errorBody, openAiErrorBody, unavailable } from '../worker/http-error.js'
 import { tooLarge } from '../worker/request-body.js'
 
-/** The connection to the engine broke before anything of the answer was there. */
-export class EngineDied extends Error {}
+/** The connection to the worker's process broke before any part of an answer came. */
+export class WorkerDied extends Error {}
 
 /** Headers that are about one connection, not about the message. */
 const OF_THE_CONNECTION = new Set([
@@ -20,15 +20,15 @@ const OF_THE_CONNECTION = new Set([
   'expect',
 ])
 
-/** How long a client may go on sending a body that is not wanted, in milliseconds. */
+/** Longest time that a client may go on sending a body that is not wanted, in milliseconds. */
 const DISCARD_MS = 500
 
-/** A request's body, at most so many bytes of it. It is kept for the next engine, should one die. */
+/** Reads a request's body of at most `maxBytes`. It is kept for the next worker, should one die. */
 export async function readAll(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
   const chunks: Buffer[] = []
   let bytes = 0
-  // Not destroyed when it is left: the client is to get an answer.
+  // Keep the request when the loop is left: the client is to get an answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length
     if (bytes > maxBytes) throw tooLarge(maxBytes)
@@ -38,10 +38,10 @@ export async function readAll(request: IncomingMessage, maxBytes: number): Promi
 }
 
 /**
- * Gives a request to the engine and its answer to the client, as fast as the client reads. A client that leaves
- * cancels the request. An engine that dies in the middle of an event stream ends it with an error event.
+ * Gives a request to the worker and its answer to the client, as fast as the client reads. A client that leaves
+ * cancels the request. A worker that dies in the middle of an event stream ends it with an error event.
  *
- * Rejects with {@link EngineDied} when nothing of an answer came; the client has got nothing then.
+ * Rejects with {@link WorkerDied} when no part of an answer came; the client has got nothing then.
  */
 export function forward(
   request: IncomingMessage,
@@ -56,11 +56,11 @@ export function forward(
       socketPath: socket,
       method: request.method,
       path: request.url,
-      agent: false, // a kept connection could be closed by the engine just when it is used again
+      agent: false, // the worker could close a kept connection just when it is used again
       headers: { ...headers, 'x-request-id': id, ...(body.length > 0 && { 'content-length': body.length }) },
     })
     const leave = () => upstream.destroy()
-    response.on('error', () => {}) // `close` tells
+    response.on('error', () => {}) // `close` follows
     response.once('close', leave)
     const done = () => {
       response.off('close', leave)
@@ -69,7 +69,7 @@ export function forward(
     upstream.on('error', (error) => {
       response.off('close', leave)
       if (response.destroyed) resolve()
-      else reject(new EngineDied('the engine did not answer', { cause: error }))
+      else reject(new WorkerDied('the worker did not answer', { cause: error }))
     })
     upstream.once('response', (answer) => {
       answer.on('error', () => {})
@@ -88,7 +88,7 @@ export function forward(
   })
 }
 
-/** An answer that has begun cannot be given again: an event stream says so, any other is cut. */
+/** Ends an answer that broke, since it cannot be given again: an event stream by an error event, any other by a cut. */
 function endBroken(
   request: IncomingMessage,
   response: ServerResponse,
@@ -133,7 +133,7 @@ export function sendError(
   if (!request.complete) discardRest(request)
 }
 
-/** A connection that is closed while its client still sends is reset, and the client may never see the answer. */
+/** Reads on for a while: a connection closed while its client sends is reset, and the answer may be lost. */
 function discardRest(request: IncomingMessage): void {
   request.on('error', () => {}) // the client left
   request.resume()

@@ -9,7 +9,7 @@ export function createLogger(level: string): Logger {
   )
 }
 
-/** What is wrong, for whoever started the command. */
+/** Message about an error for the person who started the command. */
 export function explain(error: unknown): string {
   if (error instanceof VerbatimError) return `${error.code}: ${error.message}`
   return error instanceof Error ? error.message : String(error)

@@ -19,7 +19,7 @@ function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => 
   }
 }
 
-/** What commander makes of the command line. */
+/** Flags of `serve`, as commander parses them. */
 interface Options {
   host: string
   port: number
@@ -109,7 +109,7 @@ function settings(modelPath: string, options: Options & Record<string, unknown>)
   }
 }
 
-/** Never from the command line, which everyone on the machine can read. */
+/** Takes keys from the environment and a file, never from the command line, which everyone on the machine can read. */
 function apiKeys(file: string | undefined): readonly string[] {
   const { VERBATIM_LLAMA_API_KEY: fromEnvironment = '' } = process.env
   const fromFile = file === undefined ? '' : readFileSync(file, 'utf8')

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { LoadModelOptions } from '../types.js'
 
-/** What `serve` is told. Plain data, which can be sent to another process. */
+/** Settings of `serve`: plain data, which can be sent to another process. */
 export interface ServeSettings {
   readonly modelPath: string
   readonly load: Omit<LoadModelOptions, 'signal' | 'onProgress' | 'onLog'>
@@ -12,12 +12,12 @@ export interface ServeSettings {
   readonly maxBodyBytes: number
   readonly maxMessages: number
   readonly slowReaderMs: number
-  /** How long what runs may go on after SIGTERM. */
+  /** Longest time that requests may go on after SIGTERM, in milliseconds. */
   readonly drainMs: number
   readonly logLevel: string
 }
 
-/** Whether an address is only reachable from this machine. A name is not: it may mean any address. */
+/** True for an address that only this machine can reach. A name but `localhost` is none: it may mean any address. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true
   const family = isIP(host)

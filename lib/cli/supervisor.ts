@@ -6,27 +6,27 @@ import { describeError, HttpError, unavailable } from '../worker/http-error.js'
 import { ApiKeys } from '../worker/keys.js'
 import { NodeServer } from '../worker/node-server.js'
 import { requestId } from '../worker/request-id.js'
-import { EngineDied, forward, readAll, sendError } from './forward.js'
+import { forward, readAll, sendError, WorkerDied } from './forward.js'
 import type { ServeSettings } from './settings.js'
 import { WorkerChild } from './worker-child.js'
 
-/** How often a request is given to an engine. One that has seen two of them die may be what kills them. */
+/** Workers that a request is given to: one that has seen two of them die may be what kills them. */
 const ATTEMPTS = 2
 
-/** How long a request waits for the next engine, in milliseconds. */
+/** Longest wait of a request for the next worker, in milliseconds. */
 const WAIT_MS = 120_000
 
-/** How long after its connection broke an engine may take to be seen dead. */
+/** Longest time from a broken connection until the worker's exit is seen, in milliseconds. */
 const DEATH_MS = 5000
 
 /**
- * Answers requests with an engine in a process of its own. When the engine dies, it is started anew; requests that
- * had got nothing yet are given to the next one.
+ * Answers requests with a worker in a process of its own. When it dies, it is started anew; requests that had got
+ * nothing yet are given to the next one.
  */
 export class Supervisor {
-  /** When the first engine is ready; rejects when it cannot start. */
+  /** Resolves when the first worker is ready; rejects when it cannot start. */
   readonly ready: Promise<void>
-  readonly #engine: WorkerChild
+  readonly #worker: WorkerChild
   readonly #server: NodeServer
   readonly #keys: ApiKeys
   readonly #registry = new Registry()
@@ -44,15 +44,15 @@ export class Supervisor {
     this.#settings = settings
     this.#log = log
     this.#keys = new ApiKeys(settings.apiKeys)
-    // What runs is waited for here.
-    this.#engine = new WorkerChild({ ...settings, apiKeys: [], drainMs: 0 }, log)
+    // Let the worker wait for no request: stop() does.
+    this.#worker = new WorkerChild({ ...settings, apiKeys: [], drainMs: 0 }, log)
     this.#server = new NodeServer(
       (request, response) => this.#onRequest(request, response),
       settings.slowReaderMs,
     )
     this.ready = Promise.race([
-      this.#engine.readyAfter(0, this.#stopping.signal),
-      once(this.#engine, 'hopeless').then(([error]) => Promise.reject(error)),
+      this.#worker.readyAfter(0, this.#stopping.signal),
+      once(this.#worker, 'hopeless').then(([error]) => Promise.reject(error)),
     ])
     this.ready.catch(() => {})
     this.#addMetrics()
@@ -63,27 +63,27 @@ export class Supervisor {
   }
 
   start(): void {
-    this.#engine.start()
+    this.#worker.start()
   }
 
   async stop(): Promise<void> {
     this.#server.stopAccepting()
     this.#stopping.abort(new Error('The server was stopped.'))
     if (!(await this.#server.drained(this.#settings.drainMs))) this.#log.warn('what still runs is cancelled')
-    await this.#engine.stop()
-    await this.#server.drained(1000) // the errors of what was cancelled
+    await this.#worker.stop()
+    await this.#server.drained(1000) // for the errors of cancelled requests
     this.#server.closeConnections()
   }
 
   #addMetrics(): void {
-    const engine = this.#engine
+    const worker = this.#worker
     const registers = [this.#registry]
     new Gauge({
       name: 'verbatim_llama_engine_up',
       help: 'Whether the engine is ready',
       registers,
       collect() {
-        this.set(engine.state === 'ready' ? 1 : 0)
+        this.set(worker.state === 'ready' ? 1 : 0)
       },
     })
     new Counter({
@@ -92,7 +92,7 @@ export class Supervisor {
       registers,
       collect() {
         this.reset()
-        this.inc(engine.restarts)
+        this.inc(worker.restarts)
       },
     })
   }
@@ -114,7 +114,7 @@ export class Supervisor {
 
   async #answer(request: IncomingMessage, response: ServerResponse, id: string): Promise<void> {
     const path = (request.url ?? '').split('?')[0]
-    if (path === '/health') return sendJson(response, { status: 'ok', engine: this.#engine.state })
+    if (path === '/health') return sendJson(response, { status: 'ok', engine: this.#worker.state })
     if (path !== '/ready') this.#keys.check(request.headers.authorization)
     const body = await readAll(request, this.#settings.maxBodyBytes)
     await this.#forward(request, body, response, id, path === '/metrics')
@@ -128,7 +128,7 @@ export class Supervisor {
     isMetrics: boolean,
   ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const { generation, socket } = this.#engine
+      const { generation, socket } = this.#worker
       if (socket === null) {
         if (isMetrics) return sendMetrics(response, await this.#registry.metrics())
         throw this.#down()
@@ -137,23 +137,23 @@ export class Supervisor {
         const trailer = isMetrics ? await this.#registry.metrics() : ''
         return await forward(request, body, response, { socket, id, trailer })
       } catch (error) {
-        if (!(error instanceof EngineDied) || response.headersSent) throw error
+        if (!(error instanceof WorkerDied) || response.headersSent) throw error
       }
       if (attempt === ATTEMPTS) throw this.#down()
-      await this.#nextEngine(generation, response)
+      await this.#nextWorker(generation, response)
     }
   }
 
-  /** Waits until the engine that broke the connection has died and the next one is ready. */
-  async #nextEngine(generation: number, response: ServerResponse): Promise<void> {
+  /** Waits until the worker that broke the connection has died and the next one is ready. */
+  async #nextWorker(generation: number, response: ServerResponse): Promise<void> {
     const gone = new AbortController()
     const leave = () => gone.abort()
     response.once('close', leave)
     const until = (ms: number) =>
       AbortSignal.any([gone.signal, this.#stopping.signal, AbortSignal.timeout(ms)])
     try {
-      await this.#engine.deathOf(generation, until(DEATH_MS))
-      await this.#engine.readyAfter(generation, until(WAIT_MS))
+      await this.#worker.deathOf(generation, until(DEATH_MS))
+      await this.#worker.readyAfter(generation, until(WAIT_MS))
     } catch {
       throw this.#down()
     } finally {
@@ -163,7 +163,7 @@ export class Supervisor {
 
   #down(): HttpError {
     if (this.#stopping.signal.aborted) return unavailable('SHUTTING_DOWN', 'The worker is shutting down.')
-    const seconds = Math.max(1, Math.ceil(this.#engine.loadMs / 1000))
+    const seconds = Math.max(1, Math.ceil(this.#worker.loadMs / 1000))
     return new HttpError('ENGINE_DOWN', 'The engine is being started. Try again soon.', {
       headers: { 'retry-after': String(seconds) },
     })

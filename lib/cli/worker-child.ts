@@ -11,27 +11,28 @@ import type { WorkerCommand, WorkerReport } from './worker-process.js'
 
 const MODULE = fileURLToPath(new URL('./worker-process.js', import.meta.url))
 
-/** The wait before a start that follows others which never became ready, in milliseconds. */
+/** Wait before the start that follows one which never became ready, in milliseconds; it doubles with each more. */
 const FIRST_WAIT_MS = 100
+/** Longest wait before a start, in milliseconds. */
 const LONGEST_WAIT_MS = 10_000
 
-/** How long an engine that was told to stop may take. */
+/** Longest time that a worker which was told to stop may take, in milliseconds. */
 const STOP_MS = 10_000
 
 interface Events {
-  /** An engine became ready, or one died. */
+  /** A worker became ready, or one died. */
   change: []
-  /** The first engine could not start, and none after it will. */
+  /** The first worker could not start, and none after it will. */
   hopeless: [Error]
 }
 
-/** The engine's process, which is started anew whenever it dies. */
+/** The worker's process, which is started anew whenever it dies. */
 export class WorkerChild extends EventEmitter<Events> {
-  /** How often an engine was started after the first time. */
+  /** Starts after the first one. */
   restarts = 0
-  /** Counts the engines; one that died never has the number of one that lives. */
+  /** Number of the current process: a new one for each start. */
   generation = 0
-  /** How long the last start took until the model was loaded, in milliseconds. */
+  /** Time that the last start took until the model was loaded, in milliseconds. */
   loadMs = 1000
   #state: 'starting' | 'ready' | 'down' | 'stopped' = 'down'
   #socket = ''
@@ -50,7 +51,7 @@ export class WorkerChild extends EventEmitter<Events> {
     this.setMaxListeners(0)
     this.#settings = settings
     this.#log = log
-    // Only this user can enter it.
+    // Put sockets into a folder that only this user can enter.
     if (process.platform !== 'win32') this.#folder = mkdtempSync(join(tmpdir(), 'verbatim-llama-'))
   }
 
@@ -62,7 +63,7 @@ export class WorkerChild extends EventEmitter<Events> {
     return this.#process?.pid
   }
 
-  /** Where the engine can be reached; null when it is not ready. */
+  /** Path of the socket or pipe that the worker listens on; null when it is not ready. */
   get socket(): string | null {
     return this.#state === 'ready' ? this.#socket : null
   }
@@ -89,17 +90,17 @@ export class WorkerChild extends EventEmitter<Events> {
     this.#tell({ type: 'start', settings: this.#settings, socket: this.#socket })
   }
 
-  /** Resolves when an engine with a higher number is ready; rejects when the signal is aborted before. */
+  /** Resolves when a worker of a number above `generation` is ready; rejects when `signal` is aborted before. */
   async readyAfter(generation: number, signal: AbortSignal): Promise<void> {
     while (this.#state !== 'ready' || this.generation <= generation) await once(this, 'change', { signal })
   }
 
-  /** Resolves when the engine of this number has died; rejects when the signal is aborted before. */
+  /** Resolves when the worker of the number `generation` has died; rejects when `signal` is aborted before. */
   async deathOf(generation: number, signal: AbortSignal): Promise<void> {
     while (this.generation === generation && this.#state !== 'down') await once(this, 'change', { signal })
   }
 
-  /** Ends the engine and starts no other. */
+  /** Ends the worker and starts no other. */
   async stop(): Promise<void> {
     const child = this.#process
     const running = this.#state === 'starting' || this.#state === 'ready'
@@ -131,7 +132,7 @@ export class WorkerChild extends EventEmitter<Events> {
     this.#failedStarts = wasReady ? 0 : this.#failedStarts + 1
     if (this.#folder) rmSync(this.#socket, { force: true })
     this.emit('change')
-    // A file that is not there will not be there after the next start either.
+    // Give up when the first start failed: a missing file will be missing at the next start too.
     if (this.#failure !== undefined && !this.#wasEverReady) {
       this.#state = 'stopped'
       this.#removeFolder()
@@ -148,7 +149,7 @@ export class WorkerChild extends EventEmitter<Events> {
   }
 
   #tell(command: WorkerCommand): void {
-    this.#process?.send(command, () => {}) // whether it has died, its exit tells
+    this.#process?.send(command, () => {}) // a worker that has died is known by its exit
   }
 
   #removeFolder(): void {

@@ -1,24 +1,24 @@
-// The process of the engine under `serve --supervise`: a worker on a private socket. The supervisor starts it, tells it
-// over IPC what to do, and it never outlives the supervisor.
+// The worker's process under `serve --supervise`: a worker on a private socket. The supervisor starts and stops it over
+// IPC, and it never outlives the supervisor.
 
 import { createLogger, explain } from './log.js'
 import type { ServeSettings } from './settings.js'
 import { WorkerServer } from './worker-server.js'
 
-/** What the supervisor says. */
+/** A message from the supervisor. */
 export type WorkerCommand =
   | { readonly type: 'start'; readonly settings: ServeSettings; readonly socket: string }
   | { readonly type: 'stop' }
 
-/** What the engine says. */
+/** A message to the supervisor. */
 export type WorkerReport = { readonly type: 'ready' } | { readonly type: 'failed'; readonly message: string }
 
 let server: WorkerServer | undefined
 let stopping = false
 
-// At once, whatever is in progress: there is nobody left to answer to.
+// Die at once with the supervisor: there is nobody left to answer to.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
-// Ctrl-C and service managers signal all processes; this one goes when the supervisor says so.
+// Ignore the signals that Ctrl-C and service managers send to all processes: the supervisor ends this one.
 process.on('SIGTERM', () => {})
 process.on('SIGINT', () => {})
 process.on('message', (command: WorkerCommand) => {
@@ -27,7 +27,7 @@ process.on('message', (command: WorkerCommand) => {
 })
 
 async function start({ settings, socket }: Extract<WorkerCommand, { type: 'start' }>): Promise<void> {
-  // The supervisor has checked the key.
+  // Give it no keys: the supervisor has checked them.
   server = new WorkerServer(settings, createLogger(settings.logLevel), [])
   await server.listen({ path: socket })
   await server.model

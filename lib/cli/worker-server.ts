@@ -46,14 +46,14 @@ export class WorkerServer {
     return this.#server.listen(address)
   }
 
-  /** Takes nothing more, waits for what runs as long as it may, and gives all memory back. */
+  /** Accepts no more requests, waits for those in progress up to `drainMs`, and gives all memory back. */
   async stop(): Promise<void> {
     this.#server.stopAccepting()
     this.#shutdown.abort(new Error('The server was stopped.'))
     if (!(await this.#server.drained(this.#settings.drainMs))) this.#log.warn('what still runs is cancelled')
     const model = await this.model.catch(() => undefined)
     await model?.dispose()
-    await this.#server.drained(1000) // the errors of what was cancelled
+    await this.#server.drained(1000) // for the errors of cancelled requests
     this.#server.closeConnections()
   }
 }

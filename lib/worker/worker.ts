@@ -27,8 +27,8 @@ export function createWorker(options: WorkerOptions): Hono<WorkerEnv> {
 
 type Answer = (exchange: Exchange) => Response | Promise<Response>
 
-/** A model that is there, and what is known of it. */
-interface Loaded {
+/** The model that is served, its name and its files. */
+interface ServedModel {
   readonly model: Model
   readonly modelId: string
   readonly files: ModelFiles
@@ -40,7 +40,7 @@ class Worker {
   readonly #keys: ApiKeys
   readonly #metrics: Metrics
   readonly #created = Math.floor(Date.now() / 1000)
-  #loaded: Loaded | undefined
+  #served: ServedModel | undefined
   #loadFailed = false
 
   constructor(options: WorkerOptions) {
@@ -54,7 +54,7 @@ class Worker {
       model.then(
         (loaded) => this.#begin(loaded),
         () => {
-          this.#loadFailed = true // whoever made the promise knows why
+          this.#loadFailed = true // the caller, who made the promise, knows the reason
         },
       )
   }
@@ -63,7 +63,7 @@ class Worker {
     const { modelId, shutdown } = this.#options
     this.#metrics.watch(model)
     const files = new ModelFiles(model.info.path, shutdown)
-    this.#loaded = { model, modelId: modelId ?? defaultModelId(model), files }
+    this.#served = { model, modelId: modelId ?? defaultModelId(model), files }
   }
 
   #addRoutes(): void {
@@ -106,10 +106,10 @@ class Worker {
 
   #post(
     path: string,
-    answer: (exchange: Exchange, body: JsonBody, loaded: Loaded) => Promise<Response>,
+    answer: (exchange: Exchange, body: JsonBody, served: ServedModel) => Promise<Response>,
   ): void {
     this.#route('POST', path, async (exchange) => {
-      const loaded = this.#model()
+      const served = this.#model()
       this.#requireOpen()
       const { maxBodyBytes, maxMessages } = this.#options
       const body = readJsonBody(await readBody(exchange.context.req.raw, maxBodyBytes))
@@ -118,7 +118,7 @@ class Worker {
         throw new HttpError('TOO_MANY_MESSAGES', `There are more than ${maxMessages} messages.`, {
           path: 'messages',
         })
-      return answer(exchange, body, loaded)
+      return answer(exchange, body, served)
     })
   }
 
@@ -132,7 +132,7 @@ class Worker {
       const exchange = new Exchange(context, path, this.#metrics, this.#options.logger)
       return this.#answer(exchange, () => {
         if (access === 'with key') this.#keys.check(context.req.header('authorization'))
-        // Hono answers HEAD with what GET has, less the body.
+        // Allow HEAD where GET is: Hono answers it with the headers of GET.
         if (context.req.method !== method && !(method === 'GET' && context.req.method === 'HEAD'))
           throw new HttpError('METHOD_NOT_ALLOWED', `${path} answers ${method}.`, {
             headers: { allow: method },
@@ -150,8 +150,8 @@ class Worker {
     }
   }
 
-  #model(): Loaded {
-    if (this.#loaded) return this.#loaded
+  #model(): ServedModel {
+    if (this.#served) return this.#served
     throw unavailable(
       'NOT_READY',
       this.#loadFailed ? 'The model could not be loaded.' : 'The model is being loaded.',
