@@ -1,7 +1,7 @@
 // Made from lib/options/ by scripts/make-option-types.ts: change the rows there, then npm run format.
 import type { ControlTokens, JsonValue, LoadProgress, LogEntry, SpecialTokenName, Tool } from './input-types.js'
 
-/** How the key-value cache is stored; the quantized types need less memory and are less exact. */
+/** Number type of the key-value cache; the quantized types need less memory and are less exact. */
 export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
 
 /** Options of `model.renderPrompt`. */
@@ -23,7 +23,9 @@ export interface RenderOptions {
   readonly addGenerationPrompt?: boolean | undefined
   /** The time that templates with a date see. Default: the time of the call. */
   readonly now?: Date | undefined
-  /** Who may write control tokens. Default: `template`. */
+  /**
+   * Places where the spelling of a control token becomes that token; elsewhere it stays text. Default: `template`.
+   */
   readonly controlTokens?: ControlTokens | undefined
 }
 
@@ -31,7 +33,9 @@ export interface RenderOptions {
 export interface GenerateOptions extends RenderOptions {
   /** The most tokens to generate. An integer from 1 to 2147483647. Default: 512. */
   readonly maxTokens?: number | undefined
-  /** Divides the logits; 0 always takes the most likely token. A number from 0 to 100. Default: 0.7. */
+  /**
+   * Divide the logits by this; 0 always takes the most likely token. A number from 0 to 100. Default: 0.7.
+   */
   readonly temperature?: number | undefined
   /**
    * Keep the most likely tokens that together have this probability; 1 is off. A number above 0 and at most 1.
@@ -45,21 +49,22 @@ export interface GenerateOptions extends RenderOptions {
    */
   readonly minP?: number | undefined
   /**
-   * Divides the scores of tokens that occurred before; 1 is off. A number above 0 and at most 100. Default: 1.
+   * Divide the scores of tokens that occurred before by this; 1 is off. A number above 0 and at most 100. Default:
+   * 1.
    */
   readonly repetitionPenalty?: number | undefined
   /**
-   * Taken from the score of every token that was generated before; 0 is off. A number from -100 to 100. Default:
-   * 0.
+   * Take this from the score of every token that was generated before; 0 is off. A number from -100 to 100.
+   * Default: 0.
    */
   readonly presencePenalty?: number | undefined
   /**
-   * Taken from the score of a token for each time it was generated before; 0 is off. A number from -100 to 100.
-   * Default: 0.
+   * Take this from the score of a token for each time it was generated before; 0 is off. A number from -100 to
+   * 100. Default: 0.
    */
   readonly frequencyPenalty?: number | undefined
   /**
-   * Fixes the random choices. An integer from 0 to 9007199254740991. Default: drawn anew, and returned with the
+   * Seed of the random choices. An integer from 0 to 9007199254740991. Default: drawn anew, and returned with the
    * result.
    */
   readonly seed?: number | undefined
@@ -145,22 +150,22 @@ export interface MemoryOptions {
    * The GPU for `splitMode` `none`, counted from 0 in the order of `devices`. An integer from 0 to 15. Default: 0.
    */
   readonly mainGpu?: number | undefined
-  /** The part of the layers each GPU gets, in any unit, such as 3 and 1. Default: by free memory. */
+  /** The part of the layers that each GPU gets, in any unit, such as 3 and 1. Default: by free memory. */
   readonly tensorSplit?: readonly number[] | undefined
   /** Use flash attention; `auto` where the model and the device allow it. Default: `auto`. */
   readonly flashAttention?: boolean | 'auto' | undefined
   /**
-   * How the key-value cache is stored; the quantized types need less memory and are less exact. Default: `f16`, or
-   * `q8_0` where that does not fit.
+   * Number type of the key-value cache; the quantized types need less memory and are less exact. Default: `f16`,
+   * or `q8_0` where that does not fit.
    */
   readonly kvCacheType?: KvCacheType | undefined
   /**
    * Try smaller plans when there is not enough memory (`fit`), or refuse (`throw`). Smaller plans, in this order:
    * a `q8_0` cache, smaller batches (down to 128 tokens), fewer cells (down to `contextSize`, or where that is not
    * given to 2048), fewer layers on the GPU. An option that was given stays as it is, but for `cacheSize`, which
-   * may become as small as `contextSize`. `model.info` says what was chosen, and `model.info.memory.attempts` why.
-   * `'throw'` reduces no more than the layers of `gpuLayers: 'auto'`, and `OutOfMemoryError.wouldFit` says what
-   * would fit. Default: `fit`.
+   * may become as small as `contextSize`. `model.info` has the choice, and `model.info.memory.attempts` why.
+   * `'throw'` reduces no more than the layers of `gpuLayers: 'auto'`, and `OutOfMemoryError.wouldFit` names
+   * options that would fit. Default: `fit`.
    */
   readonly onOutOfMemory?: 'fit' | 'throw' | undefined
 }
@@ -174,8 +179,8 @@ export interface EstimateMemoryOptions extends MemoryOptions {
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends MemoryOptions {
   /**
-   * How many further requests may wait in line; one more is refused with `QueueFullError`. An integer from 0 to
-   * 2147483647. Default: 1000.
+   * The most further requests that may wait in line; one more is refused with `QueueFullError`. An integer from 0
+   * to 2147483647. Default: 1000.
    */
   readonly maxQueue?: number | undefined
   /**

@@ -1,4 +1,4 @@
-// Checks and copies what functions take besides their options.
+// Checks and copies the arguments of functions, their options apart.
 import { types } from 'node:util'
 import { invalidMessages, invalidOption, reading } from '../json-shape.js'
 import { checkWellFormed, wrongValue } from './bag.js'
@@ -33,8 +33,8 @@ export function readText(text: unknown): string {
 }
 
 /**
- * Checks and copies the token ids given to `detokenize`: an array (or typed array) of integers from 0. Whether the
- * model has such tokens is for the engine to say.
+ * Checks and copies the token ids given to `detokenize`: an array (or typed array) of integers from 0. The engine
+ * refuses ids that the model does not have.
  *
  * @throws InvalidOptionError
  */

@@ -4,7 +4,7 @@ import { invalidOption, kindOf, pathStep, reading } from '../json-shape.js'
 import { type Aliases, nearestName } from './nearest-name.js'
 import { type NumberRange, rangeText } from './row.js'
 
-/** What an error says it got: numbers and short strings as they are, of everything else only the kind. */
+/** Words for a refused value: numbers and short strings as they are, of everything else only the kind. */
 export function shown(value: unknown): string {
   if (Object.is(value, -0)) return '-0'
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
@@ -21,9 +21,9 @@ export function wrongValue(path: string, wanted: string, value: unknown): Verbat
   return invalidOption(path, `must be ${wanted}, not ${shown(value)}.`)
 }
 
-/** What errors about unknown names say. */
+/** Texts of errors about unknown names. */
 export interface BagTexts {
-  /** What precedes an option's name: empty, or `specialTokens.`. */
+  /** Text before an option's name: empty, or `specialTokens.`. */
   readonly prefix?: string
   /** Advice on an unknown name, before the nearest known one is looked for. */
   readonly hint?: (name: string) => string | undefined
@@ -42,7 +42,7 @@ export class OptionBag {
   readonly #prefix: string
 
   /**
-   * @param path what the options are called in errors about them as a whole
+   * @param path name of the options in errors about them as a whole
    */
   constructor(
     options: unknown,
@@ -79,7 +79,7 @@ export class OptionBag {
     )
   }
 
-  /** Whether it was given, and not as `undefined`. */
+  /** True when the option was given, and not as `undefined`. */
   has(name: string): boolean {
     return this.#values.get(name) !== undefined
   }
@@ -171,7 +171,7 @@ function isInRange(value: unknown, range: NumberRange): value is number {
   if (typeof value !== 'number' || !Number.isFinite(value)) return false
   if (range.integer && !Number.isSafeInteger(value)) return false
   if (range.min !== undefined && value < range.min) return false
-  // The engine computes with 32-bit floats, in which a tiny number is not above the bound any more.
+  // Compare as the engine does, with 32-bit floats: a tiny number is not above the bound any more.
   if (range.above !== undefined && Math.fround(value) <= range.above) return false
   return value <= range.max
 }

@@ -51,7 +51,7 @@ export const RENDER_ROWS = {
     defaultText: 'the time of the call',
   },
   controlTokens: {
-    sentence: 'Who may write control tokens.',
+    sentence: 'Places where the spelling of a control token becomes that token; elsewhere it stays text.',
     takes: { kind: 'controlTokens' },
     default: 'template',
   },
@@ -74,7 +74,7 @@ export const GENERATE_ROWS = {
     receipt: true,
   },
   temperature: {
-    sentence: 'Divides the logits; 0 always takes the most likely token.',
+    sentence: 'Divide the logits by this; 0 always takes the most likely token.',
     takes: { kind: 'number', range: { min: 0, max: 100 } },
     default: 0.7,
     receipt: true,
@@ -98,26 +98,26 @@ export const GENERATE_ROWS = {
     receipt: true,
   },
   repetitionPenalty: {
-    sentence: 'Divides the scores of tokens that occurred before; 1 is off.',
+    sentence: 'Divide the scores of tokens that occurred before by this; 1 is off.',
     takes: { kind: 'number', range: { above: 0, max: 100 } },
     default: 1,
     aliases: ['repeatpenalty', 'repetition'],
     receipt: true,
   },
   presencePenalty: {
-    sentence: 'Taken from the score of every token that was generated before; 0 is off.',
+    sentence: 'Take this from the score of every token that was generated before; 0 is off.',
     takes: { kind: 'number', range: { min: -100, max: 100 } },
     default: 0,
     receipt: true,
   },
   frequencyPenalty: {
-    sentence: 'Taken from the score of a token for each time it was generated before; 0 is off.',
+    sentence: 'Take this from the score of a token for each time it was generated before; 0 is off.',
     takes: { kind: 'number', range: { min: -100, max: 100 } },
     default: 0,
     receipt: true,
   },
   seed: {
-    sentence: 'Fixes the random choices.',
+    sentence: 'Seed of the random choices.',
     takes: { kind: 'number', range: { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER } },
     default: null,
     defaultText: 'drawn anew, and returned with the result',

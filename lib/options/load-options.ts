@@ -1,7 +1,7 @@
 // The options of loading a model, one row each.
 import { MAX_INT32, type OptionRow, type OptionRows } from './row.js'
 
-/** How many GPUs `devices` and `tensorSplit` can name. */
+/** Most GPUs that `devices` and `tensorSplit` can name. */
 const MAX_DEVICES = 16
 
 type Refuse = NonNullable<OptionRow['refuse']>
@@ -70,7 +70,7 @@ export const MEMORY_ROWS = {
     ),
   },
   tensorSplit: {
-    sentence: 'The part of the layers each GPU gets, in any unit, such as 3 and 1.',
+    sentence: 'The part of the layers that each GPU gets, in any unit, such as 3 and 1.',
     takes: {
       kind: 'shares',
       most: MAX_DEVICES,
@@ -91,7 +91,7 @@ export const MEMORY_ROWS = {
     aliases: ['flashattn'],
   },
   kvCacheType: {
-    sentence: 'How the key-value cache is stored; the quantized types need less memory and are less exact.',
+    sentence: 'Number type of the key-value cache; the quantized types need less memory and are less exact.',
     takes: {
       kind: 'choice',
       type: 'KvCacheType',
@@ -106,9 +106,9 @@ export const MEMORY_ROWS = {
     more:
       'Smaller plans, in this order: a `q8_0` cache, smaller batches (down to 128 tokens), fewer cells (down to ' +
       '`contextSize`, or where that is not given to 2048), fewer layers on the GPU. An option that was given stays as ' +
-      'it is, but for `cacheSize`, which may become as small as `contextSize`. `model.info` says what was chosen, and ' +
+      'it is, but for `cacheSize`, which may become as small as `contextSize`. `model.info` has the choice, and ' +
       "`model.info.memory.attempts` why. `'throw'` reduces no more than the layers of `gpuLayers: 'auto'`, and " +
-      '`OutOfMemoryError.wouldFit` says what would fit.',
+      '`OutOfMemoryError.wouldFit` names options that would fit.',
     takes: { kind: 'choice', values: ['fit', 'throw'] },
     default: 'fit',
   },
@@ -130,7 +130,7 @@ export const ESTIMATE_MEMORY_ROWS = {
 export const LOAD_ROWS = {
   ...MEMORY_ROWS,
   maxQueue: {
-    sentence: 'How many further requests may wait in line; one more is refused with `QueueFullError`.',
+    sentence: 'The most further requests that may wait in line; one more is refused with `QueueFullError`.',
     takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
     default: 1000,
   },

@@ -1,7 +1,7 @@
 /** The names that other packages have for a known one, in lower case without `_` and `-`. */
 export type Aliases = (known: string) => readonly string[]
 
-/** The known name that an unknown one most likely stands for. */
+/** Finds the known name that the unknown `name` most likely stands for. */
 export function nearestName(
   name: string,
   names: readonly string[],
@@ -22,7 +22,7 @@ export function nearestName(
   return nearest
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
+/** Number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, j) => j)

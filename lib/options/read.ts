@@ -25,7 +25,7 @@ export type CheckedLoadOptions = Omit<Checked<typeof LOAD_ROWS>, 'onProgress' | 
 
 /** The options of the function `generateInference`, checked and copied. */
 export type CheckedGenerateInferenceOptions = CheckedGenerateOptions & {
-  /** An object; whether it is a model is for the caller to check. */
+  /** An object; the caller checks that it is a model. */
   readonly model: object
 }
 
@@ -104,15 +104,15 @@ export function readTemplateRenderOptions(options: unknown): Checked<typeof TEMP
   return Object.freeze(readRows(bag(options, TEMPLATE_RENDER_ROWS), TEMPLATE_RENDER_ROWS))
 }
 
-/** Aliases of an option, whatever function it belongs to. */
+/** Aliases of an option of any function. */
 export function aliasesOf(name: string): readonly string[] {
   const rows: OptionRows = { ...LOAD_ROWS, ...GENERATE_ROWS }
   return (Object.hasOwn(rows, name) && rows[name]?.aliases) || []
 }
 
-/** The options given to the function that takes these rows, and perhaps one more. */
+/** Reads the options of the function that takes `rows`, and options of the names in `more`. */
 function bag(options: unknown, rows: OptionRows, ...more: string[]): OptionBag {
-  // An option given to the wrong function is better sent on than called unknown.
+  // Name the right function for an option given to the wrong one.
   const hint = (name: string) => {
     if (rows !== LOAD_ROWS && Object.hasOwn(LOAD_ROWS, name)) return 'It is an option of loadModel.'
     if (rows !== GENERATE_ROWS && (name === 'model' || Object.hasOwn(GENERATE_ROWS, name)))

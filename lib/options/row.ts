@@ -1,5 +1,5 @@
-// What is known of an option. The tables of rows are in generate-options.ts and load-options.ts; types, checks, fields of
-// HTTP bodies, the OpenAPI document, flags, help and receipts are made from them.
+// The row of an option. The tables of rows are in generate-options.ts and load-options.ts; types, checks, fields of HTTP
+// bodies, the OpenAPI document, flags, help and receipts are made from them.
 import type { JsonShape } from '../json-shape.js'
 
 /** A range of numbers; `above` excludes the lower bound. */
@@ -10,7 +10,7 @@ export interface NumberRange {
   readonly max: number
 }
 
-/** The largest 32-bit integer: what the engine counts with. */
+/** The largest 32-bit integer, the type that the engine counts with. */
 export const MAX_INT32 = 2 ** 31 - 1
 
 /** The values an option takes. */
@@ -19,11 +19,11 @@ export type Takes =
   | { readonly kind: 'boolean' }
   | { readonly kind: 'choice'; readonly values: readonly (string | boolean)[]; readonly type?: string }
   | { readonly kind: 'json'; readonly shape: JsonShape; readonly type: string }
-  /** A text that is not empty, or an array of at most this many. */
+  /** A text that is not empty, or an array of at most `most` such texts. */
   | { readonly kind: 'texts'; readonly most: number }
-  /** An array of 1 to this many names, each once. */
+  /** An array of 1 to `most` names, each once. */
   | { readonly kind: 'names'; readonly most: number; readonly wanted: string }
-  /** An array of 1 to this many numbers from 0, one of them above. */
+  /** An array of 1 to `most` numbers from 0, one of them above. */
   | { readonly kind: 'shares'; readonly most: number; readonly wanted: string }
   | { readonly kind: 'date' }
   | { readonly kind: 'controlTokens' }
@@ -34,9 +34,9 @@ export type Takes =
 
 /** All that is known of one option. */
 export interface OptionRow {
-  /** What it does, in one sentence: for hovers, the OpenAPI document and `--help`. */
+  /** Effect of the option, in one sentence: for hovers, the OpenAPI document and `--help`. */
   readonly sentence: string
-  /** What else a reader of the type should know. */
+  /** Further facts for readers of the type. */
   readonly more?: string
   readonly takes: Takes
   /** The value when it is not given; null where there is none, or the engine chooses. */
@@ -45,15 +45,15 @@ export interface OptionRow {
   readonly defaultText?: string
   /** Names that other packages have for it, in lower case without `_` and `-`. */
   readonly aliases?: readonly string[]
-  /** Whether it is a field of HTTP bodies, or a flag of `serve`. Default: true. */
+  /** False keeps the option out of HTTP bodies and the flags of `serve`. Default: true. */
   readonly remote?: false
-  /** Whether it is one of the sampler's values in a receipt. Default: false. */
+  /** True puts the option among the sampler's values in a receipt. Default: false. */
   readonly receipt?: true
   /**
-   * Refuses what would contradict or have no effect: the reason reads on from the option's name.
+   * Refuses a value that would contradict others or have no effect: the reason reads on from the option's name.
    *
    * @param options the values of all options, defaults included
-   * @param isGiven whether an option was given
+   * @param isGiven true for the name of an option that was given
    */
   readonly refuse?: (
     options: Readonly<Record<string, unknown>>,
@@ -66,7 +66,7 @@ export type OptionRows = Readonly<Record<string, OptionRow>>
 /** Special tokens, checked and copied: only those that were given; null stands for "no such token". */
 export type CheckedSpecialTokens = Readonly<Record<string, string | null>>
 
-/** A checked value: what the native side is given. JSON is text, times are milliseconds since 1970. */
+/** A checked value, as the native side takes it: JSON as text, times in milliseconds since 1970. */
 type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word extends string }
   ? number | Word
   : T extends { kind: 'number' | 'date' }

@@ -1,4 +1,4 @@
-// Checks and copies the value of one option, by what its row says it takes.
+// Checks and copies the value of one option, by the `takes` of its row.
 import { types } from 'node:util'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
@@ -52,7 +52,7 @@ export function readJson(value: unknown, path: string, shape: JsonShape): string
   return typeof value === 'string' ? readJsonText(value, path, shape) : toJsonText(value, path, shape)
 }
 
-/** Reads the internal slot: Dates of other realms work, and methods the caller put on one are not called. */
+/** Reads a Date's internal slot: Dates of other realms work, and methods the caller put on one are not called. */
 function milliseconds(given: OptionBag, name: string): number {
   const date = given.get(name)
   if (date === undefined) return Date.now()
