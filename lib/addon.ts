@@ -21,7 +21,7 @@ let opened: OpenedAddon | undefined
  *    Not looked at where the environment has `PREBUILDS_ONLY=1`.
  * 2. `prebuilds/<platform>-<arch>`, on Alpine Linux `prebuilds/musl/prebuilds/<platform>-<arch>`: what the package
  *    brings along.
- * 3. `prebuilds` beside the executable of Node.js, for who packs an application into one.
+ * 3. `prebuilds` beside the executable of Node.js, for applications packed into one.
  *
  * The variable `VERBATIM_LLAMA_PREBUILD` names another folder than the package's for 1 and 2. The backends are loaded
  * from the folder of the addon, then from {@link findPlugins}.
@@ -41,7 +41,7 @@ export function unusableBackends(): readonly AddonLoadAttempt[] {
 
 function openAddon(): OpenedAddon {
   const own = installedPackage()
-  // In a clone the sources are not packed.
+  // A clone is built by its own script: its sources are not packed.
   const remedy = existsSync(join(own.root, 'scripts/setup.mjs')) ? { remedy: 'Run npm run setup.' } : {}
   const path = findAddon(own)
   if (path === undefined) {
@@ -56,7 +56,7 @@ function openAddon(): OpenedAddon {
       if (addon.version !== own.version)
         throw new Error(`it is of version ${addon.version}, this is verbatim-llama ${own.version}`)
       const unusable = addon.initialize(dirname(path), plugins)
-      // process.exit() destroys what the engine's threads still use, and tells native code too late.
+      // Shut down first: process.exit() destroys what the engine's threads still use, and tells native code too late.
       process.once('exit', () => addon.shutdown())
       return { addon, unusableBackends: Object.freeze(unusable.map((backend) => Object.freeze(backend))) }
     })
@@ -72,7 +72,7 @@ function findAddon({ root, require }: InstalledPackage): string | undefined {
   for (const folder of [root, join(root, 'prebuilds/musl')])
     try {
       return outsideArchive(resolve(folder))
-    } catch {} // all it says is that there is none
+    } catch {} // it says only that there is none
   return undefined
 }
 
@@ -82,8 +82,8 @@ function outsideArchive(path: string): string {
 }
 
 /**
- * Where this variable is set, ggml loads the library it names too; but only ours fits this build. (In a worker thread
- * with an environment of its own it stays.)
+ * Hides `GGML_BACKEND_PATH` while `open` runs: ggml would load the library it names, which does not fit this build.
+ * In a worker thread with an environment of its own the variable stays.
  */
 function withoutForeignBackend<T>(open: () => T): T {
   const { GGML_BACKEND_PATH } = process.env

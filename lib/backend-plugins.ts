@@ -10,8 +10,8 @@ const PLUGINS: Readonly<Record<string, readonly { readonly name: string; readonl
 }
 
 /**
- * The libraries of the plugins that are installed, where a module of this package finds them: nowhere near the current
- * directory. A backend beside the addon comes first, and then a plugin of the same kind is not looked for.
+ * Finds the libraries of installed plugins as a module of this package would, never by the current directory. A plugin
+ * is not looked for when its backend lies beside the addon.
  *
  * @throws AddonLoadError for a plugin of another version, or without its library
  */
@@ -51,7 +51,7 @@ export type Log = (level: LogEntry['level'], message: string) => void
 let reported = false
 
 /**
- * A backend that is installed but does not work here: who counts on a GPU is told, others may like to know, once.
+ * Reports installed backends that do not work here: throws when `gpuLayers` demands a GPU, else logs them once.
  *
  * @throws AddonLoadError
  */
@@ -67,7 +67,7 @@ export function reportUnusableBackends(
     })
   if (!log || reported || gpuLayers === 0) return
   reported = true
-  // Not before loadModel has returned.
+  // Log only after loadModel has returned.
   queueMicrotask(() => {
     for (const { path, reason } of unusable) log('warn', `${path} cannot be used: ${reason}`)
   })

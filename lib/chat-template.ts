@@ -22,7 +22,7 @@ export class ChatTemplate {
 
   /**
    * @param source the Jinja template
-   * @param specialTokens what `bos_token`, `eos_token` … are in it unless `render` says otherwise. Default: none.
+   * @param specialTokens values of `bos_token`, `eos_token` … unless `render` is given others. Default: none.
    * @throws TemplateError (`TEMPLATE_SYNTAX`), TemplateLimitError, InvalidOptionError, AddonLoadError
    */
   constructor(source: string, specialTokens: { readonly [name in SpecialTokenName]?: string } = {}) {

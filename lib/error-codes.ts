@@ -1,12 +1,12 @@
-/** What is known of an error code. */
+/** Properties of an error code. */
 export interface ErrorCodeRow {
   /** The name of its class. */
   readonly className: string
-  /** The HTTP status that tells a client of it. */
+  /** The HTTP status of an answer with this error. */
   readonly status: number
-  /** What happened, in general; an error's own message says more. */
+  /** General description; an error's own message says more. */
   readonly message: string
-  /** What an HTTP client is told where the error's own message is not for it. Default: that of `INTERNAL`. */
+  /** Message for HTTP clients, where the error's own is not for them. Default: that of `INTERNAL`. */
   readonly clientMessage?: string
 }
 

@@ -15,7 +15,7 @@ export type ErrorDetails = Readonly<Record<string, string | number>>
 
 /** The last argument of every error constructor. */
 export interface VerbatimErrorOptions {
-  /** What led to this error; becomes `error.cause`. */
+  /** The failure behind this error; becomes `error.cause`. */
   readonly cause?: unknown
   /** Becomes `error.details`. Default: none. */
   readonly details?: ErrorDetails
@@ -26,7 +26,7 @@ export interface VerbatimErrorOptions {
  * message: it says what happened and what to do next, for a person.
  */
 export class VerbatimError extends Error {
-  /** What kind of failure this is. */
+  /** Kind of the failure. */
   readonly code: ErrorCode
   /** Further facts, where there are any that have no property of their own. */
   declare readonly details?: ErrorDetails
@@ -62,15 +62,15 @@ export class InvalidMessagesError extends VerbatimError {
   }
 }
 
-/** What is known of a model file that could not be loaded. */
+/** Facts about a model file that could not be loaded. */
 export interface ModelLoadErrorFields {
   /** The model file. */
   readonly path: string
   /** The architecture the file names. */
   readonly architecture?: string | undefined
-  /** How long the file says it is, in bytes. */
+  /** Length of the file by its header, in bytes. */
   readonly expectedBytes?: number | undefined
-  /** How long the file is, in bytes. */
+  /** Length of the file as it is, in bytes. */
   readonly fileBytes?: number | undefined
 }
 
@@ -85,9 +85,9 @@ export class ModelLoadError extends VerbatimError {
   readonly path: string
   /** The architecture the file names, where it was read. */
   readonly architecture: string | undefined
-  /** How long the file says it is, in bytes, where it was read. */
+  /** Length of the file by its header, in bytes, where it was read. */
   readonly expectedBytes: number | undefined
-  /** How long the file is, in bytes, where it was read. */
+  /** Length of the file as it is, in bytes, where it was read. */
   readonly fileBytes: number | undefined
 
   constructor(
@@ -113,11 +113,11 @@ interface OutOfMemoryErrorFields {
 /** There is not enough memory (of the machine or of the GPU) for the model, its cache or this request. */
 export class OutOfMemoryError extends VerbatimError {
   declare readonly code: 'OUT_OF_MEMORY'
-  /** How many bytes were asked for, where that is known. */
+  /** Bytes asked for, where known. */
   readonly neededBytes: number | undefined
-  /** What is needed of each device and what there is, where a model was to be loaded; else empty. */
+  /** Memory needed and free of each device when a model was to be loaded; else empty. */
   readonly devices: readonly DeviceShortage[]
-  /** With `onOutOfMemory: 'throw'`: what would fit, if anything would. */
+  /** With `onOutOfMemory: 'throw'`: options that would fit; undefined where none would. */
   readonly wouldFit: FittingOptions | undefined
 
   constructor(message: string, fields: OutOfMemoryErrorFields = {}, options?: VerbatimErrorOptions) {
@@ -137,7 +137,7 @@ export class NoChatTemplateError extends VerbatimError {
   }
 }
 
-/** Where in a chat template something failed. */
+/** Place in a chat template where something failed. */
 export interface TemplateErrorFields {
   /** Line in the template, from 1. */
   readonly line?: number | undefined
@@ -202,9 +202,9 @@ export class TokenizeError extends VerbatimError {
 export interface ContextOverflowErrorFields {
   /** Length of the rendered prompt, in tokens. */
   readonly promptTokens: number
-  /** How many tokens the context holds. */
+  /** Most tokens that the context holds. */
   readonly contextSize: number
-  /** How many tokens too many there are. Default: `promptTokens - contextSize`. */
+  /** Tokens in excess. Default: `promptTokens - contextSize`. */
   readonly overflowBy?: number | undefined
 }
 
@@ -213,9 +213,9 @@ export class ContextOverflowError extends VerbatimError {
   declare readonly code: 'CONTEXT_OVERFLOW'
   /** Length of the rendered prompt, in tokens. */
   readonly promptTokens: number
-  /** How many tokens the context holds. */
+  /** Most tokens that the context holds. */
   readonly contextSize: number
-  /** By how many tokens the messages must become shorter. */
+  /** Tokens by which the messages must become shorter. */
   readonly overflowBy: number
 
   constructor(message: string, fields: ContextOverflowErrorFields, options?: VerbatimErrorOptions) {
@@ -229,7 +229,7 @@ export class ContextOverflowError extends VerbatimError {
 /** As many requests wait as `maxQueue` allows. Nothing was started: try again later, or elsewhere. */
 export class QueueFullError extends VerbatimError {
   declare readonly code: 'QUEUE_FULL'
-  /** How many requests may wait. */
+  /** Most requests that may wait. */
   readonly maxQueue: number
 
   constructor(message: string, fields: { readonly maxQueue: number }, options?: VerbatimErrorOptions) {
@@ -241,7 +241,7 @@ export class QueueFullError extends VerbatimError {
 /** The call was cancelled through its `signal`; `cause` is the signal's `reason`. */
 export class CancelledError extends VerbatimError {
   declare readonly code: 'CANCELLED'
-  /** What had been generated by then; undefined when nothing had been started, and for `loadModel`. */
+  /** Output generated by then; undefined when nothing had been started, and for `loadModel`. */
   readonly partial: PartialInferenceResult | undefined
 
   constructor(
@@ -282,7 +282,7 @@ export class DecodeError extends VerbatimError {
 
 /** The last argument of {@link AddonLoadError}'s constructor. */
 export interface AddonLoadErrorOptions extends VerbatimErrorOptions {
-  /** What to do next, for the message. Default: to build the addon from the sources in the package. */
+  /** Advice in the message. Default: to build the addon from the sources in the package. */
   readonly remedy?: string
 }
 
@@ -318,7 +318,7 @@ export class InternalError extends VerbatimError {
   }
 }
 
-// On the prototypes, so that stacks start with the name and util.inspect does not list it as a field; and not from
+// Set names on the prototypes, so that stacks start with them and util.inspect does not list them as fields; not from
 // Class.name, which bundlers change.
 const classes = {
   VerbatimError,

@@ -6,7 +6,6 @@ import { fromNative } from './native-error.js'
 import { completeReceipt, type ReceiptTerms } from './receipt.js'
 import type { Delta, InferenceResult, PartialInferenceResult } from './types.js'
 
-/** A run that has been started. */
 export interface StartedInference {
   readonly native: NativeInference
   readonly seed: number
@@ -19,8 +18,8 @@ export interface StartedInference {
 export type StartInference = (onNews: () => void) => StartedInference
 
 /**
- * One generation, which began when it was asked for. Await it for the whole result, iterate it for the pieces as
- * they come, or both, in any order; it is the same run.
+ * A generation, which runs since the call that returned it. Await it for the whole result, iterate it for the pieces
+ * as they come, or both, in any order; it is the same run.
  *
  * ```ts
  * const run = generateInference(messages, { model })
@@ -30,8 +29,8 @@ export type StartInference = (onNews: () => void) => StartedInference
  *
  * The pieces can be iterated once. Text that is not read yet coalesces into one piece, so a slow reader costs
  * nothing. Leaving the loop early (`break`, `return`, an exception) cancels the run and frees its memory; the result
- * then rejects with {@link CancelledError}, which holds what there was. Errors reach whoever awaits or iterates, and
- * are no unhandled rejections when nobody does.
+ * then rejects with {@link CancelledError}, which holds the output so far. Errors reach whoever awaits or iterates,
+ * and are no unhandled rejections when nobody does.
  */
 export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<Delta> {
   /** The result as a plain promise. */

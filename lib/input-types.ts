@@ -1,4 +1,4 @@
-// What callers pass: messages, and the types that options have.
+// Types of what callers pass: messages, and values of options.
 import type { SPECIAL_TOKENS } from './options/special-tokens.js'
 
 /**
@@ -13,26 +13,26 @@ export interface JsonObject {
   readonly [key: string]: JsonValue
 }
 
-/** One part of a message's content; which types there are is up to the model's chat template. */
+/** A part of a message's content; the model's chat template decides which types there are. */
 export interface ContentPart {
-  /** What kind of part this is, such as `'text'`. */
+  /** Kind of the part, such as `'text'`. */
   readonly type: string
   // biome-ignore lint/suspicious/noExplicitAny: as in Message
   readonly [key: string]: any
 }
 
 /**
- * One message: any JSON object whose `role` is a string. Every member reaches the chat template as it is; whether
- * the template uses it is the template's business. Nothing is added, dropped, merged or reordered.
+ * A message: any JSON object whose `role` is a string. Every member reaches the chat template as it is, which may
+ * use it or not. Nothing is added, dropped, merged or reordered.
  *
  * A member that is present but `undefined` compiles and is then refused: JSON would silently drop it.
  */
 export interface Message {
-  /** Whose message it is, such as `'system'`, `'user'`, `'assistant'` or `'tool'`. */
+  /** Author of the message, such as `'system'`, `'user'`, `'assistant'` or `'tool'`. */
   readonly role: string
   /** The text, or its parts. */
   readonly content?: string | null | readonly ContentPart[]
-  /** Whatever else the template knows, such as `name`, `tool_calls`, `tool_call_id` or `reasoning_content`. */
+  /** Further members that the template knows, such as `name`, `tool_calls`, `tool_call_id` or `reasoning_content`. */
   // biome-ignore lint/suspicious/noExplicitAny: with JsonValue here, a caller's interface types (which have no index signature) could not be passed; the check at run time is strict
   readonly [key: string]: any
 }
@@ -51,19 +51,19 @@ export interface Tool {
 }
 
 /**
- * Where the spelling of a control token (such as `<|im_end|>`) becomes that token: in what the template itself wrote
- * (`'template'`: callers' text stays text, whatever it spells), everywhere (`'anywhere'`: as Transformers does, for
- * callers who trust their content), or also in messages of the roles named, such as replayed assistant messages.
+ * Places where the spelling of a control token (such as `<|im_end|>`) becomes that token: in what the template itself
+ * wrote (`'template'`: callers' text stays text, whatever it spells), everywhere (`'anywhere'`: as Transformers does,
+ * for callers who trust their content), or also in messages of the roles named, such as replayed assistant messages.
  */
 export type ControlTokens = 'template' | 'anywhere' | { readonly trustRoles: readonly string[] }
 
 /** A special token that chat templates can use, by the name it has there. */
 export type SpecialTokenName = (typeof SPECIAL_TOKENS)[number]
 
-/** How much of the model has been loaded, from 0 to 1. */
+/** Fraction of the model that has been loaded, from 0 to 1. */
 export type LoadProgress = number
 
-/** One line of the engine's log. */
+/** A line of the engine's log. */
 export interface LogEntry {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** The line, without its line end. */

@@ -6,15 +6,15 @@ import { InvalidMessagesError, InvalidOptionError, VerbatimError } from './error
  */
 export type JsonFailure = (path: string, reason: string, cause?: unknown) => VerbatimError
 
-/** What {@link toJsonText} and {@link readJsonText} require of the root value. */
+/** Requirements of {@link toJsonText} and {@link readJsonText} on the root value. */
 export interface JsonShape {
   /** Makes the errors. Default: an `InvalidOptionError`. */
   readonly fail?: JsonFailure
-  /** What the root must be. Default: any value. */
+  /** Kind of the root. Default: any value. */
   readonly root?: 'any' | 'array' | 'object'
-  /** Whether a root array may be empty. Default: true. */
+  /** False refuses an empty root array. Default: true. */
   readonly allowEmpty?: boolean
-  /** What the elements of a root array must be. Default: any value. */
+  /** Kind of a root array's elements. Default: any value. */
   readonly elements?: 'any' | 'object'
   /** A member that each element of a root array must have, as a string. Only with `elements: 'object'`. */
   readonly elementMember?: string
@@ -29,7 +29,7 @@ export function pathStep(key: string | number | symbol): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
 }
 
-/** What a value is, for error messages, without showing what is in it: `null`, `a string`, `an array`. */
+/** Kind of a value for error messages, without its content: `null`, `a string`, `an array`. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
@@ -42,17 +42,17 @@ export function kindOf(value: unknown): string {
   }
 }
 
-/** A refused value, by its path. The cause is what the caller's own code threw, if it did. */
+/** Error for the refused option at `path`; `cause` is what the caller's own code threw, if it did. */
 export function invalidOption(path: string, reason: string, cause?: unknown): VerbatimError {
   return new InvalidOptionError(sentence(path, reason), { path }, cause === undefined ? {} : { cause })
 }
 
-/** The same, for the messages. */
+/** Error for the refused value at `path` in the messages; `cause` as in {@link invalidOption}. */
 export function invalidMessages(path: string, reason: string, cause?: unknown): VerbatimError {
   return new InvalidMessagesError(sentence(path, reason), { path }, cause === undefined ? {} : { cause })
 }
 
-/** Runs what reads the caller's objects: what their accessors or proxies throw becomes the cause of a refusal. */
+/** Runs `read`, which reads the caller's objects: errors of their accessors or proxies become causes of a refusal. */
 export function reading<T>(
   path: string | (() => string),
   read: () => T,
@@ -67,12 +67,12 @@ export function reading<T>(
   }
 }
 
-/** A path can be as long as the nesting is deep; error.path has all of it. */
+/** Shortens a long path in the message: nesting may be deep, and error.path has all of it. */
 function sentence(path: string, reason: string): string {
   return `${path.length > 200 ? `${path.slice(0, 120)}…${path.slice(-60)}` : path} ${reason}`
 }
 
-/** The shape of parsed JSON text. toJsonText checks while writing, since it reads everything only once. */
+/** Checks the shape of parsed JSON text. toJsonText checks while writing, since it reads everything only once. */
 export function checkShape(value: unknown, rootPath: string, shape: JsonShape, fail: JsonFailure): void {
   const isArray = Array.isArray(value)
   if (wrongRoot(shape, value, isArray)) {
@@ -101,7 +101,7 @@ export function checkShape(value: unknown, rootPath: string, shape: JsonShape, f
 
 export const EMPTY = 'must not be empty.'
 
-/** What the root must be, in words. */
+/** The wanted root, in words. */
 export function wanted({ root = 'any' }: JsonShape): string {
   if (root === 'any') return 'a value'
   return root === 'array' ? 'an array' : 'an object'

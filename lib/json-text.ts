@@ -14,7 +14,7 @@ import {
   wrongRoot,
 } from './json-shape.js'
 
-/** How deep arrays and objects may be nested, the root counted. */
+/** Deepest nesting of arrays and objects, the root counted. */
 export const MAX_JSON_DEPTH = 512
 
 /**
@@ -30,8 +30,8 @@ export const MAX_JSON_DEPTH = 512
  * Instances of classes are written like plain objects: their own enumerable members. Every property, accessors
  * included, is read exactly once, nothing is written to, and objects of other realms and proxies work.
  *
- * @param rootPath what the value is called in error paths, such as `messages`: `messages[2].content`
- * @throws what `shape.fail` makes (default: `InvalidOptionError`)
+ * @param rootPath name of the value in error paths, such as `messages`: `messages[2].content`
+ * @throws the error that `shape.fail` makes (default: `InvalidOptionError`)
  */
 export function toJsonText(value: unknown, rootPath: string, shape: JsonShape = {}): string {
   const copier = new JsonCopier(rootPath, shape)
@@ -44,10 +44,10 @@ export function toJsonText(value: unknown, rootPath: string, shape: JsonShape = 
 }
 
 /**
- * Checks that a string is JSON text of the wanted shape, and returns it as it is. Whoever uses the text parses it
- * again: what `JSON.parse` rounds, reorders or merges is not lost.
+ * Checks that a string is JSON text of the wanted shape, and returns it as it is. The text is parsed again where it is
+ * used: what `JSON.parse` rounds, reorders or merges is not lost.
  *
- * @throws what `shape.fail` makes (default: `InvalidOptionError`)
+ * @throws the error that `shape.fail` makes (default: `InvalidOptionError`)
  */
 export function readJsonText(text: string, rootPath: string, shape: JsonShape = {}): string {
   const fail = shape.fail ?? invalidOption
@@ -67,7 +67,7 @@ export function readJsonText(text: string, rootPath: string, shape: JsonShape = 
   return text
 }
 
-/** Why an object of a built-in type would not come out as what it is, or undefined where it would. */
+/** Reason to refuse an object of a built-in type that JSON cannot carry; undefined for others. */
 function builtInReason(value: object): string | undefined {
   if (types.isBoxedPrimitive(value)) return 'is a boxed primitive: pass the primitive value itself.'
   if (
@@ -87,7 +87,7 @@ function builtInReason(value: object): string | undefined {
   return undefined
 }
 
-/** Whether someone gave all objects a toJSON, which JSON.stringify would call on our copy. */
+/** True when someone gave all objects a toJSON, which JSON.stringify would call on our copy. */
 const isPolluted = () => 'toJSON' in Object.prototype || 'toJSON' in Array.prototype
 
 /** JSON.stringify for a copy, with bigints. */
@@ -108,12 +108,13 @@ function plainText(value: unknown): string {
  */
 class JsonCopier {
   sawBigInt = false
-  /** How many of #keys lead to what is being read: where an accessor or a proxy throws. */
+  /** Number of #keys that lead to the value being read, for errors of accessors and proxies. */
   readDepth = 0
   readonly #rootPath: string
   readonly #shape: JsonShape
-  /** The containers being copied, the root first, and the key each is at. */
+  /** The containers being copied, the root first. */
   readonly #parents: object[] = []
+  /** The key being copied of each of #parents. */
   readonly #keys: (string | number | symbol)[] = []
 
   constructor(rootPath: string, shape: JsonShape) {
@@ -121,7 +122,7 @@ class JsonCopier {
     this.#shape = shape
   }
 
-  /** `depth` is how many of #keys lead to the value. */
+  /** Makes the error for the value that the first `depth` of #keys lead to. */
   refuse(depth: number, reason: string): VerbatimError {
     return (this.#shape.fail ?? invalidOption)(this.pathTo(depth), reason)
   }
@@ -184,7 +185,7 @@ class JsonCopier {
       if (this.#parents[i] === value)
         throw this.refuse(depth, `refers back to ${this.pathTo(i)}: JSON cannot carry a cycle.`)
     }
-    // JSON.stringify looks here first, on the prototypes too.
+    // Refuse toJSON on prototypes too: JSON.stringify would call it.
     const toJson = (value as { toJSON?: unknown }).toJSON
     if (typeof toJson === 'function') {
       throw this.refuse(
@@ -217,7 +218,7 @@ class JsonCopier {
       }
       copy.push(this.copy(element, depth + 1))
     }
-    // After the elements, of which there are no holes: so all other enumerable keys come last.
+    // Check this after the elements: without holes, all other enumerable keys come last.
     this.readDepth = depth
     const names = Object.keys(value)
     if (names.length > length) {
@@ -249,7 +250,7 @@ class JsonCopier {
         const reason = refusedMembers.get(name)
         if (reason !== undefined) throw this.refuse(1, reason)
       }
-      // toJSON has been read already, and an accessor is read once only.
+      // Read an accessor once only: toJSON has been read already.
       const member = name === 'toJSON' ? toJson : (value as Record<string, unknown>)[name]
       if (name === required) {
         if (typeof member !== 'string') throw this.refuse(depth + 1, notAString(member))
@@ -291,7 +292,7 @@ class JsonCopier {
     if (tag === '[object Object]' && (prototype === null || prototype === Object.prototype)) return
     const reason = builtInReason(value)
     if (reason !== undefined) throw this.refuse(depth, reason)
-    // Such as URLSearchParams, an iterator or a proxied Map: something is in there, and JSON would write {}.
+    // Refuse URLSearchParams, iterators, proxied Maps and the like: they hold something, and JSON would write {}.
     if (isEmpty && tag !== '[object Object]') {
       throw this.refuse(
         depth,

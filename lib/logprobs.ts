@@ -1,7 +1,7 @@
 import type { NativeLogprobs } from './native.js'
 import type { ChosenTokenLogprob, TokenLogprob } from './types.js'
 
-/** Makes the objects that the caller sees. */
+/** Unpacks log probabilities into the objects of the public API. */
 export function readLogprobs(native: NativeLogprobs): ChosenTokenLogprob[] {
   const { tokenIds, values, text, textLengths, topCounts } = native
   let token = 0
@@ -27,7 +27,7 @@ export function readLogprobs(native: NativeLogprobs): ChosenTokenLogprob[] {
   return read
 }
 
-/** A plain array of the numbers: of hundreds of thousands, several times faster than Array.from. */
+/** A plain array of the numbers, several times faster than Array.from for hundreds of thousands. */
 export function toNumbers(array: Int32Array): number[] {
   const { length } = array
   const numbers = new Array<number>(length)

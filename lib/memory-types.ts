@@ -1,7 +1,7 @@
-// What is known of the memory a model takes.
+// Types of a model's memory: plans and estimates.
 import type { KvCacheType } from './option-types.js'
 
-/** What can be chosen so that a model fits into memory. */
+/** Choices by which a model fits into memory. */
 export interface MemoryPlan {
   /** Layers on GPUs, the output counted as one. */
   readonly gpuLayers: number
@@ -12,22 +12,22 @@ export interface MemoryPlan {
   readonly kvCacheType: KvCacheType
 }
 
-/** A plan, and what came of it. */
+/** A plan and its outcome. */
 export interface MemoryAttempt extends MemoryPlan {
   /**
    * `'taken'`; `'too-large'`, by computation; `'failed'`: an allocation failed, though by computation it fits;
    * `'unusable'`: the model or the device does not support it.
    */
   readonly outcome: 'taken' | 'too-large' | 'failed' | 'unusable'
-  /** In words; null when it was taken. */
+  /** The reason, in words; null when the plan was taken. */
   readonly reason: string | null
-  /** What it needs of each device, a margin included; empty where that was not computed. */
+  /** Memory needed (a margin included) and free of each device; empty where that was not computed. */
   readonly devices: readonly DeviceShortage[]
 }
 
-/** What is needed of a device, and what there is. */
+/** Memory needed and free of a device. */
 export interface DeviceShortage {
-  /** Such as `'CPU'` or `'CUDA0'`. */
+  /** The name, such as `'CPU'` or `'CUDA0'`. */
   readonly name: string
   readonly neededBytes: number
   readonly freeBytes: number
@@ -41,38 +41,38 @@ export interface FittingOptions {
   readonly kvCacheType: KvCacheType
 }
 
-/** A device, and what a model takes of its memory. */
+/** A device, and the memory that a model takes of it. */
 export interface DeviceUse {
-  /** Such as `'CPU'` or `'CUDA0'`. */
+  /** The name, such as `'CPU'` or `'CUDA0'`. */
   readonly name: string
   /** The name of the product. */
   readonly description: string
   readonly type: 'cpu' | 'gpu' | 'integrated-gpu'
-  /** Such as `'CPU'` or `'CUDA'`. */
+  /** The backend, such as `'CPU'` or `'CUDA'`. */
   readonly backend: string
-  /** All of its memory. */
+  /** Bytes of memory, free or not. */
   readonly totalBytes: number
-  /** What was free of it before loading; of the CPU's also what limits of the process and its cgroup leave. */
+  /** Bytes free before loading; of the CPU, within the limits of the process and its cgroup. */
   readonly freeBytes: number
-  /** What is left alone of that. */
+  /** Bytes of `freeBytes` that a plan leaves free. */
   readonly marginBytes: number
-  /** Weights. */
+  /** Bytes of weights. */
   readonly weightsBytes: number
-  /** Weights that stay in the file, which is mapped: the system can drop them and read them again. */
+  /** Bytes of weights that stay in the mapped file: the system can drop them and read them again. */
   readonly mappedBytes: number
-  /** The key-value cache. */
+  /** Bytes of the key-value cache. */
   readonly cacheBytes: number
-  /** Intermediate results. */
+  /** Bytes of intermediate results. */
   readonly computeBytes: number
 }
 
-/** What a model would take, by `estimateMemory`. */
+/** The memory that a model would take, by `estimateMemory`. */
 export interface MemoryEstimate extends MemoryPlan {
-  /** Whether `loadModel` would find a plan that fits; if not, the plan here is the last one it would try. */
+  /** True when `loadModel` would find a plan that fits; else the plan here is the last one it would try. */
   readonly fits: boolean
   /** The most tokens of one request. */
   readonly contextSize: number
-  /** The CPU is the last one. */
+  /** The devices, the CPU last. */
   readonly devices: readonly DeviceUse[]
   readonly attempts: readonly MemoryAttempt[]
 }

@@ -6,8 +6,8 @@ import { isUrl, withRemoteHeader } from './remote-gguf.js'
 import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'
 
 /**
- * What a model would take of each device, and the plan by which `loadModel` would fit it in, without loading it. Of a
- * remote file only the header is read.
+ * Estimates the memory that a model would take of each device, and the plan by which `loadModel` would fit it in,
+ * without loading it. Of a remote file only the header is read.
  *
  * Rejects with `InvalidOptionError`, `ModelLoadError` (missing, damaged, truncated, not supported, or a remote file that
  * cannot be read), `OutOfMemoryError` (more cells than any plan could have), `AddonLoadError`, or the reason of an

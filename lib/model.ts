@@ -24,7 +24,7 @@ import type {
   TokenizeOptions,
 } from './types.js'
 
-/** Keys of what only the modules of this package may reach in a model. */
+// Keys of the members of a model that only the modules of this package may reach.
 export const MAKE = Symbol('make')
 export const NATIVE = Symbol('native')
 export const START = Symbol('start')
@@ -33,7 +33,7 @@ export const HASH = Symbol('hash')
 
 /** A loaded model. It runs any number of requests at once; each of them sees only its own messages. */
 export class Model implements AsyncDisposable {
-  /** What is known of the model; still there after {@link dispose}. */
+  /** Facts about the model; they stay after {@link dispose}. */
   readonly info: ModelInfo
   /** @internal */
   readonly [NATIVE]: NativeModel
@@ -59,7 +59,7 @@ export class Model implements AsyncDisposable {
     return this.#chatTemplate
   }
 
-  /** How busy the model is at this moment. */
+  /** The model's load at this moment. */
   get status(): ModelStatus {
     return this[NATIVE].status()
   }
@@ -107,8 +107,9 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * Cancels what runs (it rejects with `DisposedError`), waits for it, and gives all memory back. May be called more
-   * than once. A model that is collected without it gives its memory back too, at a time of the collector's choice.
+   * Cancels the requests in progress (they reject with `DisposedError`), waits for them, and gives all memory back.
+   * May be called more than once. A model that is collected without it gives its memory back too, when the collector
+   * runs.
    */
   dispose(): Promise<void> {
     this.#disposal ??= this[NATIVE].dispose()

@@ -1,4 +1,4 @@
-// How failures cross from the native side.
+// Failures of the native side, turned into errors of this package.
 import {
   CancelledError,
   ContextOverflowError,
@@ -29,7 +29,7 @@ export interface NativeError {
 type NativeRecord = Readonly<Record<string, string | number>>
 type NativeField = string | number | readonly NativeRecord[]
 
-/** Takes typed fields out of a native error; what nobody takes becomes `details`. */
+/** Takes typed fields out of a native error; the rest becomes `details`. */
 class NativeFields {
   readonly #rest: Map<string, NativeField>
 
@@ -128,7 +128,7 @@ export function fromNative(error: NativeError): VerbatimError {
     case 'TOKENIZE_FAILED':
       return new TokenizeError(message, fields.rest())
     case 'CONTEXT_OVERFLOW': {
-      // NaN rather than a made-up count, should the native side ever leave one out.
+      // Use NaN, not a made-up count, should the native side ever leave one out.
       const known = {
         promptTokens: fields.number('prompt_tokens') ?? Number.NaN,
         contextSize: fields.number('context_size') ?? Number.NaN,

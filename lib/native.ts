@@ -1,4 +1,4 @@
-// What the native addon offers (binding/). Internal: lib/ validates everything before it gets there.
+// Types of the native addon (binding/). Internal: lib/ validates everything before it gets there.
 import type { NativeError } from './native-error.js'
 import type {
   CheckedGenerateOptions,
@@ -31,9 +31,9 @@ export interface NativeAddon {
   initialize(folder: string, plugins: readonly string[]): readonly AddonLoadAttempt[]
   /** Ends everything of this environment at once and for good: for the exit of the process. */
   shutdown(): void
-  /** How often, and for how long at most, what came from other threads held this one; since the last call. */
+  /** Deliveries of other threads since the last call: their number, and the longest time that one held this thread. */
   deliveryStatistics(): { readonly count: number; readonly longestMs: number }
-  /** Starts loading; returns what cancels it. `onDone` is called once. */
+  /** Starts loading; returns a function that cancels it. `onDone` is called once. */
   loadModel(
     options: NativeLoadOptions,
     onProgress: (fraction: number) => void,
@@ -41,7 +41,7 @@ export interface NativeAddon {
     onDone: (error: NativeError | null, model: NativeModel) => void,
   ): () => void
   estimateMemory(options: NativeMemoryOptions): Promise<MemoryEstimate>
-  /** Whether a file has all of a GGUF's header. Rejects with `MODEL_TRUNCATED` where it ends too early. */
+  /** Resolves when a file has a whole GGUF header. Rejects with `MODEL_TRUNCATED` where it ends too early. */
   hasWholeHeader(path: string): Promise<boolean>
 }
 
@@ -71,16 +71,16 @@ export type NativeGenerateRequest = Omit<CheckedGenerateOptions, 'signal'> & { r
 export interface NativeModel {
   info(): Omit<ModelInfo, 'unusableBackends'>
   status(): ModelStatus
-  /** `onNews`: see {@link NativeInference.take}; its last call is when the run has finished. */
+  /** Starts a run. `onNews`: see {@link NativeInference.take}; it is called last when the run has finished. */
   generate(request: NativeGenerateRequest, onNews: () => void): NativeInference
   render(request: NativeRenderRequest): Promise<NativePrompt>
   tokenize(text: string, parseControlTokens: boolean): Promise<Int32Array>
   detokenize(tokenIds: Int32Array, withControlTokens: boolean): Promise<string>
   /** SHA-256 of token ids as little-endian unsigned 32-bit integers, in hexadecimal. */
   tokenIdsSha256(tokenIds: Int32Array): Promise<string>
-  /** For benchmarks: notes where the time of the steps from now on goes, of so many at most. */
+  /** For benchmarks: begins to record the times of the next `most` steps. */
   startStepProfile(most: number): void
-  /** Ends that. The rows of step-profile.ts, one after the other. */
+  /** Ends the recording, and returns the rows of step-profile.ts, one after the other. */
   takeStepProfile(): Float64Array
   /** For benchmarks: the same step with and without logits, as soon as no request is in progress. */
   probeLogits(options: NativeLogitsProbeOptions): Promise<NativeLogitsProbe>
@@ -105,11 +105,11 @@ export interface NativePrompt extends RenderedText {
 }
 
 export interface NativeInference {
-  /** What is new since the last call. Null when nothing is: `onNews` is called once when that changes. */
+  /** Takes the output since the last call. Null when there is none: `onNews` is called once when there is. */
   take(): NativeDelta | null
   cancel(): void
   finished(): boolean
-  /** Everything. To be called once, when the run has finished. */
+  /** Takes the whole output. To be called once, when the run has finished. */
   result(): NativeResult
 }
 
@@ -119,11 +119,11 @@ export interface NativeDelta {
   readonly logprobs?: NativeLogprobs
 }
 
-/** Of each generated token: the token, then as many of the most likely ones as its `topCounts` says. */
+/** For each generated token: the token itself, then its `topCounts` most likely ones. */
 export interface NativeLogprobs {
   readonly tokenIds: Int32Array
   readonly values: Float32Array
-  /** All texts, one after the other; `textLengths` are theirs. */
+  /** All texts, one after the other, of the lengths in `textLengths`. */
   readonly text: string
   readonly textLengths: Int32Array
   readonly topCounts: Int32Array

@@ -6,13 +6,13 @@ import { AddonLoadError } from './errors.js'
 export interface InstalledPackage {
   readonly root: string
   readonly version: string
-  /** As from a module of the package: its dependencies are found wherever the package manager put them. */
+  /** Requires as a module of the package would: finds its dependencies wherever the package manager put them. */
   readonly require: NodeJS.Require
 }
 
 /**
- * Finds this package by its name, which works from a bundle too: the code is in the bundle then, what is native in the
- * package installed beside it.
+ * Finds this package by its name, which works from a bundle too: the code is in the bundle then, the native files in
+ * the package installed beside it.
  *
  * @throws AddonLoadError
  */

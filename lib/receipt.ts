@@ -6,7 +6,7 @@ import type { CheckedGenerateOptions } from './options/read.js'
 import type { OptionRows } from './options/row.js'
 import type { ControlTokens, ModelInfo, Receipt, ReceiptSampling } from './types.js'
 
-/** What is known when a run starts; the hashes come when it has ended. */
+/** The part of a receipt that is known when a run starts; the hashes come when it has ended. */
 export type ReceiptTerms = Omit<
   Receipt,
   | 'messagesSha256'
@@ -31,7 +31,6 @@ export function chatTemplateSha256(info: ModelInfo): string {
   return hash
 }
 
-/** The part of a receipt that is known when the run starts. */
 export function receiptTerms(info: ModelInfo, options: CheckedGenerateOptions): ReceiptTerms {
   const { version, llamaCppVersion } = loadAddon()
   const { now, addGenerationPrompt, controlTokens, seed } = options

@@ -55,7 +55,7 @@ export async function withRemoteHeader<T>(
   }
 }
 
-/** A file that is no GGUF at all is for the caller to find out. */
+/** True for a file that is no GGUF, too: its use refuses it. */
 async function isWhole(addon: Pick<NativeAddon, 'hasWholeHeader'>, path: string): Promise<boolean> {
   try {
     return await addon.hasWholeHeader(path)
@@ -75,7 +75,7 @@ async function readPart(
   try {
     const response = await fetch(url, { headers: { range: `bytes=${begin}-${begin + size - 1}` }, signal })
     const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
-    // Without ranges the server would send gigabytes.
+    // Cancel an answer without ranges: the server would send gigabytes.
     if (response.status !== 206 || !Number.isSafeInteger(total)) {
       await response.body?.cancel()
       throw refused(

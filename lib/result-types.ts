@@ -1,4 +1,4 @@
-// What callers get back.
+// Types of results.
 import type { ControlTokens, SpecialTokenName } from './input-types.js'
 import type { DeviceUse, MemoryAttempt } from './memory-types.js'
 import type { KvCacheType, ReceiptSampling } from './option-types.js'
@@ -7,9 +7,9 @@ import type { KvCacheType, ReceiptSampling } from './option-types.js'
 export interface Span {
   readonly start: number
   readonly end: number
-  /** The template's own text (its literals and the special tokens), or the caller's. */
+  /** Author of the text: the template (its literals and the special tokens), or the caller. */
   readonly origin: 'template' | 'caller'
-  /** Where the caller's text came from, such as `messages[2].content`; null for the template's. */
+  /** Source of the caller's text, such as `messages[2].content`; null for the template's. */
   readonly path: string | null
 }
 
@@ -22,13 +22,13 @@ export interface RenderedText {
 
 /** A prompt as the model sees it. */
 export interface RenderedPrompt extends RenderedText {
-  /** The tokens the model is given for it. */
+  /** The tokens of the text, as the model is given them. */
   readonly tokenIds: readonly number[]
 }
 
 /**
- * Why the generation ended: the model ended its message (`'stop'`), `maxTokens` were generated (`'length'`), one of
- * the `stop` texts was generated (`'stop-string'`), or the context is full (`'context'`).
+ * Reason that a generation ended: the model ended its message (`'stop'`), `maxTokens` were generated (`'length'`), one
+ * of the `stop` texts was generated (`'stop-string'`), or the context is full (`'context'`).
  */
 export type FinishReason = 'stop' | 'length' | 'stop-string' | 'context'
 
@@ -37,19 +37,19 @@ export interface Usage {
   /** Length of the prompt, with the cached part. */
   readonly promptTokens: number
   /**
-   * How much of the prompt was already in the cache, from earlier requests or ones that run, and was not evaluated
-   * again.
+   * Tokens of the prompt that were already in the cache, from earlier requests or ones that run, and were not
+   * evaluated again.
    */
   readonly cachedTokens: number
-  /** How many tokens were generated. */
+  /** Number of generated tokens. */
   readonly completionTokens: number
 }
 
-/** Durations in milliseconds. */
+/** Durations in milliseconds, and counts of guessed tokens. */
 export interface Timings {
   /** From the call until the request was taken up. */
   readonly queueMs: number
-  /** Evaluating the prompt. */
+  /** Evaluation of the prompt. */
   readonly prefillMs: number
   /** From the call until the first token was there; 0 when there was none. */
   readonly firstTokenMs: number
@@ -57,9 +57,9 @@ export interface Timings {
   readonly perTokenMs: number
   /** From the call until the end. */
   readonly totalMs: number
-  /** How many tokens `speculative` guessed ahead; 0 without it. */
+  /** Tokens that `speculative` guessed ahead; 0 without it. */
   readonly draftedTokens: number
-  /** How many of those were right: each saved a step. */
+  /** Guessed tokens that were right: each saved a step. */
   readonly acceptedTokens: number
 }
 
@@ -83,11 +83,11 @@ export interface Delta {
   readonly text: string
   /** The tokens generated since the last delta. */
   readonly tokenIds: readonly number[]
-  /** One for each of `tokenIds`; only when `logprobs` was given. */
+  /** Log probability of each of `tokenIds`; only when the option `logprobs` was given. */
   readonly logprobs?: readonly ChosenTokenLogprob[]
 }
 
-/** The result of an inference that was cancelled: what there is so far. */
+/** The result of an inference that was cancelled: the output so far. */
 export interface PartialInferenceResult {
   /** The generated text. */
   readonly text: string
@@ -97,37 +97,37 @@ export interface PartialInferenceResult {
   readonly timings: Timings
   /** The seed that was used: pass it again to repeat the random choices. */
   readonly seed: number
-  /** One for each of `tokenIds`; only when `logprobs` was given. */
+  /** Log probability of each of `tokenIds`; only when the option `logprobs` was given. */
   readonly logprobs?: readonly ChosenTokenLogprob[]
 }
 
 /** The result of an inference. */
 export interface InferenceResult extends PartialInferenceResult {
   readonly finishReason: FinishReason
-  /** What went in and what came out, to be checked with `verifyReceipt`. */
+  /** Record of input and output, to be checked with `verifyReceipt`. */
   readonly receipt: Receipt
 }
 
 /**
- * What a result was made from. Hashes are SHA-256 in hexadecimal: of JSON in compact form, with the received order
- * of keys and spelling of numbers; of text as UTF-8; of token ids as little-endian unsigned 32-bit integers. Null
- * where there was nothing to hash.
+ * Record of the input and output of a result. Hashes are SHA-256 in hexadecimal: of JSON in compact form, with the
+ * received order of keys and spelling of numbers; of text as UTF-8; of token ids as little-endian unsigned 32-bit
+ * integers. Null where there was nothing to hash.
  */
 export interface Receipt {
-  /** Of this format. */
+  /** Version of this format. */
   readonly version: 1
   readonly messagesSha256: string
   readonly toolsSha256: string | null
   readonly documentsSha256: string | null
   readonly templateVariablesSha256: string | null
-  /** Of the chat template's source. */
+  /** Hash of the chat template's source. */
   readonly chatTemplateSha256: string
-  /** Of everything in the model file before the weights. */
+  /** Hash of everything in the model file before the weights. */
   readonly modelMetadataSha256: string
   readonly promptTextSha256: string
   readonly promptTokenIdsSha256: string
   readonly outputTokenIdsSha256: string
-  /** What the template saw as the time, in milliseconds since 1970-01-01T00:00Z. */
+  /** Time that the template saw, in milliseconds since 1970-01-01T00:00Z. */
   readonly now: number
   readonly addGenerationPrompt: boolean
   readonly controlTokens: ControlTokens
@@ -135,19 +135,19 @@ export interface Receipt {
   /** The sampler's values that were in effect. */
   readonly sampling: ReceiptSampling
   readonly seed: number
-  /** Of this package. */
+  /** Version of this package. */
   readonly packageVersion: string
   readonly llamaCppVersion: string
 }
 
-/** What `verifyReceipt` found. */
+/** Result of `verifyReceipt`. */
 export interface ReceiptVerification {
   readonly ok: boolean
   /** The fields of the receipt that do not agree. */
   readonly mismatches: readonly (keyof Receipt)[]
 }
 
-/** What is known of a loaded model. */
+/** Facts about a loaded model. */
 export interface ModelInfo {
   /** The file it was loaded from. */
   readonly path: string
@@ -173,13 +173,13 @@ export interface ModelInfo {
   readonly contextSize: number
   /** Cells of the key-value cache that all requests share, one a token. */
   readonly cacheSize: number
-  /** How many requests are evaluated together at most. */
+  /** Most requests that are evaluated together. */
   readonly maxSequences: number
-  /** How many further requests may wait in line. */
+  /** Most further requests that may wait in line. */
   readonly maxQueue: number
-  /** How many tokens of finished requests are kept for later ones. */
+  /** Most tokens of finished requests that are kept for later ones. */
   readonly prefixCacheSize: number
-  /** Whether requests that begin alike share what is computed for it; if not, why. */
+  /** Sharing of computed prefixes between requests; `reason` says why it is not enabled, else it is null. */
   readonly prefixSharing: { readonly enabled: boolean; readonly reason: string | null }
   /** The most tokens evaluated in one step. */
   readonly batchSize: number
@@ -191,27 +191,27 @@ export interface ModelInfo {
   readonly metadataSha256: string
   /** The special tokens the chat template sees, by their names there. */
   readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
-  /** How many layers are on GPUs, the output counted as one. */
+  /** Layers on GPUs, the output counted as one. */
   readonly gpuLayers: number
-  /** How the key-value cache is stored. */
+  /** Number type of the key-value cache. */
   readonly kvCacheType: KvCacheType
-  /** The devices used for evaluation, and what the model takes of each. The CPU is the last one. */
+  /** The devices used for evaluation, with the memory that the model takes of each; the CPU is last. */
   readonly devices: readonly DeviceUse[]
-  /** How that was found to fit. */
+  /** Plans that were tried until one fitted. */
   readonly memory: { readonly attempts: readonly MemoryAttempt[] }
   /** Backends of GPUs that are installed and cannot be used here. */
   readonly unusableBackends: readonly AddonLoadAttempt[]
 }
 
-/** One file that was tried while the native addon was loaded. */
+/** A file that was tried while the native addon was loaded. */
 export interface AddonLoadAttempt {
   /** The file. */
   readonly path: string
-  /** Why it could not be used. */
+  /** Reason that it could not be used. */
   readonly reason: string
 }
 
-/** How busy a model is. */
+/** Load of a model at one moment. */
 export interface ModelStatus {
   /** Requests that wait for their turn. */
   readonly waiting: number

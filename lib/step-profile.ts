@@ -1,31 +1,31 @@
-// Where the time of the engine's steps goes. For benchmarks, and no part of the public API: index.ts does not name it.
+// Times of the engine's steps. For benchmarks, and no part of the public API: index.ts does not name it.
 import { type Model, NATIVE } from './model.js'
 import type { NativeLogitsProbe, NativeLogitsProbeOptions } from './native.js'
 
 export type { NativeLogitsProbe as LogitsProbe, NativeLogitsProbeOptions as LogitsProbeOptions }
 
-/** What a step's time is divided into, in the order of the engine (`StepTimes` in cpp/engine/step-profile.h). */
+/** Parts of a step's time, in the order of the engine (`StepTimes` in cpp/engine/step-profile.h). */
 export const STEP_PARTS = ['planning', 'submit', 'wait', 'sampling', 'emission', 'idle'] as const
 
 export type StepPart = (typeof STEP_PARTS)[number]
 
-/** One step of the engine. Times in milliseconds. */
+/** A step of the engine. Times in milliseconds. */
 export interface StepTimes {
   /** Sequences that got their next token. */
   readonly generating: number
   readonly promptTokens: number
   readonly drafted: number
   readonly total: number
-  /** Each is timed by itself: what none covers is the total less their sum. */
+  /** Each is timed by itself; the total less their sum is time that none covers. */
   readonly parts: Readonly<Record<StepPart, number>>
 }
 
-/** Notes the model's steps from now on, so many at most. */
+/** Begins to record the model's next `most` steps. */
 export function startStepProfile(model: Model, most: number): void {
   model[NATIVE].startStepProfile(most)
 }
 
-/** Ends that, and gives what was noted. */
+/** Ends the recording, and returns its steps. */
 export function takeStepProfile(model: Model): StepTimes[] {
   const values = model[NATIVE].takeStepProfile()
   const steps: StepTimes[] = []

@@ -4,19 +4,19 @@ import { readRenderOptions } from './options/read.js'
 import { chatTemplateSha256 } from './receipt.js'
 import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './types.js'
 
-/** What a receipt is checked against. */
+/** The model and the input to check a receipt against. */
 export interface ReceiptEvidence extends Pick<RenderOptions, 'tools' | 'documents' | 'templateVariables'> {
   readonly model: Model
   readonly messages: Messages
-  /** The output, when it is to be checked too. */
+  /** Tokens of the output, when it is to be checked too. */
   readonly tokenIds?: readonly number[] | undefined
 }
 
 /**
- * Checks a receipt: renders the messages anew with this model, and compares what went in, the prompt and its tokens,
- * and (when `tokenIds` is given) the output with what the receipt says.
+ * Checks a receipt: renders the messages anew with this model, and compares the input, the prompt and its tokens, and
+ * (when `tokenIds` is given) the output with the receipt.
  *
- * Rejects with what `renderPrompt` rejects with.
+ * Rejects as `renderPrompt` does.
  */
 export async function verifyReceipt(
   receipt: Receipt,

@@ -3,19 +3,19 @@ import type { Delta, InferenceResult } from '../types.js'
 import type { Exchange } from './exchange.js'
 import type { ErrorDescription } from './http-error.js'
 
-/** How a run is written as server-sent events. Each function returns whole events, or nothing. */
+/** Form of a run as server-sent events. Each function returns whole events, or nothing. */
 export interface EventFormat {
   delta(delta: Delta): string
   end(result: InferenceResult): string
   error(error: ErrorDescription): string
 }
 
-/** The event stream of `/chat`, `/enhance` and `/generate`. */
+/** An event of `/chat`, `/enhance` and `/generate`. */
 export function namedEvent(name: 'delta' | 'done' | 'error', data: unknown): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-/** The answer that delivers a run as events, once there is the first piece: what fails before has a status of its own. */
+/** Answers with the events of a run, once its first piece is there: a failure before that gets a status of its own. */
 export async function streamRun(
   exchange: Exchange,
   run: Inference,
@@ -36,8 +36,8 @@ export async function streamRun(
 }
 
 /**
- * Events are made when the connection has room for them. What is generated meanwhile becomes one longer event, so a
- * slow reader takes no memory; one that does not read at all is cut off.
+ * The events of a run, made when the connection has room for them. Output generated meanwhile becomes one longer event,
+ * so a slow reader takes no memory; one that does not read at all is cut off.
  */
 class RunEvents {
   readonly stream: ReadableStream<Uint8Array>
@@ -78,7 +78,7 @@ class RunEvents {
       return
     }
     controller.enqueue(this.#encoder.encode(await this.#nextEvents()))
-    // Until it is asked for more, the reader has not taken this.
+    // Wait for the next pull, which says that the reader has taken this.
     this.#stuck = setTimeout(() => this.#cutOff(controller), this.#slowReaderMs)
     this.#stuck.unref()
   }

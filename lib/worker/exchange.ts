@@ -6,7 +6,7 @@ import { describeError, type ErrorDescription, errorBody, HttpError, openAiError
 import type { Metrics } from './metrics.js'
 import { requestId } from './request-id.js'
 
-/** What the worker finds in `c.env`: Node's own objects under @hono/node-server, nothing elsewhere. */
+/** Type of `c.env`: Node's own objects under @hono/node-server, nothing elsewhere. */
 export type WorkerEnv = { Bindings: Partial<HttpBindings> }
 
 /** Takes one line of the log: an object of facts and a message, as pino's loggers do. */
@@ -44,7 +44,7 @@ export class Exchange {
     this.#logger = logger
   }
 
-  /** Counts what a run made, when it has ended well. */
+  /** Counts the tokens and times of a run that has ended well. */
   generated(result: InferenceResult): void {
     const { usage, timings, finishReason } = result
     this.#metrics.generated(result)
@@ -58,7 +58,7 @@ export class Exchange {
     }
   }
 
-  /** The whole result of a run. */
+  /** Waits for the result of a run, and counts it. */
   async result(run: Inference): Promise<InferenceResult> {
     const result = await run.result
     this.generated(result)
@@ -92,7 +92,7 @@ export class Exchange {
     return this.text(body, 'application/json', status, headers, code)
   }
 
-  /** What the client is told; what it is not told goes to the log. */
+  /** Describes a failure for the client; details that are not for the client go to the log. */
   describe(error: unknown): ErrorDescription {
     if (this.signal.aborted)
       return new HttpError('CLIENT_CLOSED', 'The client left before the answer.').description
@@ -123,7 +123,7 @@ export class Exchange {
     this.#logger?.info(facts, 'request')
   }
 
-  /** Cuts the connection, where that can be reached. */
+  /** Cuts the connection; false where there is no access to it. */
   disconnect(): boolean {
     const { outgoing } = this.context.env ?? {}
     outgoing?.destroy()

@@ -11,11 +11,11 @@ import { camelCase, inSnakeCase, type SnakeCase, snakeCase } from './snake-case.
 
 /** A member of a body, and the option of the library that it becomes. */
 export interface Field {
-  /** What it takes, for the check and for the OpenAPI document. */
+  /** Accepted values, for the check and for the OpenAPI document. */
   readonly schema: z.ZodType
-  /** Whether it reaches the library as the JSON text that the client sent. */
+  /** True when it reaches the library as the JSON text that the client sent. */
   readonly asText?: true
-  /** Makes the option of the value. Default: it is the value. */
+  /** Makes the option from the value. Default: the value itself. */
   readonly toOption?: (value: never) => unknown
 }
 
@@ -62,10 +62,10 @@ type FieldsOf<Rows extends OptionRows> = {
     : SnakeCase<Name & string>]: Field
 }
 
-/** What `POST /render` takes besides the messages. */
+/** Fields of `POST /render` besides the messages. */
 export const RENDER_FIELDS = fieldsOf(RENDER_ROWS)
 
-/** What a generation takes besides the messages: every option of the library but its `signal`. */
+/** Fields of a generation besides the messages: every option of the library but its `signal`. */
 export const GENERATE_FIELDS = fieldsOf(GENERATE_ROWS)
 
 export function fieldsOf<Rows extends OptionRows>(rows: Rows): FieldsOf<Rows> {
@@ -82,7 +82,7 @@ function fieldOf(row: OptionRow): Field {
   return { ...field, schema: schema.meta({ description, ...fallback }).optional() }
 }
 
-/** The field without its description, by what the option takes. */
+/** The field without its description, by the kind of value that the option takes. */
 function valueField({ takes }: OptionRow): Field {
   switch (takes.kind) {
     case 'number':
@@ -140,15 +140,14 @@ export function bodySchema(fields: Fields): z.ZodType {
   )
 }
 
-/** A body that has been checked. */
 export interface CheckedBody {
-  /** The members as the client sent them; for those of `asText` their JSON text. */
+  /** The members as the client sent them; with `asText`, their JSON text. */
   readonly values: Readonly<Record<string, unknown>>
-  /** Those that are options of the library, by their names there. */
+  /** The members that are options of the library, by their names there. */
   readonly options: Readonly<Record<string, unknown>>
 }
 
-/** Checks bodies with these members, of which `own` are not options of the library. */
+/** Checks bodies of two kinds of members: `options` of the library, and the endpoint's `own`. */
 export class BodyReader {
   readonly schema: z.ZodType
   readonly #fields: Fields

@@ -13,7 +13,7 @@ export const generateBody = new BodyReader(GENERATE_FIELDS, {
   stream: flag(false, 'Whether the answer comes as server-sent events.'),
 })
 
-/** The endpoints that generate, and how many tokens each generates when the body does not say. */
+/** The endpoints that generate, each with its default of `max_tokens`; undefined for the library's default. */
 export const GENERATE_ENDPOINTS = { '/chat': undefined, '/enhance': 200, '/generate': undefined } as const
 
 /** Answers `/chat`, `/enhance` and `/generate`. */
@@ -34,7 +34,7 @@ export async function generate(
   return exchange.json(answer(await exchange.result(run)))
 }
 
-/** The answer of a run. */
+/** The body of an answer, from the result of its run. */
 export function answer({ text, tokenIds, logprobs, ...rest }: InferenceResult): Record<string, unknown> {
   return { text, ...(withSnakeCaseNames(rest) as object), token_ids: tokenIds, ...logprobsMember(logprobs) }
 }

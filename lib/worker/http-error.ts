@@ -27,7 +27,7 @@ const WORKER_STATUS = {
 
 export type WorkerErrorCode = keyof typeof WORKER_STATUS
 
-/** What a client is told of a failure. */
+/** Description of a failure for a client. */
 export interface ErrorDescription {
   readonly status: number
   readonly code: string
@@ -57,23 +57,23 @@ export class HttpError extends Error {
   }
 }
 
-/** What a client should wait before it tries again, in seconds. */
+/** Header with the seconds that a client should wait before it tries again. */
 const RETRY_SOON = { 'retry-after': '1' }
 
-/** A field with a value that cannot be; `reason` reads on from the path. */
+/** Error for a field with a wrong value; `reason` reads on from the path. */
 export function invalidField(path: string, reason: string): HttpError {
   const code = /^messages\b/.test(path) ? 'INVALID_MESSAGES' : 'INVALID_OPTION'
   return new HttpError(code, `${path} ${reason}`, { path })
 }
 
-/** The worker cannot answer at the moment. */
+/** Error for a worker that cannot answer at the moment. */
 export function unavailable(code: 'NOT_READY' | 'SHUTTING_DOWN' | 'ENGINE_DOWN', message: string): HttpError {
   return new HttpError(code, message, { headers: RETRY_SOON })
 }
 
 /**
- * What a client is told of any failure: of the library's errors about the request all they say, in snake_case; of
- * everything else only the kind, because its text may name files of the server.
+ * Describes any failure for a client: the library's errors about the request in full, in snake_case; everything else
+ * by its kind only, because its text may name files of the server.
  */
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof HttpError) return error.description
@@ -127,7 +127,7 @@ export function errorBody(
   return { error: { code, message, ...(path !== undefined && { path }), ...facts, request_id: requestId } }
 }
 
-/** The same in the shape of OpenAI's API. */
+/** The body of an answer that is an error, in the shape of OpenAI's API. */
 export function openAiErrorBody({ status, code, message, path }: ErrorDescription): Record<string, unknown> {
   const type = status < 500 ? 'invalid_request_error' : 'server_error'
   return { error: { message, type, param: path ?? null, code: OPENAI_CODES[code] ?? code.toLowerCase() } }

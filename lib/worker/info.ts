@@ -7,7 +7,7 @@ import { GENERATE_ENDPOINTS } from './generate.js'
 import type { ModelFiles } from './model-files.js'
 import { snakeCase, withSnakeCaseNames } from './snake-case.js'
 
-/** What the worker can and cannot do. */
+/** The worker's capabilities, true or false. */
 const CAPABILITIES = {
   chat: true,
   enhancement: true,
@@ -17,12 +17,12 @@ const CAPABILITIES = {
   pure_inference: true,
 }
 
-/** Without its folder: where a server keeps its files is nobody's business. */
+/** The name of the model's file, without its folder: clients must not see paths of the server. */
 export function defaultModelId(model: Model): string {
   return basename(model.info.path).replace(/\.gguf$/i, '')
 }
 
-/** The answer of `/worker/info`: what the worker is, and what proves it. */
+/** The answer of `/worker/info`: facts about the worker, and hashes that prove them. */
 export function workerInfo(model: Model, modelId: string, { files, error }: ModelFiles) {
   const {
     path: _,
@@ -32,7 +32,7 @@ export function workerInfo(model: Model, modelId: string, { files, error }: Mode
     maxQueue,
     cacheSize,
     devices,
-    // Where a server keeps its files, once more.
+    // Leave out paths of the server here too.
     unusableBackends: __,
     ...info
   } = model.info

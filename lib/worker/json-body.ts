@@ -30,7 +30,7 @@ export function readJsonBody(bytes: Uint8Array): JsonBody {
 
 function decode(bytes: Uint8Array): string {
   try {
-    // A byte order mark stays, and JSON.parse refuses it: what is validated is what was sent.
+    // Keep a byte order mark, which JSON.parse refuses: the text that is checked is the text that was sent.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     throw invalidJson('The body is not valid UTF-8.')
@@ -44,10 +44,10 @@ function invalidJson(message: string): HttpError {
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d]
 const [COMMA, QUOTE, BACKSLASH] = [0x2c, 0x22, 0x5c]
 
-/** The body itself, around a value as deep as the library takes. */
+/** Deepest nesting: the body's object, around a value as deep as the library takes. */
 const MAX_DEPTH = MAX_JSON_DEPTH + 1
 
-/** Before anything else: JSON.parse takes seconds for a few million brackets. The text may be no JSON. */
+/** Refuses deep nesting before JSON.parse, which takes seconds for a few million brackets. The text may be no JSON. */
 function requireShallow(text: string): void {
   let depth = 0
   for (let at = 0; at < text.length; at++) {
@@ -59,7 +59,7 @@ function requireShallow(text: string): void {
   }
 }
 
-/** Where the string that begins at `at` is over; the end of the text when it is not. */
+/** End of the string that begins at `at`; the end of the text when the string is not closed. */
 function endOfString(text: string, at: number): number {
   for (let end = at + 1; ; end++) {
     end = text.indexOf('"', end)
@@ -76,9 +76,9 @@ class MemberScanner {
   readonly #members = new Map<string, string>()
   /** The open containers: the keys of an object so far, null for an array. */
   readonly #open: (Set<string> | null)[] = []
-  /** Where each open container is: at a key or an index. */
+  /** The key or index that is read in each open container. */
   readonly #path: (string | number)[] = []
-  /** Where the value of the root's current member begins. */
+  /** Start of the value of the root's current member. */
   #begin = 0
 
   constructor(text: string) {

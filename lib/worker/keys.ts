@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { HttpError } from './http-error.js'
 
 /**
- * The keys that open the worker. What is compared are hashes, all of them, in constant time: how long it takes says
- * nothing about a key.
+ * The keys that open the worker. Compares hashes, all of them, in constant time: the duration tells nothing about a
+ * key.
  */
 export class ApiKeys {
   readonly #hashes: readonly Buffer[]

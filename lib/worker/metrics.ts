@@ -4,7 +4,7 @@ import type { InferenceResult } from '../types.js'
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
 
-/** What the worker counts, for Prometheus. */
+/** The worker's metrics, for Prometheus. */
 export class Metrics {
   readonly registry: Registry
   readonly #requests: Counter<'endpoint' | 'status'>
@@ -41,7 +41,7 @@ export class Metrics {
     for (const kind of ['prompt', 'cached', 'completion']) this.#tokens.inc({ kind }, 0)
   }
 
-  /** Shows how busy the model is, from now on. */
+  /** Adds the model's load to the metrics. */
   watch(model: Model): void {
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({

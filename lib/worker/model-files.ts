@@ -14,7 +14,7 @@ export interface ModelFile {
 /** The files of a model and their SHA-256, which is computed in the background, once. */
 export class ModelFiles {
   files: readonly ModelFile[] = []
-  /** The reason, when a file could not be read any more. */
+  /** Error code of a file that could not be read, or the reason that hashing stopped; else null. */
   error: string | null = null
 
   constructor(path: string, signal: AbortSignal | undefined) {
@@ -36,7 +36,7 @@ export class ModelFiles {
   }
 }
 
-/** A model in several files is named after the first: `…-00001-of-00003.gguf`. */
+/** Paths of a model's files; a model in several is named after the first: `…-00001-of-00003.gguf`. */
 function partsOf(path: string): string[] {
   const match = /^(.*-)00001(-of-(\d{5})\.gguf)$/.exec(path)
   if (!match) return [path]

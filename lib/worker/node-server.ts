@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How long a client may take for what, in milliseconds. */
+/** Longest times that a client may take, in milliseconds. */
 const TIMEOUTS = {
   headersTimeout: 10_000,
   /** For the whole request, its body included. */
@@ -12,13 +12,13 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 1_000,
 }
 
-/** A server of Node.js that cuts off who is too slow, and that can be closed without waiting for idle connections. */
+/** A server of Node.js that cuts off slow clients, and that can be closed without waiting for idle connections. */
 export class NodeServer {
   readonly #server: Server
   readonly #inProgress = new Set<ServerResponse>()
   #closing = false
 
-  /** @param slowReaderMs how long the reader of an answer may take nothing, once all of it has been written */
+  /** @param slowReaderMs longest time that a reader may take nothing, once its whole answer has been written */
   constructor(listener: RequestListener, slowReaderMs: number, timeouts: Partial<typeof TIMEOUTS> = {}) {
     this.#server = createServer({ ...TIMEOUTS, ...timeouts }, (request, response) => {
       this.#inProgress.add(response)
@@ -37,7 +37,7 @@ export class NodeServer {
     return bound === null || typeof bound === 'string' ? null : bound.port
   }
 
-  /** Accepts nothing more. Whoever has a connection is told that it ends with the next answer. */
+  /** Accepts no more connections, and tells clients that theirs ends with the next answer. */
   stopAccepting(): void {
     if (this.#closing) return
     this.#closing = true
@@ -46,7 +46,7 @@ export class NodeServer {
     this.#server.close()
   }
 
-  /** Waits until no request is in progress, at most so long. */
+  /** Waits until no request is in progress, at most `deadlineMs`; false when some still are. */
   async drained(deadlineMs: number): Promise<boolean> {
     const deadline = performance.now() + deadlineMs
     while (this.#inProgress.size > 0) {

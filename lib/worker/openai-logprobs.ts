@@ -9,7 +9,7 @@ export function openAiLogprobs(logprobs: readonly ChosenTokenLogprob[]) {
 }
 
 function shown({ text, logprob }: TokenLogprob) {
-  // A part of a character: which bytes it is, is not known here.
+  // Leave out the bytes of a part of a character: they are not known here.
   const bytes = text.includes('\uFFFD') ? null : [...Buffer.from(text)]
   return { token: text, logprob, bytes }
 }

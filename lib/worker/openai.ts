@@ -11,7 +11,7 @@ import { openAiLogprobs } from './openai-logprobs.js'
 
 const { logprobs: _, ...SHARED_FIELDS } = GENERATE_FIELDS
 
-/** A field of OpenAI's API with the only values that mean what happens here anyway. */
+/** A field of OpenAI's API that takes only the `values` that mean what happens here anyway. */
 const only = (wanted: string, ...values: (string | number | boolean)[]) => ({
   schema: z
     .union(
@@ -88,7 +88,7 @@ export function modelList(modelId: string, created: number) {
   return { object: 'list', data: [{ id: modelId, object: 'model', created, owned_by: 'verbatim-llama' }] }
 }
 
-/** To OpenAI's API null is as good as absent. */
+/** Drops members that are null, which is as good as absent in OpenAI's API. */
 function withoutNulls({ values, texts }: JsonBody): JsonBody {
   return { values: new Map([...values].filter(([, value]) => value !== null)), texts }
 }

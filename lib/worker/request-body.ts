@@ -4,7 +4,7 @@ import { HttpError } from './http-error.js'
 const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 
 /**
- * The bytes of a request's body, at most so many.
+ * Reads the bytes of a request's body, at most `maxBytes`.
  *
  * Only JSON is taken: a web page cannot send it to another origin without asking first, so that a worker on the
  * loopback interface does not answer to pages that its user happens to visit.
@@ -18,7 +18,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
     throw new HttpError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.')
   const length = request.headers.get('content-length')
   if (length !== null && Number(length) > maxBytes) throw tooLarge(maxBytes)
-  // Whoever sends a length cannot send more, and this is the fast way to read it.
+  // Read a body of known length the fast way: it cannot be longer.
   if (length !== null) return limited(new Uint8Array(await request.arrayBuffer()), maxBytes)
   return readStream(request, maxBytes)
 }

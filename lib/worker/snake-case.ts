@@ -29,13 +29,13 @@ export function snakeCasePath(path: string): string {
   return path.replace(/^[A-Za-z]+(\.trustRoles)?/, snakeCase)
 }
 
-/** The names of options that its messages mention, and that are spelled differently in a body. */
+/** Names of options in the library's messages that are spelled differently in a body. */
 const MENTIONED = new RegExp(
   `\\b(?:${[...Object.keys(GENERATE_ROWS), 'trustRoles'].filter((name) => /[A-Z]/.test(name)).join('|')})\\b`,
   'g',
 )
 
-/** A message of the library, for someone who knows only the names in bodies. */
+/** A message of the library, with the names of options as bodies spell them. */
 export function inSnakeCase(message: string): string {
   return message.replace(MENTIONED, snakeCase)
 }

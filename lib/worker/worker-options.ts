@@ -5,25 +5,25 @@ import { OptionBag } from '../options/bag.js'
 import { MAX_INT32 } from '../options/row.js'
 import type { WorkerLogger } from './exchange.js'
 
-/** What {@link createWorker} takes. */
+/** Options of {@link createWorker}. */
 export interface WorkerOptions {
   /** The model, or a promise of it: until it is there, every request but `/health` is answered with 503. */
   readonly model: Model | PromiseLike<Model>
-  /** What the model is called, in `/v1/models` for example. Default: the name of its file, without `.gguf`. */
+  /** Name of the model, in `/v1/models` for example. Default: the name of its file, without `.gguf`. */
   readonly modelId?: string | undefined
   /** Bearer keys, one of which every request but `/health` and `/ready` must bring. Default: none, and none is needed. */
   readonly apiKeys?: readonly string[] | undefined
-  /** How large a body may be, in bytes. Default: 4 MiB. */
+  /** Largest body, in bytes. Default: 4 MiB. */
   readonly maxBodyBytes?: number | undefined
-  /** How many messages a request may have. Default: 1000. */
+  /** Most messages of a request. Default: 1000. */
   readonly maxMessages?: number | undefined
-  /** How long the reader of a stream may take nothing before it is cut off, in milliseconds. Default: 30000. */
+  /** Longest time that a reader of a stream may take nothing, in milliseconds; then it is cut off. Default: 30000. */
   readonly slowReaderMs?: number | undefined
   /** Gets one line for each request, never with content. Default: nothing is logged. */
   readonly logger?: WorkerLogger | undefined
-  /** Where the metrics are registered. Default: a registry of its own. */
+  /** Registry of the metrics. Default: one of its own. */
   readonly registry?: Registry | undefined
-  /** When it is aborted, the worker takes nothing more: `/ready` and new requests are answered with 503. */
+  /** Once it is aborted, `/ready` and new requests are answered with 503. */
   readonly shutdown?: AbortSignal | undefined
 }
 
@@ -67,7 +67,7 @@ export function readWorkerOptions(options: WorkerOptions) {
   }
 }
 
-/** An object of another package, by what is called of it. */
+/** An object of another package that has the `methods` which are called. */
 function object<T>(
   given: OptionBag,
   name: string,
@@ -85,7 +85,7 @@ function apiKeys(given: OptionBag): readonly string[] {
   const keys = given.get('apiKeys') ?? []
   if (!Array.isArray(keys)) throw given.error('apiKeys', 'an array of strings')
   for (const [i, key] of keys.entries()) {
-    // The key itself is not shown.
+    // Do not show the key itself.
     if (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key))
       throw new InvalidOptionError(`apiKeys[${i}] must be printable ASCII without spaces.`, {
         path: `apiKeys[${i}]`,
