@@ -1,4 +1,4 @@
-// How long do the calls and callbacks of the addon hold the JavaScript thread? Never longer than 5 ms is the goal, for
+// Measures how long the calls and callbacks of the addon hold the JavaScript thread. The goal is at most 5 ms, for
 // messages of up to 1 MB. Writes a table to stdout and all figures to bench/results/event-loop.json.
 //
 //   npm run bench:event-loop
@@ -38,7 +38,7 @@ const delays = await measureDelays(model)
 await whole('dispose', () => calls.time('dispose', () => model.dispose()))
 report()
 
-/** Measures all that happens on the thread during one operation. */
+/** Measures everything on the thread during one operation. */
 async function whole<T>(name: string, work: () => PromiseLike<T>): Promise<T> {
   addon.deliveryStatistics()
   const result = await turns.longestTurn(name, work)
@@ -46,7 +46,7 @@ async function whole<T>(name: string, work: () => PromiseLike<T>): Promise<T> {
   return result
 }
 
-/** An operation that may well fail, such as with ContextOverflowError: that path is measured too. */
+/** Waits for an operation that may fail, such as with ContextOverflowError: failures are measured too. */
 async function settled(work: PromiseLike<unknown>): Promise<void> {
   try {
     await work
@@ -61,7 +61,7 @@ async function measureMessages(model: Model): Promise<void> {
       const options = { model, maxTokens: 1 }
       await whole(`generateInference, ${name}`, () => {
         const run = calls.time(`generateInference, ${name}`, () => generateInference(messages, options))
-        // A prompt that fits would take a while to evaluate; its preparation is what is measured.
+        // Measure the preparation of a prompt only: evaluating a long one would take a while.
         return settled(text.length > 2e4 ? cancelSoon(run) : run)
       })
       await whole(`renderPrompt, ${name}`, () =>

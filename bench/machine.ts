@@ -10,7 +10,7 @@ export interface Machine {
   readonly memoryGiB: number
   readonly platform: string
   readonly node: string
-  /** Over the last minute, when the measuring began: what else was going on. */
+  /** Load average over the minute before measuring began. */
   readonly loadAverage: number
 }
 
@@ -25,13 +25,13 @@ export function thisMachine(): Machine {
   }
 }
 
-/** CPU time so far, in seconds: of the whole machine, and of this process and those it started. */
+/** CPU time so far, in seconds: `all` of the machine, `ours` of this process and those it started. */
 interface CpuTime {
   readonly all: number
   readonly ours: number
 }
 
-/** Linux counts in hundredths of a second wherever programs see it. */
+/** Unit of Linux's CPU times, as programs see them. */
 const TICKS_PER_SECOND = 100
 
 function cpuTime(): CpuTime | null {
@@ -41,7 +41,7 @@ function cpuTime(): CpuTime | null {
   )
     .split(/\s+/)
     .map(Number)
-  // Fields 14 to 17: of the process, and of its children that have ended. The name before them may hold spaces.
+  // Read fields 14 to 17: of the process, and of its ended children. Skip the name before them, which may hold spaces.
   const ofProcess = (pid: number) => {
     const path = `/proc/${pid}/stat`
     if (!existsSync(path)) return 0
@@ -57,7 +57,7 @@ function cpuTime(): CpuTime | null {
   }
 }
 
-/** Measures what others do with the machine: the returned function tells how many cores they had, on average. */
+/** Watches other programs; the returned function tells the cores that they had since, on average. */
 export function watchOthers(): () => number | null {
   const before = cpuTime()
   const begin = performance.now()
@@ -69,7 +69,7 @@ export function watchOthers(): () => number | null {
   }
 }
 
-/** Resident memory of a process in MB (10^6 bytes), now and at most so far. Null where there is no /proc. */
+/** Resident memory of a process in MB (10^6 bytes), now and at its peak. Null where there is no /proc. */
 export function residentMemory(pid: number): { nowMB: number; peakMB: number } | null {
   const path = `/proc/${pid}/status`
   if (!existsSync(path)) return null
@@ -79,7 +79,7 @@ export function residentMemory(pid: number): { nowMB: number; peakMB: number } |
   return { nowMB: read('VmRSS'), peakMB: read('VmHWM') }
 }
 
-/** Watches a process until the work is done; returns the most resident memory that was seen, in MB. */
+/** Watches a process until the work is done; returns its peak of resident memory, in MB. */
 export async function watchMemory(
   work: (watch: (pid: number) => void) => Promise<unknown>,
 ): Promise<number | null> {

@@ -6,7 +6,7 @@ import { SetupFailure } from './tools.js'
 
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
 
-/** What the command line asks for. */
+/** The command line, read. */
 export interface CommandLine extends Omit<BenchOptions, 'modelPath'> {
   /** The suites, in the order they were named; empty for all. */
   readonly suites: readonly string[]
@@ -30,13 +30,12 @@ export function readCommandLine(args: readonly string[], suites: readonly string
     rounds: integer('rounds', values.rounds, 1),
     requests: integers('requests', values.requests),
     quick,
-    // A quick run must not take the place of a real one.
+    // Keep a quick run from replacing the results of a real one.
     out: values.out === undefined ? resolve(RESULTS, quick ? 'quick' : '.') : resolve(values.out),
     help: values.help ?? false,
   }
 }
 
-/** How to call it. */
 export function usage(suites: readonly { readonly name: string; readonly title: string }[]): string {
   const width = Math.max(...suites.map(({ name }) => name.length)) + 2
   return `usage: npm run bench -- [suite ...] [options]

@@ -1,4 +1,4 @@
-// Prompts of an exact length that share nothing but what they are meant to share.
+// Prompts of an exact length that share only their intended prefix.
 import type { Child } from './contenders/child.js'
 import type { BenchMessage, Prompt } from './protocol.js'
 
@@ -13,12 +13,12 @@ const WORDS =
     /\s+/,
   )
 
-/** A chat of one system message and one user message, and how long its parts are. */
+/** A chat of one system message and one user message, and the lengths of its parts. */
 export interface Chat {
   readonly prompt: Prompt
-  /** Tokens up to the user's text: what other users of the same system message have in common. */
+  /** Tokens up to the user's text, in common with other users of the same system message. */
   readonly prefixTokens: number
-  /** All after that. */
+  /** Tokens after the prefix. */
   readonly suffixTokens: number
 }
 
@@ -31,22 +31,22 @@ export class PromptMaker {
     this.#renderer = renderer
   }
 
-  /** A prompt of exactly so many tokens (or the shortest possible), which shares only the template with others. */
+  /** A prompt of exactly `tokens` tokens (or the shortest possible), which shares only the template with others. */
   async alone(tokens: number): Promise<Prompt> {
     const [prompt] = await this.#fit(tokens, (text) => [{ role: 'user', content: text }])
     return prompt
   }
 
   /**
-   * Chats with one system message, which nobody has seen before. What they share is `prefixTokens` long, give or take
-   * a token of the template; each user's text ends the prompt `suffixTokens` later.
+   * Chats with one new system message. Their common prefix is `prefixTokens` long, within a token of the template;
+   * each user's text ends the prompt `suffixTokens` later.
    */
   async sharing(count: number, prefixTokens: number, suffixTokens: number): Promise<Chat[]> {
     const chat = (system: string, user: string): BenchMessage[] => [
       { role: 'system', content: system },
       { role: 'user', content: user },
     ]
-    // The prefix ends where two users' texts begin to differ, which must be at their first token.
+    // Make users' texts differ from their first token on, where the common prefix ends.
     const total = prefixTokens + suffixTokens
     const [, system] = await this.#fit(total, (text) => chat(text, this.#words(suffixTokens - 5, 'x').text))
     const chats: Prompt[] = []
@@ -72,7 +72,7 @@ export class PromptMaker {
     return shared
   }
 
-  /** Chooses the number of words of a text so that the prompt has so many tokens. */
+  /** Chooses the number of words of a text so that the prompt has `tokens` tokens. */
   async #fit(
     tokens: number,
     messages: (text: string) => BenchMessage[],
@@ -98,7 +98,7 @@ export class PromptMaker {
     return this.#renderer.call('render', { messages })
   }
 
-  /** Words in an order that does not come again, after a first one. */
+  /** Words in an order that does not come again, after `first`. */
   #words(count: number, first: string): { text: string; first: (count: number) => string } {
     const words = Array.from({ length: Math.max(0, count) }, () => {
       this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0

@@ -1,7 +1,7 @@
-// What the benchmark and the processes that it measures say to each other.
+// Messages between the benchmark and the processes that it measures.
 import type { LogitsProbe, LogitsProbeOptions, StepTimes } from '#lib/step-profile.js'
 
-/** How a contender is loaded; the same for all of them, as far as each can be told. */
+/** Options that every contender is loaded with, as far as it has them. */
 export interface LoadOptions {
   readonly modelPath: string
   readonly threads: number
@@ -16,7 +16,6 @@ export interface LoadOptions {
   readonly gpuLayers: number
 }
 
-/** One chat message. */
 export interface BenchMessage {
   readonly role: string
   readonly content: string
@@ -32,38 +31,38 @@ export interface Prompt {
 /** Always the most likely token, or temperature 0.7 with top-p 0.9 and nothing else. */
 export type Sampling = 'greedy' | 'nucleus'
 
-/** One request. It generates exactly `maxTokens` tokens: an end of sequence is ignored. */
+/** A request. It generates exactly `maxTokens` tokens: an end of sequence is ignored. */
 export interface BenchRequest {
   readonly prompt: Prompt
   readonly maxTokens: number
   readonly sampling: Sampling
-  /** Whether the tokens are delivered as they come, or all together at the end. */
+  /** True delivers the tokens as they come, false all together at the end. */
   readonly stream: boolean
-  /** Submitted this long after the others. */
+  /** Delay of its submission after the others'. */
   readonly startAfterMs?: number
-  /** When its first token is there, the other requests are cancelled. */
+  /** True cancels the other requests at its first token. */
   readonly stopsOthers?: boolean
 }
 
-/** Some tokens that were delivered together: when (in ms from the start of the run), and how many. */
+/** Tokens that were delivered together: the time in ms from the start of the run, and their number. */
 export type Arrival = readonly [atMs: number, tokens: number]
 
-/** What became of one request. Times in ms. */
+/** The outcome of a request. Times in ms. */
 export interface Outcome {
   readonly promptTokens: number
-  /** How much of the prompt was not evaluated again; null where the contender does not say. */
+  /** Tokens of the prompt that were not evaluated again; null where the contender does not say. */
   readonly cachedTokens: number | null
   readonly completionTokens: number
-  /** When it was submitted, from the start of the run. */
+  /** Time of its submission, from the start of the run. */
   readonly startedMs: number
-  /** From the submission; for a stream by the consumer's clock. Null where unknown. */
+  /** Time from the submission; for a stream by the consumer's clock. Null where unknown. */
   readonly firstTokenMs: number | null
   /** Mean time between two tokens; for a stream by the consumer's clock. Null where unknown. */
   readonly perTokenMs: number | null
-  /** Evaluating the prompt, as the contender says; null where it does not. */
+  /** Time of the prompt's evaluation, as the contender says; null where it does not. */
   readonly prefillMs: number | null
   readonly totalMs: number
-  /** Of a stream; empty otherwise. */
+  /** Deliveries of a stream; empty without one. */
   readonly arrivals: readonly Arrival[]
 }
 
@@ -76,18 +75,19 @@ export interface LoopDelay {
   readonly longestDeliveryMs: number | null
 }
 
-/** What became of requests that were submitted together. */
+/** The outcome of requests that were submitted together. */
 export interface RunResult {
   readonly wallMs: number
   readonly outcomes: readonly Outcome[]
   readonly loop: LoopDelay | null
 }
 
-/** What a loaded contender says of itself. */
+/** Facts about a loaded contender. */
 export interface Loaded {
   readonly loadMs: number
-  /** Of the contender, and of the llama.cpp in it. */
+  /** Version of the contender. */
   readonly version: string
+  /** Version of the llama.cpp in it. */
   readonly llamaCpp: string
 }
 
@@ -95,14 +95,14 @@ export interface Loaded {
 export interface ChildMethods {
   load: (options: LoadOptions) => Promise<Loaded>
   run: (options: { requests: readonly BenchRequest[]; measureLoop: boolean }) => Promise<RunResult>
-  /** Of this library's process only: the requests, and where the time of the engine's steps went meanwhile. */
+  /** Of this library's process only: runs the requests, and records the times of at most `most` steps. */
   profile: (options: {
     requests: readonly BenchRequest[]
     most: number
   }) => Promise<{ result: RunResult; steps: StepTimes[] }>
-  /** Of this library's process only: a step with and without logits. */
+  /** Of this library's process only: times a step with and without logits. */
   probe: (options: LogitsProbeOptions) => Promise<LogitsProbe>
-  /** Of this library's process only. */
+  /** Of this library's process only: renders and tokenizes a prompt. */
   render: (options: { messages: readonly BenchMessage[] }) => Promise<Prompt>
   /** Of the idle process only: samples the delay of its event loop. */
   idle: (options: { ms: number }) => Promise<LoopDelay>

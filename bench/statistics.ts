@@ -1,4 +1,4 @@
-/** The middle of some values and how far they lie apart. */
+/** The median and the range of some values. */
 export interface Spread {
   readonly median: number
   readonly min: number
@@ -24,7 +24,7 @@ export function percentile(values: readonly number[], p: number): number {
   return below + (above - below) * (position - Math.floor(position))
 }
 
-/** What one suite has measured: for each series one value a round, or none where that failed. */
+/** Measurements of a suite: for each series one value a round, or none where that failed. */
 export class Rounds {
   readonly #series = new Map<string, Map<number, number>>()
 

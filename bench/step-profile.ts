@@ -1,4 +1,4 @@
-// Where the time of a step goes, measured in a process of this library: by the suite `step`, and by the GPU kit.
+// Times of a step's parts, measured in a process of this library: by the suite `step`, and by the GPU kit.
 import type { StepPart, StepTimes } from '#lib/step-profile.js'
 import type { Child } from './contenders/child.js'
 import type { Prompt } from './protocol.js'
@@ -6,7 +6,7 @@ import { short, spread } from './report/format.js'
 import type { Rounds } from './statistics.js'
 import type { Goal, Table } from './suite.js'
 
-/** In the order of the engine's loop. */
+/** The parts, in the order of the engine's loop. */
 const PARTS: readonly { readonly part: StepPart; readonly label: string }[] = [
   { part: 'planning', label: 'planning' },
   { part: 'submit', label: 'submit: llama_decode()' },
@@ -17,14 +17,14 @@ const PARTS: readonly { readonly part: StepPart; readonly label: string }[] = [
 ]
 const STEP = 'step'
 const UNCOVERED = 'not covered'
-/** Of a step, in percent. */
+/** Most of a step that no part may cover, in percent. */
 const MOST_UNCOVERED = 3
 
 const PROBE_STEPS = 16
 /** Cells of the cache that are enough for the probe of the logits. */
 export const probeCells = (sequences: number, depth: number) => depth + sequences * 2 * PROBE_STEPS
 
-/** What is profiled: so many sequences that generate together. */
+/** A test to profile: one sequence for each of `prompts`, all generating together. */
 export interface StepTest {
   readonly prompts: readonly Prompt[]
   /** Tokens that each generates, at temperature 0.7 and top-p 0.9. */
@@ -38,7 +38,7 @@ const series = (count: number, what: string) => `${count} sequences: ${what}`
 /**
  * Profiles one round of a test, and adds it to the series.
  *
- * @returns why there is no step without logits, for models whose cache cannot be shared; null where there is
+ * @returns the reason that there is no step without logits, for models whose cache cannot be shared; else null
  */
 export async function profileSteps(
   rounds: Rounds,
@@ -86,7 +86,7 @@ export function addSteps(rounds: Rounds, round: number, count: number, steps: re
   rounds.add(series(count, `${UNCOVERED}, %`), round, (100 * (total - covered)) / total)
 }
 
-/** A table of where the time of a step goes, for each number of sequences. */
+/** A table of the times of a step's parts, for each number of sequences. */
 export function stepTable(rounds: Rounds, counts: readonly number[], title: string): Table {
   const cell = (count: number, what: string) => {
     const share = rounds.ratio(series(count, what), series(count, STEP))
@@ -114,7 +114,7 @@ export function stepTable(rounds: Rounds, counts: readonly number[], title: stri
   }
 }
 
-/** All but one sequence's logits are the difference of two steps; of one sequence nothing tells them. */
+/** Estimates the logits of `count` sequences from those of all but one, the difference of two steps. */
 function copyCell(rounds: Rounds, count: number): string[] {
   if (count === 1) return ['–', '–']
   const name = series(count, 'logits’ part')
@@ -126,7 +126,7 @@ function copyCell(rounds: Rounds, count: number): string[] {
   return [spread(copy), copy && whole ? `${short((100 * copy.median) / whole.median)} %` : '–']
 }
 
-/** What no part covers is little, or the profile is not to be trusted. */
+/** The goal of a profile that can be trusted: parts cover nearly all of a step. */
 export function stepGoals(rounds: Rounds, counts: readonly number[], about = ''): Goal[] {
   return counts.map((count) => ({
     number: 9,
@@ -138,7 +138,7 @@ export function stepGoals(rounds: Rounds, counts: readonly number[], about = '')
   }))
 }
 
-/** How to read the table. */
+/** Notes on reading the table. */
 export const STEP_LEGEND = [
   'A step is one turn of the engine: it computes one batch, and each sequence gets its next token. Planning: who is in the batch, and what the cache holds of them. Emission: the text of the token, stop strings, waking JavaScript. Idle: nothing to do.',
   'A round’s figure is the mean over the steps in which all sequences generate and nothing else is computed. Each part is timed by itself; "not covered" is the step less their sum.',

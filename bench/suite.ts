@@ -1,4 +1,4 @@
-// What every suite is given, and what it returns.
+// The types of a suite: its context and its result.
 import type { Contender } from './contenders/contender.js'
 import type { ProgramOptions } from './contenders/llama-bench.js'
 import type { Machine } from './machine.js'
@@ -6,30 +6,30 @@ import type { PromptMaker } from './prompts.js'
 import type { LoadOptions } from './protocol.js'
 import type { Rounds, Spread } from './statistics.js'
 
-/** This library takes so many sequence ids more than it evaluates together, for prefixes that it keeps. */
+/** Sequence ids that this library takes beyond those it evaluates together, for prefixes that it keeps. */
 export const SPARE_SEQUENCES = 16
 
-/** What the command line says. */
+/** Options of the command line. */
 export interface BenchOptions {
   readonly modelPath: string
   readonly threads: number
   readonly gpuLayers: number
-  /** Null: as many as the suite takes by itself. */
+  /** Rounds of every suite; null for the suite's own number. */
   readonly rounds: number | null
-  /** How many requests at once. Null: as the suite has them by itself. */
+  /** Numbers of requests at once; null for the suite's own. */
   readonly requests: readonly number[] | null
   readonly quick: boolean
 }
 
-/** What a suite is given. */
+/** The context that a suite runs in. */
 export interface BenchContext {
   readonly options: BenchOptions
   readonly program: ProgramOptions
   readonly prompts: PromptMaker
   readonly contenders: readonly Contender[]
-  /** Notes what is going on, on stderr. */
+  /** Writes a note to stderr. */
   readonly say: (text: string) => void
-  /** Shows how much of the suite is done, on a terminal. */
+  /** Shows the progress of the suite, on a terminal. */
   readonly progress: (done: number, total: number) => void
 }
 
@@ -42,7 +42,7 @@ export interface Table {
 
 /** A plot: bars, or lines over `x`. */
 export interface Plot {
-  /** Of the file, without its ending. */
+  /** Name of the file, without its ending. */
   readonly name: string
   readonly title: string
   readonly unit: string
@@ -65,7 +65,7 @@ export interface Plot {
   }
 }
 
-/** A goal and what was measured of it. */
+/** A goal and its measurement. */
 export interface Goal {
   /** Its number in the list of goals. */
   readonly number: number
@@ -76,15 +76,15 @@ export interface Goal {
   readonly unit: string
 }
 
-/** What a suite returns. */
+/** The result of a suite. */
 export interface SuiteResult {
   readonly rounds: Rounds
   readonly tables: readonly Table[]
   readonly plots: readonly Plot[]
   readonly goals: readonly Goal[]
-  /** How to read the tables. */
+  /** Notes on reading the tables. */
   readonly legend: readonly string[]
-  /** Who could not be measured, and why. */
+  /** Contenders that could not be measured, with the reasons. */
   readonly missing: Readonly<Record<string, string>>
 }
 
@@ -92,12 +92,12 @@ export interface SuiteResult {
 export interface Suite {
   readonly name: string
   readonly title: string
-  /** Whether it starts contenders, and so needs the peers and llama.cpp's programs. */
+  /** True when it starts contenders, and so needs the peers and llama.cpp's programs. */
   readonly needsContenders: boolean
   run(context: BenchContext): Promise<SuiteResult>
 }
 
-/** What is written for a suite. */
+/** The report of a suite, as it is written. */
 export interface SuiteReport extends Omit<SuiteResult, 'rounds'> {
   readonly suite: string
   readonly title: string
@@ -111,12 +111,12 @@ export interface SuiteReport extends Omit<SuiteResult, 'rounds'> {
   /** Version and llama.cpp of everyone who was measured. */
   readonly versions: Readonly<Record<string, string>>
   readonly seconds: number
-  /** How many cores other programs had meanwhile, on average; null where it is not known. */
+  /** Cores that other programs had meanwhile, on average; null where it is not known. */
   readonly coresOfOthers: number | null
   readonly series: Readonly<Record<string, readonly (number | null)[]>>
 }
 
-/** How many rounds a suite takes: as many as were asked for, or its own number. */
+/** Rounds of a suite: as many as were asked for, or its own number. */
 export function roundsOf({ rounds, quick }: BenchOptions, usual: number, whenQuick = 1): number {
   return rounds ?? (quick ? whenQuick : usual)
 }

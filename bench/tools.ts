@@ -1,3 +1,3 @@
-// What the benchmarks take of the set-up.
+// Parts of the set-up that the benchmarks use.
 export { hashFiles, hasStamp, writeStamp } from '../scripts/setup/stamp.mjs'
 export { findTool, requireTools, run, SetupFailure } from '../scripts/setup/tools.mjs'

@@ -1,4 +1,4 @@
-// How fast is it here? One stream, then several at once that share a system prompt.
+// Measure this machine: one stream, then several at once that share a system prompt.
 //
 //   npx tsx examples/benchmark.ts [MODEL.gguf] [REQUESTS]
 import { loadModel } from 'verbatim-llama'

@@ -1,4 +1,4 @@
-// What the two example servers share: the request, the event stream, and which status an error has.
+// Parts that the two example servers share: the request, the event stream, and the status of an error.
 import { Readable } from 'node:stream'
 import { ERROR_CODES, type Inference, type Messages, VerbatimError } from 'verbatim-llama'
 
@@ -7,18 +7,18 @@ export interface ChatRequest {
   readonly messages: Messages
   readonly max_tokens?: number
   readonly temperature?: number
-  /** Whether the answer comes as server-sent events. */
+  /** True asks for the answer as server-sent events. */
   readonly stream?: boolean
 }
 
-/** Takes a body apart. The values are not checked here: generateInference() does that, and names what is wrong. */
+/** Takes a body apart. The values are not checked here: generateInference() does that, and names wrong ones. */
 export function readChat(body: unknown) {
   const { messages, max_tokens, temperature, stream } = (body ?? {}) as ChatRequest
   return { messages, options: { maxTokens: max_tokens, temperature }, stream: stream === true }
 }
 
 /**
- * The run as server-sent events, once there is the first of them: what fails before rejects, and can still be
+ * The run as server-sent events, once the first of them is there: a failure before that rejects, and can still be
  * answered with a status of its own. A client that reads slowly gets fewer, longer events.
  */
 export async function eventStream(run: Inference): Promise<Readable> {
@@ -55,7 +55,7 @@ export function statusOf(error: unknown): number {
   return (error as { statusCode?: number }).statusCode ?? 500
 }
 
-/** What the client is told of an error. */
+/** The body of an answer to a failed request. */
 export function errorBody(error: unknown) {
   if (error instanceof VerbatimError) return { error: { code: error.code, message: error.message } }
   return { error: { code: statusOf(error) < 500 ? 'BAD_REQUEST' : 'INTERNAL', message: String(error) } }

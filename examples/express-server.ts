@@ -15,7 +15,7 @@ export function createApp(model: Model): Express {
 
   app.post('/chat', async (request, response) => {
     const { messages, options, stream } = readChat(request.body)
-    const gone = new AbortController() // when the client has left, nothing more is generated for it
+    const gone = new AbortController() // ends the run when the client leaves
     response.once('close', () => gone.abort())
     const run = model.generateInference(messages, { ...options, signal: gone.signal })
 
@@ -42,7 +42,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const server = createApp(model).listen(3000, () => console.log('http://localhost:3000/chat'))
   process.once('SIGINT', async () => {
     server.close()
-    await model.dispose() // ends what runs
+    await model.dispose() // ends the runs in progress
     server.closeAllConnections()
   })
 }

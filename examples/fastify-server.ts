@@ -13,7 +13,7 @@ export function createApp(model: Model): FastifyInstance {
 
   app.post('/chat', async (request, reply) => {
     const { messages, options, stream } = readChat(request.body)
-    const gone = new AbortController() // when the client has left, nothing more is generated for it
+    const gone = new AbortController() // ends the run when the client leaves
     reply.raw.once('close', () => gone.abort())
     const run = model.generateInference(messages, { ...options, signal: gone.signal })
 
@@ -33,7 +33,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await app.listen({ port: 3000 })
   console.log('http://localhost:3000/chat')
   process.once('SIGINT', async () => {
-    await model.dispose() // ends what runs
+    await model.dispose() // ends the runs in progress
     await app.close()
   })
 }

@@ -1,4 +1,4 @@
-// A Node.js process that does nothing: the delay of its event loop is what the machine alone causes.
+// A Node.js process that does nothing: the machine alone causes the delay of its event loop.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { withLoopDelay } from './measure.js'
 import { serve } from './serve.js'

@@ -35,7 +35,7 @@ const submit: Submit = async ({ prompt, maxTokens, sampling, stream }, arrived, 
       prompt: prompt.text,
       n_predict: maxTokens,
       ignore_eos: true,
-      // Its defaults would add penalties and more.
+      // Switch off its defaults, which would add penalties and more.
       penalty_repeat: 1,
       min_p: 0,
       ...(sampling === 'greedy'
@@ -84,7 +84,7 @@ serve({
     const loadMs = performance.now() - begin
     const { version } = JSON.parse(readPeerFile('@fugood/llama.node/package.json')) as { version: string }
     const build = /BUILD_NUMBER = '(\d+)'/.exec(readPeerFile('@fugood/llama.node/lib/version.js'))?.[1]
-    // What its binary was built for: without AVX and the like it is many times slower than the others.
+    // Note the features its binary was built for: without AVX and the like it is many times slower than the others.
     const features = [...context.getSystemInfo().matchAll(/([A-Z]\w*) = 1/g)].map(([, name]) => name)
     return { loadMs, version, llamaCpp: `b${build ?? '?'} built for ${features.join(', ')}` }
   },

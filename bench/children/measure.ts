@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arrival, BenchRequest, LoopDelay, Outcome, RunResult } from '../protocol.js'
 
-/** What a contender says of a request that has ended. */
+/** A contender's own report of a request that has ended. */
 export interface Report {
   readonly cachedTokens: number | null
   readonly completionTokens: number
@@ -13,14 +13,14 @@ export interface Report {
   readonly prefillMs?: number | null
 }
 
-/** Submits one request; calls `arrived` for tokens as they come when it is a stream; stops early at the signal. */
+/** Submits a request; calls `arrived` for tokens as they come when it is a stream; stops early at the signal. */
 export type Submit = (
   request: BenchRequest,
   arrived: (tokens: number) => void,
   signal: AbortSignal,
 ) => Promise<Report>
 
-/** Submits all requests at once, except those that are to wait, and waits for all of them. */
+/** Submits all requests at once, except those with `startAfterMs`, and waits for all of them. */
 export async function runTogether(requests: readonly BenchRequest[], submit: Submit): Promise<RunResult> {
   const stop = new AbortController()
   const never = new AbortController()

@@ -27,7 +27,7 @@ interface Package {
 let llama: Llama
 let idle: Sequence[] = []
 
-/** The idle sequence that begins most like the prompt; of equals the one that was idle longest. */
+/** Takes the idle sequence that begins most like the prompt; among equals, the one that was idle longest. */
 function takeSequence(tokens: readonly number[]): Sequence {
   const shared = (sequence: Sequence) => sequence.compareContextTokens([...tokens]).firstDifferentIndex
   const best = idle.reduce((a, b) => (shared(b) > shared(a) ? b : a))
@@ -37,7 +37,7 @@ function takeSequence(tokens: readonly number[]): Sequence {
 
 const submit: Submit = async ({ prompt, maxTokens, sampling }, arrived, signal) => {
   const sequence = takeSequence(prompt.tokenIds)
-  // What its own chat session does: what is there already is kept, but the last token, which gives the logits.
+  // Do as its own chat session does: keep the known tokens, but the last one, which gives the logits.
   await sequence.adaptStateToTokens(prompt.tokenIds.slice(0, -1), false)
   const cachedTokens = sequence.contextTokens.length
   const options =

@@ -11,7 +11,7 @@ interface Addon {
   deliveryStatistics: () => { longestMs: number }
 }
 
-/** What is no part of the public API. */
+/** Imports a module that is no part of the public API. */
 const internal = <T>(name: string): Promise<T> => import(new URL(name, dist).href)
 const stepProfile = () => internal<typeof import('#lib/step-profile.js')>('step-profile.js')
 
@@ -53,7 +53,7 @@ serve({
   run: async ({ requests, measureLoop }) => {
     if (!measureLoop) return runTogether(requests, submit)
     const { loadAddon } = await internal<{ loadAddon: () => Addon }>('addon.js')
-    loadAddon().deliveryStatistics() // forgets what was before
+    loadAddon().deliveryStatistics() // forgets earlier deliveries
     const [result, delay] = await withLoopDelay(() => runTogether(requests, submit))
     return { ...result, loop: { ...delay, longestDeliveryMs: loadAddon().deliveryStatistics().longestMs } }
   },

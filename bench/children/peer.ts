@@ -6,7 +6,7 @@ interface Importer {
 
 const folder = new URL('../../../peers/', import.meta.url) // from bench/build/js/children
 
-/** Imports a package of bench/peers. Its types are not there when this is checked, so the caller names what it uses. */
+/** Imports a package of bench/peers. Its types may not be installed, so the caller gives those that it uses. */
 export async function importPeer<T>(name: string): Promise<T> {
   const { importPeer } = (await import(new URL('import.mjs', folder).href)) as Importer
   return (await importPeer(name)) as T

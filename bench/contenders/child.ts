@@ -5,7 +5,7 @@ import type { ChildMethods, LoadOptions } from '../protocol.js'
 import { type Contender, type ContenderId, LABELS, type Running } from './contender.js'
 import { keepTrackOf, logOutput } from './processes.js'
 
-/** The last lines of a process's output, for the message when it dies. */
+/** Last characters of a process's output to keep, for the message when it dies. */
 const KEPT_OUTPUT = 2000
 
 /** A process of bench/children that answers calls. */
@@ -17,10 +17,10 @@ export class Child {
 
   /**
    * @param name of the module in bench/children
-   * @param env what the process has in its environment beside ours
+   * @param env variables of the process beside those of this one
    */
   constructor(name: string, env: NodeJS.ProcessEnv = {}) {
-    // Compiled, and started without the flags of this process: it is a plain Node.js that is measured.
+    // Start compiled code without the flags of this process: a plain Node.js is measured.
     const module = fileURLToPath(new URL(`../build/js/children/${name}.js`, import.meta.url))
     this.#process = keepTrackOf(
       fork(module, {

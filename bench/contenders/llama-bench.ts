@@ -4,21 +4,21 @@ import { once } from 'node:events'
 import { program } from './llama-cpp.js'
 import { keepTrackOf, logOutput } from './processes.js'
 
-/** What all of these programs are told. */
+/** Options that both programs take. */
 export interface ProgramOptions {
   readonly modelPath: string
   readonly threads: number
   readonly gpuLayers: number
-  /** Whether llama.cpp's log is wanted, without which llama-bench does not say why a device fails. */
+  /** True prints llama.cpp's log, without which llama-bench does not say why a device fails. */
   readonly verbose?: boolean
 }
 
-/** What llama-bench measures: evaluating `prompt` tokens or generating `generate` tokens, after `depth` others. */
+/** A test of llama-bench: evaluates `prompt` tokens or generates `generate` tokens, after `depth` others. */
 export interface BenchTest {
   readonly prompt?: number
   readonly generate?: number
   readonly depth?: number
-  /** The mean of so many repetitions is taken: 1 unless given. */
+  /** Repetitions, of which the mean is taken. Default: 1. */
   readonly repetitions?: number
 }
 
@@ -35,12 +35,12 @@ export async function llamaBench(
   return { seconds: avg_ns / 1e9, tokensPerSecond: avg_ts }
 }
 
-/** What llama-batched-bench measures: `parallel` sequences that each have `prompt` tokens and generate `generate`. */
+/** A test of llama-batched-bench: `parallel` sequences, each of `prompt` tokens, generate `generate` tokens each. */
 export interface BatchTest {
   readonly prompt: number
   readonly generate: number
   readonly parallel: number
-  /** Whether the sequences share their prompt. */
+  /** True when the sequences share their prompt. */
   readonly shared: boolean
   readonly cacheSize: number
 }
@@ -61,12 +61,12 @@ export async function batchedBench(
 
 /** The arguments that both programs understand. */
 export function commonArguments({ modelPath, threads, gpuLayers }: ProgramOptions): (string | number)[] {
-  // Without layers on a GPU nothing at all may be computed there.
+  // Hide the GPU when no layer is on it: else some work is computed there all the same.
   const device = gpuLayers === 0 ? ['-dev', 'none'] : []
   return ['-m', modelPath, '-t', threads, '-ngl', gpuLayers, ...device]
 }
 
-/** Runs a program of llama.cpp to its end. `onStart` is told its process id; the signal kills it. */
+/** Runs a program of llama.cpp to its end. Calls `onStart` with its process id; `signal` kills it. */
 export async function runProgram(
   name: 'llama-bench' | 'llama-batched-bench',
   args: readonly (string | number)[],

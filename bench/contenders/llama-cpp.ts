@@ -1,4 +1,4 @@
-// llama.cpp's own programs: where they are, and how they are built when they are not there.
+// llama.cpp's own programs: finds them, and builds them when they are missing.
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ const ending = process.platform === 'win32' ? '.exe' : ''
 /** The programs that are measured. */
 export const PROGRAMS = ['llama-bench', 'llama-batched-bench', 'llama-server'] as const
 
-/** The path of one of them. */
+/** The path of a program. */
 export function program(name: (typeof PROGRAMS)[number]): string {
   return join(build, 'bin', name + ending)
 }
@@ -21,7 +21,7 @@ export function llamaCppVersion(): string {
   return `v${JSON.parse(readFileSync(join(repository, 'llama.cpp.json'), 'utf8')).version}`
 }
 
-/** The CPU features that ggml was built for, as the build tells. */
+/** The CPU features that ggml was built for, from CMake's cache. */
 export function cpuFeatures(): string[] {
   const cache = join(build, 'CMakeCache.txt')
   if (!existsSync(cache)) return []

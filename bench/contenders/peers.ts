@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const folder = fileURLToPath(new URL('../peers', import.meta.url))
 
-/** The packages with their binaries for the CPU of this platform: all others, for GPUs and elsewhere, take a gigabyte. */
+/** Packages of the binaries for this platform's CPU; those for GPUs and other platforms would take a gigabyte. */
 function binaryPackages(): Record<string, string> {
   const { platform, arch } = process
   const short = { linux: 'linux', darwin: 'mac', win32: 'win' }[platform as string] ?? platform
@@ -17,7 +17,7 @@ function binaryPackages(): Record<string, string> {
   }
 }
 
-/** Installs what is missing. A peer that cannot be had is reported when it is started, and skipped. */
+/** Installs missing peers. One that cannot be installed is reported when it is started, and skipped. */
 export function installPeers(): void {
   const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>
@@ -28,7 +28,7 @@ export function installPeers(): void {
   if (names.every((name) => isThere(name) && isThere(binaries[name] ?? name))) return
   process.stderr.write(`[bench] installing ${names.join(' and ')} (about 110 MB, once)\n`)
   const wanted = names.map((name) => `${binaries[name]}@${dependencies[name]}`)
-  // Without the other platforms' binaries, and without scripts that would build llama.cpp when they like none.
+  // Leave out other platforms' binaries, and scripts that would build llama.cpp when no binary suits them.
   const options = [
     '--no-save',
     '--no-package-lock',

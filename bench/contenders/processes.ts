@@ -9,21 +9,21 @@ export function keepTrackOf<P extends ChildProcess>(child: P): P {
   return child
 }
 
-/** Hands on what a measured process prints, where it is wanted: in the logs of the GPU kit. */
+/** Passes on the output of a measured process where it is wanted: in the logs of the GPU kit. */
 export function logOutput(chunk: Buffer): void {
   if (process.env.VERBATIM_BENCH_LOG === '1') process.stderr.write(chunk)
 }
 
-/** The ids of those that have not ended. */
+/** The ids of tracked processes that have not ended. */
 export function runningProcesses(): number[] {
   return [...started].flatMap(({ pid }) => pid ?? [])
 }
 
-/** Kills all that were started and have not ended. */
+/** Kills all tracked processes that have not ended. */
 export function killAll(): void {
   for (const child of started) child.kill('SIGKILL')
 }
 
 process.on('exit', killAll)
-// These would end this process without an 'exit' event.
+// Exit at signals that would end this process without an 'exit' event.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))

@@ -44,7 +44,7 @@ export const llamaServer: Contender = {
       '--threads-batch': threads,
       '--n-gpu-layers': gpuLayers,
       '--fit': 'off',
-      // Otherwise it copies the cells of idle slots to host memory, and clears them, when a new task comes.
+      // Keep it from copying the cells of idle slots to host memory, and clearing them, when a new task comes.
       '--cache-ram': 0,
     }
     const device = gpuLayers === 0 ? ['--device', 'none'] : []
@@ -126,7 +126,7 @@ async function complete(
 function post(port: number, body: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    // Without an agent: a kept connection may be closed by the server between two rounds.
+    // Use no agent: the server may close a kept connection between two rounds.
     const options = {
       host: '127.0.0.1',
       port,

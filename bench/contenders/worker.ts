@@ -9,7 +9,7 @@ import { keepTrackOf } from './processes.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
-/** A worker that serves. */
+/** A worker in a process of its own, ready to serve. */
 export interface RunningWorker {
   run(requests: readonly BenchRequest[]): Promise<RunResult>
   close(): Promise<void>

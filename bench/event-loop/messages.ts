@@ -1,12 +1,12 @@
-// Messages of every shape and size that the calls are measured with.
+// Messages of every shape and size, to measure calls with.
 import type { Message } from 'verbatim-llama'
 
 const english = 'The quick brown fox jumps over the lazy dog, and nobody knows why it still does. '
 const worldly = 'Größe, żółć, кириллица, 漢字かな交じり文, العربية, 🙂🚀 und noch mehr Text dazwischen. '
 
-/** A text of about this many bytes of UTF-8. */
+/** A text of about `bytes` bytes of UTF-8. */
 function textOf(bytes: number, sample: string): string {
-  // One flat string, as one that was received: repeat() makes a rope, which is flattened in the first call.
+  // Make a flat string, as a received one is: repeat() makes a rope, which the first call would flatten.
   const bytesOfSample = Buffer.byteLength(sample)
   return Buffer.from(sample.repeat(Math.ceil(bytes / bytesOfSample))).toString()
 }
@@ -15,7 +15,7 @@ function user(content: string): Message {
   return { role: 'user', content }
 }
 
-/** A conversation of this many small messages, about 100 bytes of JSON each. */
+/** A conversation of `count` small messages, about 100 bytes of JSON each. */
 function conversation(count: number): Message[] {
   return Array.from({ length: count }, (_, i) => ({
     role: i % 2 === 0 ? 'user' : 'assistant',
@@ -26,11 +26,11 @@ function conversation(count: number): Message[] {
 export interface Case {
   readonly name: string
   readonly messages: readonly Message[] | string
-  /** For tokenize(). */
+  /** The text for tokenize(). */
   readonly text: string
 }
 
-/** The largest first, so that the first call of all is a cold one with 1 MB. */
+/** All cases, the largest first, so that the very first call is a cold one with 1 MB. */
 export function messageCases(): Case[] {
   const cases: Case[] = []
   for (const [size, bytes] of [

@@ -4,19 +4,19 @@ import { performance } from 'node:perf_hooks'
 import type { NativeAddon, NativeModel } from '#lib/native.js'
 
 /**
- * How long something held the thread, in milliseconds: without the time that the thread was ready to run and other
- * processes had its core. The first time nothing was compiled or cached yet.
+ * Times that something held the thread, in milliseconds, less the time that the thread was ready to run and other
+ * processes had its core. In the first one, nothing was compiled or cached yet.
  */
 export interface Held {
   readonly count: number
   readonly first: number
   readonly median: number
   readonly longest: number
-  /** The longest by the clock, whatever else the machine did. */
+  /** The longest by the clock, time of other processes included. */
   readonly longestByClock: number
 }
 
-/** Collects how long something held the thread. */
+/** Collects the times that something held the thread. */
 export class Samples {
   readonly #running: number[] = []
   #longestByClock = 0
@@ -41,7 +41,7 @@ export class Samples {
 const statistics = process.platform === 'linux' ? openSync('/proc/thread-self/schedstat', 'r') : undefined
 const buffer = Buffer.alloc(96)
 
-/** How long this thread has waited for a core since it began, in milliseconds. Known on Linux only. */
+/** Time that this thread has waited for a core since it began, in milliseconds; 0 but on Linux. */
 function waitedForCore(): number {
   if (statistics === undefined) return 0
   const length = readSync(statistics, buffer, 0, buffer.length, 0)
@@ -74,7 +74,7 @@ export class Meter {
     }
   }
 
-  /** Measures the longest turn of the event loop while the work is in progress: all that happens on the thread. */
+  /** Measures the longest turn of the event loop, with everything on the thread, while the work is in progress. */
   async longestTurn<T>(name: string, work: () => PromiseLike<T>): Promise<T> {
     let longest = { byClock: 0, waited: 0 }
     let begin = performance.now()
@@ -106,15 +106,15 @@ export class Meter {
 type AnyFunction = (...args: never[]) => unknown
 
 /**
- * Has a meter time every call into the addon (`→ name`) and every call from it into lib/ (`← name`). What the addon
- * delivers natively (the settling of its promises) is in its own deliveryStatistics().
+ * Times every call into the addon (`→ name`) and every call from it into lib/ (`← name`). Native deliveries (the
+ * settling of promises) are in the addon's own deliveryStatistics().
  */
 export function instrument(addon: NativeAddon, meter: Meter): void {
   const timed = <F extends AnyFunction>(name: string, call: F): F =>
     function (this: unknown, ...args: never[]) {
       return meter.time(name, () => call.apply(this, args))
     } as F
-  // Defined, not assigned: the methods that they shadow are read-only.
+  // Define, do not assign: the methods to shadow are read-only.
   const shadow = (object: object, name: string, value: AnyFunction) =>
     Object.defineProperty(object, name, { value })
   const timeMethods = (object: object, prefix: string, names: readonly string[]) => {

@@ -27,7 +27,7 @@ function goalsSection(reports: readonly SuiteReport[]): string[] {
   return ['## Goals', '', ...tableLines({ title: '', head: ['', '', 'measured', 'goal', 'met'], rows }), '']
 }
 
-/** One line about a goal, as for a terminal. */
+/** A line about a goal, for a terminal. */
 export function goalLine(goal: Goal): string {
   const unit = goal.unit && ` ${goal.unit}`
   return `${goal.number}. ${goal.text}: ${goalValue(goal)}, goal ${goal.want} ${goal.limit}${unit}: ${verdict(goal)}`

@@ -5,7 +5,7 @@ import { short } from './format.js'
 
 const WIDTH = 860
 
-// Colours that are told apart on white and on black, and by people who see few colours; ours stands out.
+// Colours to tell apart on white and on black, and with few colours in the eye; this library's stands out.
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .title { font-size: 15px; font-weight: 600 }
@@ -76,7 +76,7 @@ function lines({ x: xs, xLabel, logarithmic, series }: NonNullable<Plot['lines']
   const low = ticks[0] ?? 0
   const high = ticks.at(-1) ?? 1
   const scale = (value: number) => (logarithmic ? Math.log(value) : value)
-  // The places on the horizontal axis double from one to the next, so they are drawn evenly.
+  // Draw the places on the horizontal axis evenly: each doubles the one before.
   const x = (index: number) => area.left + ((area.right - area.left) * index) / Math.max(1, xs.length - 1)
   const y = (value: number) =>
     area.bottom - ((area.bottom - area.top) * (scale(value) - scale(low))) / (scale(high) - scale(low))
@@ -127,7 +127,7 @@ function spreadApart(labels: { at: number }[], distance: number): void {
     }
 }
 
-/** 1, 2, 5, 10, … from at most the least to at least the most. */
+/** Ticks 1, 2, 5, 10, … around the values from `least` to `most`. */
 function logarithmicTicks(least: number, most: number): number[] {
   const all = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6)).flatMap((power) =>
     [1, 2, 5].map((step) => Number((step * power).toPrecision(1))),

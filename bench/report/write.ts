@@ -5,8 +5,8 @@ import { markdownPage } from './markdown.js'
 import { svgPlot } from './svg.js'
 
 /**
- * Writes the report of one suite and its plots, and the page of all suites anew: with the reports that other runs
- * have left in the folder.
+ * Writes the report of a suite and its plots, and the page of all suites anew, with the reports that other runs left
+ * in the folder.
  *
  * @param order the names of all suites
  */

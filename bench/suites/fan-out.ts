@@ -11,7 +11,7 @@ const PREFIX = 430
 const SUFFIX = 20
 /** The number of requests that the goals are about. */
 const GOAL_COUNT = 8
-/** Distinct prompts are shorter from here on, so that the suite takes minutes. */
+/** Number of requests from which distinct prompts are shorter, so that the suite takes only minutes. */
 const MANY = 32
 const SHORT_PROMPT = 192
 

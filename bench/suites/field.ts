@@ -2,23 +2,23 @@ import { type Contender, type ContenderId, LABELS, type Running } from '../conte
 import type { LoadOptions } from '../protocol.js'
 import type { BenchContext } from '../suite.js'
 
-/** A step of a round: who is measured, and how. */
+/** A step of a round: the contender's name, and its measurement. */
 export type Step = readonly [who: string, measure: () => Promise<void>]
 
-/** Another contender that would need longer than this for the prompts of one measurement is spared it. */
+/** Longest time that another contender may take for the prompts of one measurement, else it is left out. */
 const MOST_SECONDS = 20
 
-/** Version and llama.cpp of everyone who was started, in this run of the benchmarks. */
+/** Versions of started contenders and of their llama.cpp. */
 export const startedVersions = new Map<string, string>()
 
 /**
- * The contenders of one suite, each loaded once and idle until its turn. Who fails is left out from then on, and the
- * reason is kept.
+ * The contenders of one suite, each loaded once and idle until its turn. One that fails is left out from then on, with
+ * the reason.
  */
 export class Field {
   readonly #failed: Record<string, string> = {}
   readonly #slow: Record<string, string> = {}
-  /** Prompt tokens a second, as a first request took. */
+  /** Prompt tokens a second, measured by first requests. */
   readonly #speeds = new Map<ContenderId, number>()
   readonly #context: BenchContext
   readonly #running = new Map<ContenderId, Running>()
@@ -27,7 +27,7 @@ export class Field {
     this.#context = context
   }
 
-  /** Starts the contenders one after the other. `ids`: only these. */
+  /** Starts the contenders of these `ids`, one after the other. */
   static async open(
     context: BenchContext,
     options: LoadOptions,
@@ -43,12 +43,12 @@ export class Field {
     return field
   }
 
-  /** Who was left out, everywhere or where it would take too long, and why. */
+  /** Contenders that were left out, everywhere or where they would take too long, with the reasons. */
   get missing(): Record<string, string> {
     return { ...this.#slow, ...this.#failed }
   }
 
-  /** One step for each contender that still takes part, unless so many tokens of prompt would take it too long. */
+  /** Makes a step for each contender that still takes part, unless `promptTokens` would take it too long. */
   steps(measure: (running: Running, id: ContenderId) => Promise<void>, promptTokens: number): Step[] {
     return [...this.#running].flatMap(([id, running]): Step[] => {
       const seconds = promptTokens / (this.#speeds.get(id) ?? Number.POSITIVE_INFINITY)
@@ -59,14 +59,14 @@ export class Field {
     })
   }
 
-  /** Takes the steps one after the other, beginning with another one in each round. */
+  /** Runs the steps one after the other, beginning with another one in each round. */
   async round(round: number, steps: readonly Step[]): Promise<void> {
     const first = round % Math.max(1, steps.length)
     for (const [who, measure] of [...steps.slice(first), ...steps.slice(0, first)])
       if (!(who in this.#failed)) await this.attempt(who, measure)
   }
 
-  /** Does something for a contender; when it fails, the contender is left out. */
+  /** Runs `work` for a contender; when it fails, the contender is left out. */
   async attempt(who: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -88,7 +88,7 @@ export class Field {
   }
 }
 
-/** Warms a contender up, and finds out how fast it evaluates a prompt. */
+/** Warms a contender up, and measures how fast it evaluates a prompt, in tokens a second. */
 async function firstSpeed({ prompts }: BenchContext, running: Running): Promise<number> {
   const speeds: number[] = []
   for (const sampling of ['greedy', 'nucleus'] as const) {

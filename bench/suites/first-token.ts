@@ -7,7 +7,7 @@ import { Field } from './field.js'
 
 const PREFIX = 430
 const SUFFIX = 20
-/** So many users follow the first one of each system prompt. */
+/** Users that follow the first one of each system prompt. */
 const FOLLOWERS = 3
 const CASES = ['cold', 'warm'] as const
 

@@ -7,10 +7,10 @@ import { loadOptions, roundsOf, type Suite, type SuiteResult } from '../suite.js
 
 const BARE = 'verbatim-llama'
 const WAYS = ['the worker', 'the worker, supervised'] as const
-/** First tokens of so many requests are measured in each round, of which the median counts. */
+/** Requests whose first tokens are measured in each round; the median counts. */
 const FIRST_TOKENS = 7
 
-/** What the worker adds to the library: one stream, and its first token. */
+/** Cost of the worker beyond the library: one stream, and its first token. */
 export const http: Suite = {
   name: 'http',
   title: 'Over HTTP',
@@ -35,7 +35,7 @@ export const http: Suite = {
       workers.push(worker)
       runs.push([label, worker.run])
     }
-    // Round -1 warms everyone up.
+    // Begin with round -1, which warms everyone up.
     for (let round = -1; round < roundCount; round++) {
       const first = (round + 1) % runs.length
       for (const [label, run] of [...runs.slice(first), ...runs.slice(0, first)]) {
@@ -71,7 +71,7 @@ function promptOf(system: string, user: string): Prompt {
     { role: 'system', content: `${system}. ${'The quick brown fox jumps over the lazy dog. '.repeat(20)}` },
     { role: 'user', content: user },
   ]
-  return { messages, text: '', tokenIds: [] } // rendered by who is measured
+  return { messages, text: '', tokenIds: [] } // rendered by the measured process
 }
 
 function describe(rounds: Rounds): Omit<SuiteResult, 'missing'> {

@@ -17,14 +17,14 @@ import { Field } from './field.js'
 
 const STREAMS = 8
 const NEWCOMER = 4000
-/** The streams run by themselves for so long before the newcomer comes. */
+/** Time that the streams run by themselves before the newcomer comes. */
 const BEFORE_MS = 8000
-/** The first part of which is not counted: their prompts are being evaluated. */
+/** First part of `BEFORE_MS`, not counted: the streams' prompts are being evaluated. */
 const SETTLING_MS = 3000
 
-/** Tokens of a stream, of which only a contender that lets the newcomer wait comes to the end. */
+/** Most tokens of a stream; only a contender that lets the newcomer wait reaches them. */
 const STREAM_TOKENS = 1500
-/** Tokens of a stream: whoever needs long for the newcomer would have to compute very many again. */
+/** Most tokens of a stream to compare: a contender slow with the newcomer would have to compute very many again. */
 const MOST_COMPARED = 400
 
 const FIGURES = [
@@ -42,7 +42,7 @@ const IDLE = 'an idle Node.js process'
 const BESIDE = 'the same, llama-bench running beside it'
 const OURS_LOOP = `${LABELS.ours}, the process with the streams`
 
-/** What a long prompt does to the streams that run, and they to it; and how free the event loop is meanwhile. */
+/** Effects of a long prompt on running streams, theirs on it, and the delay of the event loop meanwhile. */
 export const interference: Suite = {
   name: 'interference',
   title: 'A long prompt arrives while streams run',
@@ -89,7 +89,7 @@ async function measure(
   const aloneMs = newcomerAlone.outcomes[0]?.firstTokenMs ?? null
 
   const requests: BenchRequest[] = []
-  // They are cancelled at the newcomer's first token.
+  // Ask for more tokens than they will get: the newcomer's first token cancels them.
   while (requests.length < STREAMS) requests.push(await request(64, STREAM_TOKENS))
   const newcomer = { ...(await request(newcomerTokens, 2)), startAfterMs: BEFORE_MS, stopsOthers: true }
   const { outcomes, loop } = await running.run([...requests, newcomer], label === LABELS.ours)
@@ -121,8 +121,8 @@ async function measure(
 }
 
 /**
- * Times between two deliveries of a stream that ended between two moments. A stream that then waited still, and longer
- * than ever before, counts with what it had waited.
+ * Times between two deliveries of a stream that ended between `from` and `to`. A stream that waits at `to`, and longer
+ * than ever before, counts with its wait so far.
  */
 function intervals(streams: readonly Outcome[], from: number, to: number): number[] {
   return streams.flatMap(({ arrivals }) => {
@@ -135,7 +135,7 @@ function intervals(streams: readonly Outcome[], from: number, to: number): numbe
   })
 }
 
-/** Tokens of a stream: those that follow so many others of it. */
+/** Tokens of a stream, by index: from `from` up to but not including `to`. */
 interface TokenRange {
   readonly from: number
   readonly to: number
@@ -145,7 +145,7 @@ function tokensBy({ arrivals }: Outcome, ms: number): number {
   return arrivals.reduce((sum, [at, tokens]) => (at <= ms ? sum + tokens : sum), 0)
 }
 
-/** Times between two deliveries of a stream, of which the second is of these tokens. */
+/** Times between two deliveries of a stream, for second ones of the tokens in a range. */
 function intervalsAt({ arrivals }: Outcome, { from, to }: TokenRange): number[] {
   let tokens = 0
   return arrivals.flatMap(([at, count], index) => {

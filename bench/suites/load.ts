@@ -8,14 +8,14 @@ import { Field, startContender } from './field.js'
 
 const PROMPT = 430
 const GENERATE = 32
-/** All tokens of the generation, as llama-bench sizes its cache: a multiple of 256. */
+/** Cells for all tokens of the generation, as llama-bench sizes its cache: a multiple of 256. */
 const CELLS = 512
 
 const FIGURES = ['start', 'load', 'loaded', 'generated', 'peak'] as const
 type Figure = (typeof FIGURES)[number]
 const EXTRA = 'ours beyond llama-bench'
 
-/** How long loading takes, and how much memory is resident then and after a generation. */
+/** Time of loading, and resident memory after it and after a generation. */
 export const load: Suite = {
   name: 'load',
   title: 'Load time and memory',
@@ -45,7 +45,7 @@ export const load: Suite = {
             [
               contender.label,
               async () => {
-                // Sequences that share no cells would each have all of them.
+                // Give others one sequence: theirs share no cells, and each would have all of them.
                 const shares = contender.id === 'ours' || contender.id === 'llama-server'
                 const running = await startContender(
                   contender,
@@ -98,7 +98,7 @@ function describe(rounds: Rounds): Omit<SuiteResult, 'missing'> {
         rows: labels.map((label) => [
           rowName(label),
           value(label, 'start', whole),
-          // The server has no other figure than its start.
+          // Leave the server's cell empty: it has no other figure than its start.
           label === LABELS['llama-server'] ? '–' : value(label, 'load', whole),
           value(label, 'loaded', whole),
           value(label, 'generated', whole),

@@ -12,7 +12,7 @@ const folder = fileURLToPath(new URL(`../../prebuilds/${process.platform}-${proc
 
 const NATIVE = 'built here, for this processor'
 const PREBUILT = 'prebuilt, for every processor'
-// What lib/addon.ts looks for first is the local build.
+// Without PREBUILDS_ONLY, lib/addon.ts takes the local build.
 const BUILDS = [
   { label: NATIVE, contender: childContender('ours', 'ours') },
   { label: PREBUILT, contender: childContender('ours', 'ours', { PREBUILDS_ONLY: '1' }) },
@@ -21,7 +21,7 @@ const GENERATION = 'generation, greedy'
 const SAMPLED = 'generation, 0.7/0.9'
 const PROMPT = 'prompt'
 
-/** The prebuilt addon against the one that is built here. */
+/** The prebuilt addon against the local build. */
 export const prebuild: Suite = {
   name: 'prebuild',
   title: 'The prebuilt addon',

@@ -5,10 +5,10 @@ import { Rounds } from '../statistics.js'
 import { loadOptions, roundsOf, type Suite, type SuiteResult } from '../suite.js'
 import { Field } from './field.js'
 
-/** Those that say how long the evaluation of the prompt took. */
+/** Contenders that report the time of the prompt's evaluation. */
 const IDS: readonly ContenderId[] = ['ours', 'llama-server', 'llama.node']
 
-/** How fast prompts of several lengths are evaluated. */
+/** Speed of evaluation of prompts of several lengths. */
 export const promptLength: Suite = {
   name: 'prompt-length',
   title: 'Cost against prompt length',

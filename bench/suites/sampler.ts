@@ -10,7 +10,7 @@ import { requireTools, run, SetupFailure } from '../tools.js'
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 const build = join(repository, 'build')
 
-/** As sampler-bench names them. */
+// Names of settings and distributions in sampler-bench.
 const SETTING = 'T=0.7 p=0.9'
 const FLAT = 'flat N(0,0.1)'
 const PEAKED = 'peaked'
@@ -39,7 +39,7 @@ export const sampler: Suite = {
   },
 }
 
-/** What it prints for one instruction set: a head, and a line for each setting. */
+/** Output of sampler-bench for one instruction set: a head, and a line for each setting. */
 export interface Block {
   readonly level: string
   readonly columns: readonly string[]
@@ -51,7 +51,7 @@ function samplerBench(): string {
   const places = ['test/native', 'test/native/Release', 'Release'].map((folder) => join(build, folder, name))
   const found = () => places.find((path) => existsSync(path))
   if (!found()) requireTools()
-  // Also when it is there: it may be older than the sampler.
+  // Build it even when it is there: it may be older than the sampler.
   run(
     'cmake',
     ['--build', build, '--config', 'Release', '--target', 'sampler-bench'],
@@ -80,7 +80,7 @@ const series = (level: string, setting: string, distribution: string) =>
   `${level}, ${setting}, ${distribution}`
 
 function describe(rounds: Rounds, blocks: readonly Block[]): Omit<SuiteResult, 'missing'> {
-  // The first is the one that this machine would use.
+  // The first block is of the instruction set that this machine would use.
   const level = blocks[0]?.level ?? ''
   const goal = (name: string, distribution: string, limit: number) => ({
     number: 2,

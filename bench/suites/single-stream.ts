@@ -17,7 +17,7 @@ import { Field, startContender } from './field.js'
 const GOAL_DEPTH = 430
 const CACHE = 8192
 
-/** The CPU binary of llama.node is built without AVX: a sixth of the tokens takes it as long as the others. */
+/** Tokens for llama.node, whose CPU binary is built without AVX: a sixth takes it as long as all take the others. */
 const SLOW_TOKENS = 16
 
 const WAYS = [
@@ -27,7 +27,7 @@ const WAYS = [
   { name: '0.7/0.9, streamed', sampling: 'nucleus', stream: true },
 ] as const
 
-/** One request at a time: tokens per second at several depths. */
+/** Tokens per second of a single request, at several depths. */
 export const singleStream: Suite = {
   name: 'single-stream',
   title: 'One stream',
@@ -65,7 +65,7 @@ export const singleStream: Suite = {
           }
         }
         await field.round(round * depths.length + index, [
-          // Started anew, so that its cache is empty.
+          // Start it anew, so that its cache is empty.
           [
             LABELS.ours,
             async () => {
@@ -90,7 +90,7 @@ export const singleStream: Suite = {
             },
           ],
           ...field.steps(async (running, id) => {
-            // Its API delivers every token; there is no other way to call it.
+            // Measure node-llama-cpp as a stream only: its API delivers every token.
             await measureAll(
               LABELS[id],
               running,
@@ -117,7 +117,7 @@ async function tokensPerSecond(running: Running, request: BenchRequest): Promise
   return perTokenMs ? 1000 / perTokenMs : null
 }
 
-/** Touches all of the memory and code that the measured requests will. */
+/** Touches all memory and code that the measured requests will use. */
 async function warmUp(running: Running, prompt: Prompt): Promise<void> {
   const samplings: Sampling[] = ['greedy', 'nucleus']
   for (const sampling of samplings) await running.run([{ prompt, maxTokens: 8, sampling, stream: true }])
@@ -144,7 +144,7 @@ function describe(
       const own = series(name, way, depth)
       const measured = rounds.spread(own)
       if (!measured) return
-      // The only way to call it is compared with our streams.
+      // Compare each way with ours of the same name.
       const ourWay = series(LABELS.ours, way, depth)
       const isOurs = name.startsWith(LABELS.ours)
       rows.push([
