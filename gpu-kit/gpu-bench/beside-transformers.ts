@@ -11,10 +11,10 @@ import { runTransformers, transformersProblem } from './transformers.js'
 
 const EAGER = 'Transformers, eager'
 const BATCH = 8
-/** Transformers has quantized weights in no comparable form. */
+/** Half precision: Transformers has no quantized weights in a comparable form. */
 const TYPE: ModelType = 'F16'
 
-/** One stream, and many requests, which Transformers takes in batches. */
+/** Measures one stream, and many requests, which Transformers takes in batches. */
 export function besideTransformersStep(): Step {
   return contestStep('transformers', 'beside Transformers', TYPE, 60, (contest) => {
     const { many } = fanOutSize(contest.context)

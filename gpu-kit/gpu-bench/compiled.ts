@@ -11,7 +11,7 @@ export function compiledStep(batch: number): Step {
     group: 'bench',
     title: `Transformers compiled, in batches of ${batch}`,
     after: ['check'],
-    usualSeconds: 30, // it comes last: whatever time is left may be enough
+    usualSeconds: 30, // comes last: the time that is left may be enough
     limitSeconds: CALL_SECONDS,
     async run(context) {
       const problem = transformersProblem()

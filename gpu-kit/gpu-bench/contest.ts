@@ -1,4 +1,4 @@
-// Everyone in turn, in rounds: started, measured and ended, so that each has the whole GPU for itself.
+// Contenders in turn, in rounds: started, measured and ended, so that each has the whole GPU for itself.
 
 import { Child, type RunningChild, startChild } from '../../bench/contenders/child.js'
 import type { ProgramOptions } from '../../bench/contenders/llama-bench.js'
@@ -15,7 +15,7 @@ import { benchModel, testModel } from '../run/synthetic-models.js'
 export const OURS = 'verbatim-llama'
 const ALL_LAYERS = 999
 const ROUNDS = 3
-/** Of a step's time, for ending it. */
+/** Part of a step's time kept for ending it. */
 const SPARE_SECONDS = 4
 
 /** A contest on the model of a type, as a step of the kit. */
@@ -37,7 +37,7 @@ export function contestStep(
   }
 }
 
-/** As a series is named. */
+/** Name of a series. */
 export const series = (who: string, what: string) => `${who}: ${what}`
 
 export type Turn = readonly [who: string, measure: (round: number) => Promise<void>]
@@ -70,7 +70,7 @@ export class Contest {
     type: ModelType,
     work: (contest: Contest) => Promise<T>,
   ): Promise<T> {
-    // Prompts are rendered by a small model of the same vocabulary and template.
+    // Render prompts with a small model of the same vocabulary and template.
     const renderer = new Child('ours')
     try {
       const cells = { contextSize: 4096, cacheSize: 4096, maxSequences: 1, sequences: 1 }
@@ -83,13 +83,13 @@ export class Contest {
   }
 
   /**
-   * Everyone in every round, each time another one first, as many rounds as there is time for. Who fails is left out
-   * from then on, with the reason. What `describe` makes of it is told after every turn.
+   * Runs all turns in every round, each time another one first, as many rounds as there is time for. A contender that
+   * fails is left out from then on, with the reason. Sends the findings of `describe` after every turn.
    */
   async run(turns: readonly Turn[], describe: () => Findings): Promise<Findings> {
     this.#describe = describe
     for (let round = 0; round < (this.context.cpuOnly ? 1 : ROUNDS); round++) {
-      // The first one includes the start of everyone.
+      // Stop when another round may not fit: the first one includes the start of everyone.
       if (round > 0 && this.#seconds * (1 + 1 / round) > this.#progress.seconds - SPARE_SECONDS) break
       const first = round % turns.length
       for (const [who, measure] of [...turns.slice(first), ...turns.slice(0, first)]) {
@@ -106,13 +106,13 @@ export class Contest {
     return this.#findings()
   }
 
-  /** Of the contest's model: how large a ratio of two series is to be at least. */
+  /** A goal for the contest's model: the least ratio of two series. */
   goal(number: number, text: string, above: string, below: string, limit: number): Goal {
     const measured = this.rounds.ratio(above, below)
     return { number, text: `${this.type}: ${text}`, measured, limit, want: 'at least', unit: '' }
   }
 
-  /** Keeps what is known so far. */
+  /** Keeps the findings so far. */
   tell(): void {
     this.#progress.tell(this.#findings())
   }
@@ -126,12 +126,12 @@ export class Contest {
     }
   }
 
-  /** Since the step's process was started. */
+  /** Time since the step's process was started. */
   get #seconds(): number {
     return performance.now() / 1000
   }
 
-  /** This library in a process of its own, with the memory it takes as a series. */
+  /** Measures this library in a process of its own, with the memory it takes as a series. */
   async withOurs(
     round: number,
     sizes: { contextSize: number; cacheSize: number; maxSequences: number },

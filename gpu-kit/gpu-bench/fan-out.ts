@@ -10,13 +10,13 @@ import type { Findings, KitContext, Step } from '../run/step-types.js'
 import { type Contest, contestStep, OURS, series, type Turn } from './contest.js'
 
 const CEILING = 'llama-batched-bench, no sampling'
-/** Tokens that each generates while the steps are profiled. */
+/** Tokens that each request generates while the steps are profiled. */
 const PROFILED = 64
 
 export const ways = (count: number) => `${count} requests`
 export const seconds = (who: string, count: number) => series(who, `${ways(count)}, seconds`)
 
-/** How many requests, and their tokens: in common, of their own, generated. */
+/** Numbers of requests (`few`, `many`), and of their tokens: `prefix` in common, `suffix` of their own, generated. */
 export function fanOutSize({ cpuOnly }: KitContext) {
   return cpuOnly
     ? { few: 2, many: 4, prefix: 64, suffix: 20, generate: 8, cacheSize: 1024 }
@@ -28,7 +28,7 @@ export function fanOutLoad(context: KitContext) {
   return { contextSize: 2 * prefix + 256, cacheSize, maxSequences: many }
 }
 
-/** Many requests, and where the time of a step goes, with one of them and with all. */
+/** Measures many requests, and the times of a step's parts with one of them and with all. */
 export function manyStep(type: ModelType): Step {
   const title = 'requests at once with one system prompt, and where the time of a step goes'
   return contestStep('many', title, type, 30, (contest) => {
@@ -64,7 +64,7 @@ export function manyStep(type: ModelType): Step {
   })
 }
 
-/** Some and many requests. */
+/** Measures some and many requests. */
 export function fanOutStep(type: ModelType): Step {
   const title = 'requests at once with one system prompt'
   return contestStep('fan-out', title, type, 60, (contest) => {
@@ -92,7 +92,7 @@ async function promptsFor({ prompts, context }: Contest, count: number) {
   return (await prompts.sharing(count, prefix, suffix)).map(({ prompt }) => prompt)
 }
 
-/** So many requests at once: until all are done, and until the last one's first token. */
+/** Measures `count` requests at once: until all are done, and until the last one's first token. */
 export async function measureFanOut(
   contest: Contest,
   running: Running,

@@ -1,4 +1,4 @@
-// One stream, and eight at once, on a GPU.
+// A single stream, and eight at once, on a GPU.
 
 import type { Running } from '../../bench/contenders/contender.js'
 import { batchedBench, llamaBench } from '../../bench/contenders/llama-bench.js'
@@ -23,7 +23,7 @@ export function streamSize({ cpuOnly }: KitContext): { depth: number; generate: 
   return cpuOnly ? { depth: 64, generate: 16 } : { depth: 430, generate: 128 }
 }
 
-/** One stream, greedy and at 0.7/0.9, against llama-bench: what matters most. */
+/** Measures one stream, greedy and at 0.7/0.9, against llama-bench: the most important benchmark. */
 export function oneStreamStep(type: ModelType): Step {
   return contestStep('one-stream', 'one stream', type, 30, (contest) => {
     const ours = (round: number) =>
@@ -54,7 +54,7 @@ export function oneStreamStep(type: ModelType): Step {
   })
 }
 
-/** All that is known of streams: also eight at once, and a cache full of idle prefixes. */
+/** Measures one stream, eight at once, and one with a cache full of idle prefixes. */
 export function singleStreamStep(type: ModelType): Step {
   const title = 'one stream and eight, and a cache full of idle prefixes'
   return contestStep('single-stream', title, type, 60, (contest) => {
@@ -84,7 +84,7 @@ async function warmUp({ prompts, context }: Contest, running: Running): Promise<
   }
 }
 
-/** One stream, as its consumer sees it. */
+/** Measures one stream, by the clock of its consumer. */
 export async function measureStream(
   contest: Contest,
   running: Running,
@@ -115,7 +115,7 @@ async function measureEight(
     requests.push({ prompt, maxTokens: generate, sampling: 'nucleus' as const, stream: true })
   }
   const { outcomes } = await running.run(requests)
-  // While all of them generate: from the last one's first token to the first one's last.
+  // Count while all of them generate: from the last one's first token to the first one's last.
   const first = Math.max(...outcomes.map(({ startedMs, firstTokenMs }) => startedMs + (firstTokenMs ?? 0)))
   const last = Math.min(...outcomes.map(({ startedMs, totalMs }) => startedMs + totalMs))
   const tokens = outcomes

@@ -18,7 +18,7 @@ export interface TransformersCase {
   readonly generate: number
 }
 
-/** Of one case: all its requests, one batch after the other, and one batch between its first and its last token. */
+/** Result of a case: `seconds` of all its requests, one batch after the other; `tokensPerSecond` of one batch. */
 export interface CaseResult {
   readonly seconds: number
   readonly firstTokenMs: number
@@ -27,16 +27,16 @@ export interface CaseResult {
 
 export interface TransformersResult {
   readonly versions: Readonly<Record<string, string>>
-  /** What torch has reserved; null on the CPU. */
+  /** Most memory that torch has reserved; null on the CPU. */
   readonly memoryMB: number | null
 }
 
 export type TransformersMode = 'eager' | 'compiled'
 
-/** Of the vocabulary of Qwen2.5, as make-model pads it. */
+/** Size of the vocabulary of Qwen2.5, as make-model pads it. */
 const TOKENS = 151_936
 
-/** Why it cannot be measured here; null where it seems that it can. */
+/** Reason that Transformers cannot be measured here; null where it seems that it can. */
 export function transformersProblem(): string | null {
   const python = findPython()
   if (python === null) return `there is no ${PYTHON}`
@@ -45,7 +45,7 @@ export function transformersProblem(): string | null {
   return null
 }
 
-/** One process, which makes the model, goes through the cases and ends. `onCase` is told of each as it is done. */
+/** Runs the cases in a process that makes the model and ends after them. Calls `onCase` for each as it is done. */
 export async function runTransformers(
   context: KitContext,
   mode: TransformersMode,
@@ -53,7 +53,7 @@ export async function runTransformers(
   onCase: (name: string, result: CaseResult) => void,
 ): Promise<TransformersResult> {
   const script = fileURLToPath(new URL('./transformers_generate.py', import.meta.url))
-  // torch brings libraries of CUDA along, which must not be mixed with those that the addon was given.
+  // Do not mix the libraries of CUDA that torch brings along with those that the addon was given.
   const env = { ...process.env, LD_LIBRARY_PATH: context.ownLibraryPath }
   const child = keepTrackOf(spawn(PYTHON, [script], { env }))
   let errors = ''

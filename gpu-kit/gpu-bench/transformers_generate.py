@@ -1,4 +1,4 @@
-"""Transformers' `generate` on a Qwen2 of the same shape as the GGUF, with random weights: what a Python worker does.
+"""Transformers' `generate` on a Qwen2 of the same shape as the GGUF, with random weights, as a Python worker runs it.
 
 Reads one JSON object from stdin: {"shape": {...}, "mode": "eager" | "compiled", "device": "cuda" | "cpu",
 "dtype": "bfloat16" | "float32", "cases": [{"name", "requests", "batch", "prompt", "generate"}]}
@@ -31,7 +31,7 @@ def make_model(shape, device, dtype):
         use_sliding_window=False,
         attn_implementation="sdpa",
     )
-    # Made where and as it is used: 7B in float32 would not fit everywhere.
+    # Make it on the device and in the type of its use: 7B in float32 would not fit everywhere.
     torch.set_default_dtype(dtype)
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(config)
@@ -66,7 +66,7 @@ def generate(model, device, batch, prompt, new_tokens):
 
 def measure(model, device, case, compiled):
     batch, prompt, new_tokens = case["batch"], case["prompt"], case["generate"]
-    # With the very lengths that are measured: a compiled model is compiled for each of them.
+    # Warm up with the very lengths to measure: a compiled model is compiled for each of them.
     generate(model, device, batch, prompt, new_tokens if compiled else 8)
     generate(model, device, batch, prompt, 1)
     first = generate(model, device, batch, prompt, 1)

@@ -1,5 +1,5 @@
-// Fills the memory of the first GPU except for so many MiB, says "full", and gives it back when its input
-// ends. With --check it does nothing. Of CUDA it needs the driver alone, when it runs: any C++ compiler does.
+// Fills the memory of the first GPU except for the MiB in its argument, says "full", and gives it back when its
+// input ends. With --check it does nothing. It needs only the driver of CUDA, at run time: any C++ compiler does.
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
   require(find<Result(void*)>(driver, "cuCtxSetCurrent")(context), "cuCtxSetCurrent");
   const auto memory_info = find<Result(std::size_t*, std::size_t*)>(driver, "cuMemGetInfo_v2");
   const auto allocate = find<Result(DevicePointer*, std::size_t)>(driver, "cuMemAlloc_v2");
-  // Halved whenever it is too much, down to a megabyte: what is free is seldom in one piece.
+  // Halve the piece whenever it is too large, down to a megabyte: free memory is seldom in one piece.
   for (std::size_t piece = std::size_t(1) << 34; piece >= std::size_t(1) << 20;) {
     std::size_t free_bytes = 0;
     std::size_t total_bytes = 0;

@@ -1,4 +1,4 @@
-// All that the GPU tests read of where a model is computed: the one place to follow changes of `model.info`.
+// Devices of a model, as the GPU tests read them: the one place to follow changes of `model.info`.
 import type { DeviceUse, MemoryAttempt, Model } from 'verbatim-llama'
 
 /** The GPUs a model is on. */
@@ -6,12 +6,12 @@ export function gpusOf(model: Model): readonly DeviceUse[] {
   return model.info.devices.filter(({ type }) => type !== 'cpu')
 }
 
-/** How many layers are on GPUs, the output counted as one. */
+/** Number of layers on GPUs, the output counted as one. */
 export function layersOnGpus(model: Model): number {
   return model.info.gpuLayers
 }
 
-/** What was tried to fit the model into memory. */
+/** Plans that were tried to fit the model into memory. */
 export function memoryPlan(model: Model): readonly MemoryAttempt[] {
   return model.info.memory.attempts
 }

@@ -1,4 +1,4 @@
-// Memory: given back, given back a hundred times, shared by two, and not there.
+// Memory: given back, given back many times, shared by two models, and missing.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ import { benchModel } from '../run/synthetic-models.js'
 import { memoryPlan } from './device-info.js'
 import { answer, exactAnswer, gpuTest, load, settledGpuMemory } from './support.js'
 
-/** MiB by which two looks at an idle card may differ. */
+/** Most MiB by which two looks at an idle card may differ. */
 const NOISE = 64
 
 async function useOnce(context: KitContext): Promise<void> {
@@ -23,7 +23,7 @@ async function cycles(context: KitContext, count: number): Promise<void> {
   for (let i = 0; i < count; i++) await useOnce(context)
 }
 
-/** Fills the card except for so many MiB, until it is told to end. */
+/** Fills the card except for `leaveMiB`, until the returned function is called. */
 async function fillCard(context: KitContext, leaveMiB: number): Promise<() => Promise<void>> {
   const child = spawn(blockerPath(context), [String(leaveMiB)])
   const exited = once(child, 'exit')
@@ -47,7 +47,7 @@ export const MEMORY_TESTS = [
         const leave = Math.round((statSync(path).size / 2 ** 20) * share)
         if (leave > totalMiB * 0.9)
           throw new Skipped(`the card has ${totalMiB} MiB: too small to be filled so`)
-        await useOnce(context) // what CUDA takes for a process is taken before
+        await useOnce(context) // takes what CUDA takes for a process, before the card is full
         const release = await fillCard(context, leave)
         let outcome: unknown
         try {
@@ -66,7 +66,7 @@ export const MEMORY_TESTS = [
         } finally {
           await release()
         }
-        // Whatever came of it: with the memory back, the same process goes on.
+        // Show that the same process goes on with the memory back.
         await useOnce(context)
         return { facts: { leftMiB: leave, outcome } }
       },
@@ -80,7 +80,7 @@ export const MEMORY_TESTS = [
     'dispose',
     'dispose() gives the memory of the device back',
     async (context) => {
-      await useOnce(context) // the driver keeps some for the process from here on
+      await useOnce(context) // takes what the driver keeps for the process
       const before = await settledGpuMemory()
       const model = await load(context)
       await answer(model, 'Hello')
@@ -102,14 +102,14 @@ export const MEMORY_TESTS = [
     const before = await memory()
     await cycles(context, context.cpuOnly ? 5 : 20)
     const after = await memory()
-    // The allocator of the C library keeps pages; a device does not.
+    // Allow for pages that the allocator of the C library keeps; a device keeps none.
     const limit = context.cpuOnly ? 100 : NOISE
     assert(after - before <= limit, `grew by ${after - before} MiB`)
     return { facts: { beforeMiB: before, afterMiB: after } }
   }),
 ]
 
-/** Of two models. */
+/** Tests of two models. */
 export const PAIR_TESTS = [
   gpuTest('two-models', 'two models at once, each with its own answers', async (context) => {
     await using one = await load(context)

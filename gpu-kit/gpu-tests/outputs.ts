@@ -1,11 +1,11 @@
-// What a model answers to some prompts, with log probabilities, to be compared with what it answers elsewhere.
+// Answers of a model to some prompts, with log probabilities, to compare with its answers elsewhere.
 import assert from 'node:assert/strict'
 import { type ChosenTokenLogprob, type LoadModelOptions, loadModel, type Message } from 'verbatim-llama'
 
 export type Prompts = readonly (readonly Message[])[]
 export type Outputs = readonly (readonly ChosenTokenLogprob[])[]
 
-/** What cpu-process.ts is told. */
+/** The task of cpu-process.ts. */
 export interface CpuTask {
   readonly path: string
   readonly prompts: Prompts

@@ -1,4 +1,4 @@
-// What compute-sanitizer watches: it makes everything a hundred times slower.
+// The run that compute-sanitizer watches; short, since it makes everything a hundred times slower.
 import assert from 'node:assert/strict'
 import { loadModel } from 'verbatim-llama'
 import { trainedModel } from '../run/synthetic-models.js'

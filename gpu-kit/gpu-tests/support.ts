@@ -4,7 +4,7 @@ import { gpuMemory } from '../run/machine-programs.js'
 import type { Findings, KitContext, Step } from '../run/step-types.js'
 import { testModel } from '../run/synthetic-models.js'
 
-/** What every test begins with. */
+/** A step of the kit that is a test. */
 export function gpuTest(
   name: string,
   title: string,
@@ -23,7 +23,7 @@ export function gpuTest(
   }
 }
 
-/** Where a test's model computes: wholly on the GPU, in the dry run on the CPU. */
+/** Options that place a test's model wholly on the GPU, in the dry run on the CPU. */
 export function placement({ cpuOnly }: KitContext): LoadModelOptions {
   return cpuOnly ? { gpuLayers: 0, threads: 1 } : { gpuLayers: 999 }
 }
@@ -50,13 +50,13 @@ export async function answer(model: Model, content: string, maxTokens = 16) {
   return model.generateInference(user(content), options)
 }
 
-/** The same whatever else runs and has run, so that it can be compared. */
+/** A greedy answer to compare: the same whatever else runs and has run. */
 export async function exactAnswer(model: Model, content: string): Promise<number[]> {
   const options = { maxTokens: 24, temperature: 0, ignoreEndOfSequence: true, reproducible: true }
   return [...(await model.generateInference(user(content), options)).tokenIds]
 }
 
-/** MiB of the GPU in use once two looks a moment apart agree: drivers give memory back a little later. */
+/** Used memory of the GPU in MiB, once two looks a moment apart agree: drivers give memory back a little later. */
 export async function settledGpuMemory(): Promise<number> {
   let last = Number.NaN
   for (let look = 0; look < 50; look++) {

@@ -10,9 +10,9 @@ import { type CpuTask, type Outputs, outputsOf, type Prompts } from './outputs.j
 import { gpuTest, load, placement, user, words } from './support.js'
 
 /**
- * Natural logarithms: where the likeliest token leads by less, rounding may decide; and how far log probabilities of the
- * same token may lie apart on average. The random model has neither learned to be sure nor to bear rounding: there even
- * one thread and two differ by tenths.
+ * Limits in natural logarithms: a lead of the likeliest token below `nearTie` leaves the choice to rounding;
+ * `tolerance` is the largest mean distance of the log probabilities of one token. A random model has not learned to be
+ * sure or to bear rounding: there even one thread and two differ by tenths.
  */
 const TRAINED = { nearTie: 0.1, tolerance: 0.02, leastTokens: 60 }
 const RANDOM = { nearTie: 0.4, tolerance: 0.1, leastTokens: 24 }
@@ -31,7 +31,7 @@ async function compare(
   prompts: Prompts,
   { nearTie, tolerance, leastTokens }: typeof TRAINED,
 ): Promise<Findings> {
-  // The dry run compares one thread with two.
+  // Compare one thread with two in the dry run.
   const expected = await outputsOfCpu(path, prompts)
   const actual = await outputsOf(path, prompts, placement(context))
   let compared = 0
@@ -58,7 +58,7 @@ async function compare(
   return { facts: { compared, nearTies, meanDistance: mean } }
 }
 
-/** In a process that sees no GPU, so that nothing of it can be computed on one. */
+/** Outputs of a process that sees no GPU, so that none of it can be computed on one. */
 async function outputsOfCpu(path: string, prompts: Prompts): Promise<Outputs> {
   const script = fileURLToPath(new URL('./cpu-process.js', import.meta.url))
   const child = fork(script, { env: { ...process.env, CUDA_VISIBLE_DEVICES: '-1' } })
@@ -70,7 +70,7 @@ async function outputsOfCpu(path: string, prompts: Prompts): Promise<Outputs> {
   return outputs as Outputs
 }
 
-/** What matters most: a trained model answers as it does on the CPU. */
+/** The most important test: a trained model answers as it does on the CPU. */
 export const tokens = gpuTest(
   'tokens',
   'greedy tokens of a trained model are those of the CPU, up to the first near-tie',

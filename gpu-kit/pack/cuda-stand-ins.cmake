@@ -1,8 +1,8 @@
 # Compiles the CUDA backend where nvcc is, but not cuBLAS or the driver's library: against declarations, and linked to
-# empty libraries with the names of the real ones. They are needed for linking only: whoever loads the backend has the
-# real libraries. (libcublasLt is libcublas's own business: ggml calls nothing of it.)
+# empty libraries with the names of the real ones. They are needed for linking only: a machine that loads the backend
+# has the real libraries. (libcublasLt is loaded by libcublas: ggml calls nothing of it.)
 
-# A library that has nothing but its SONAME and the names of functions, for a target of FindCUDAToolkit.
+# Make a library of nothing but a SONAME and names of functions, for a target of FindCUDAToolkit.
 function(verbatim_stand_in name target soname functions)
   set(source "${CMAKE_BINARY_DIR}/stand-ins/${name}.c")
   set(content "")
@@ -19,7 +19,7 @@ function(verbatim_stand_in name target soname functions)
   message(STATUS "${soname} is missing: linking to a stand-in")
 endfunction()
 
-# In CUDA's place where a toolkit has an nvcc and no more.
+# Make the missing targets of CUDA where a toolkit has an nvcc and no more.
 function(verbatim_cuda_stand_ins)
   if(NOT TARGET CUDA::cublas)
     verbatim_stand_in(cublas CUDA::cublas libcublas.so.${CUDAToolkit_VERSION_MAJOR}

@@ -1,4 +1,4 @@
-// Builds what a kit brings along, for other machines than this one: the addon with every CPU variant, llama.cpp's
+// Builds the native parts of a kit, for other machines than this one: the addon with every CPU variant, llama.cpp's
 // programs, the program that fills a card, and the CUDA backend, which needs nvcc and no GPU.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
@@ -12,22 +12,22 @@ import { ask, findCudaTool } from '../run/machine-programs.js'
 import type { BackendOrigin, PackedBackend } from '../run/manifest.js'
 import { BLOCKER_SOURCE, blockerArguments, CUDA_LIBRARY } from '../run/packed-or-built.js'
 
-/** A further call goes on here: with the backend, and without one where it is given. */
+// Build folders, in which a further call goes on: with the backend, and without one where it is given.
 const WITH_BACKEND = 'build-gpu-backend'
 const WITHOUT_BACKEND = 'build-gpu-programs'
-/** Machine code for Hopper alone: each other architecture is as large again, and this one must fit beside all else. */
+/** Machine code for Hopper alone: each other architecture is as large again, and the kit has a limit. */
 export const ARCHITECTURES = '90-real'
-/** For cuBLAS and the driver's library, which a backend is linked to by name only. */
+/** Stand-ins for cuBLAS and the driver's library, which a backend is linked to by name only. */
 const STAND_INS = fileURLToPath(new URL('./cuda-stand-ins.cmake', import.meta.url))
-/** As nice(1) counts: whatever else this machine does comes first. */
+/** Priority as nice(1) counts it: everything else on this machine comes first. */
 const LOWEST_PRIORITY = 19
 
-/** What was built: where it lies, and what is known of the backend. */
+/** A build: its places, and the origin of the backend. */
 export interface PortableBuild {
   /** The addon, its libraries and backends, and llama.cpp's programs. */
   readonly folder: string
   readonly blocker: string
-  /** Of the library that is packed as the CUDA backend. */
+  /** Path of the library that is packed as the CUDA backend. */
   readonly library: string
   readonly backend: Omit<PackedBackend, 'sha256'>
 }
@@ -35,7 +35,7 @@ export interface PortableBuild {
 /**
  * Builds everything, or all but the backend where a library is given that was built before.
  *
- * @param architectures as CMake writes them; of the backend that is built here
+ * @param architectures of a backend that is built here, as CMake writes them
  * @throws SetupFailure
  */
 export function buildPortable(architectures: string, givenLibrary?: string): PortableBuild {
@@ -53,7 +53,7 @@ export function buildPortable(architectures: string, givenLibrary?: string): Por
     `--CDVERBATIM_CUDA=${nvcc ? 'on' : 'off'}`,
     `--CDVERBATIM_CUDA_ARCHITECTURES=${architectures}`,
     `--CDVERBATIM_CUDA_STAND_INS=${STAND_INS}`,
-    // xz does much better with what is not compressed yet.
+    // Leave compressing to xz, which does it much better.
     '--CDGGML_CUDA_COMPRESSION_MODE=none',
   ])
   say(`building for other machines in ${build}/ (the CUDA backend takes most of an hour on 2 cores, once)`)
@@ -68,7 +68,7 @@ export function buildPortable(architectures: string, givenLibrary?: string): Por
   return { folder, blocker, library, backend: inspect(library) }
 }
 
-/** What is written beside a library of how it was built. */
+/** Path of the file beside a library that tells its origin. */
 const originPath = (library: string) => `${library}.json`
 
 function requireNvcc(): string {
@@ -81,7 +81,7 @@ function requireNvcc(): string {
   return version
 }
 
-/** Reads what a backend needs; refuses what is none, or one of another version of this library or of llama.cpp. */
+/** Reads the needs of a backend; refuses other files, and backends of another version or another llama.cpp. */
 function inspect(library: string): PortableBuild['backend'] {
   if (!existsSync(library)) throw new SetupFailure(`${library} is not there`)
   const dynamic = ask('readelf', ['--dynamic', '--wide', library])
@@ -95,7 +95,7 @@ function inspect(library: string): PortableBuild['backend'] {
   if (origin.llamaCpp !== null && origin.llamaCpp !== llamaCppVersion())
     throw new SetupFailure(`${library} is of llama.cpp ${origin.llamaCpp}, this is ${llamaCppVersion()}`)
   const needs = needed.filter((name) => /^lib(cudart|cublas|cuda)\.so\./.test(name))
-  // cuBLAS loads it by itself.
+  // Add cublasLt, which cuBLAS loads by itself.
   const cublasLt = needs
     .filter((name) => name.startsWith('libcublas.'))
     .map((name) => name.replace('cublas', 'cublasLt'))

@@ -15,7 +15,7 @@ import { isStaleModel } from './synthetic-models.js'
 import { runStages } from './time-budget.js'
 
 const GROUPS: readonly Group[] = ['check', 'build', 'test', 'bench']
-/** Of the command, where a further call goes on. */
+/** Exit status where a further call goes on. */
 const UNFINISHED = 75
 const MISUSED = 2
 const USAGE = `usage: ./run.sh [check | build | test | bench | report] [STEP ...] [options]
@@ -87,7 +87,7 @@ async function main(): Promise<number> {
   const again = [...chosen].filter((name) => values.again && (positionals.length > 0 || isEndedBadly(name)))
   const needed = withPrerequisites(chosen)
   const write = () => writeReport(STEPS, context, manifest)
-  write() // so that it can be
+  write() // fails now where it cannot be written
   const done = await runStages(
     STAGES.map((stage) => ({ ...stage, steps: stage.steps.filter(({ name }) => needed.has(name)) })),
     {
@@ -119,10 +119,10 @@ async function main(): Promise<number> {
   return report.counts.failed > 0 ? 1 : 0
 }
 
-/** With all that they need, directly or not. */
+/** The chosen steps with all that they need, directly or not. */
 function withPrerequisites(chosen: ReadonlySet<string>): ReadonlySet<string> {
   const needed = new Set(chosen)
-  // Steps need only steps before them.
+  // Go backwards: steps need only steps before them.
   for (const { name, after = [] } of STEPS.toReversed())
     if (needed.has(name)) for (const one of after) needed.add(one)
   return needed

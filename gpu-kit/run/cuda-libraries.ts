@@ -1,19 +1,19 @@
-// Where the libraries of CUDA are that the packed backend was linked to by name only: in the toolkit, on the loader's
-// path, or in the packages of Python, whichever this machine has.
+// Finds the libraries of CUDA that the packed backend was linked to by name only: in the toolkit, on the loader's path,
+// or in the packages of Python, whichever this machine has.
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { ask, findCudaTool, PYTHON } from './machine-programs.js'
 
-/** A folder to look into, and what it is. */
+/** A folder to look into, and its kind. */
 export interface Place {
   readonly what: 'toolkit' | 'loader' | 'Python' | 'driver'
   readonly folder: string
 }
 
 export interface FoundLibraries {
-  /** Where each was found; null where it is nowhere. */
+  /** The place of each library; null for one that is nowhere. */
   readonly found: Readonly<Record<string, Place | null>>
-  /** For LD_LIBRARY_PATH: what was in it, and what the loader would not find by itself. */
+  /** LD_LIBRARY_PATH with its former folders, and those that the loader would not look into by itself. */
   readonly libraryPath: string
 }
 
@@ -25,7 +25,7 @@ export function findLibraries(names: readonly string[], places = cudaPlaces()): 
   const folders = Object.values(found).flatMap((place) =>
     place && place.what !== 'loader' ? [place.folder] : [],
   )
-  // First, so that one toolkit's libraries do not load another's.
+  // Put them first, so that one toolkit's libraries do not load another's.
   const path = [...new Set(folders), ...loaderVariable()]
   return { found, libraryPath: path.join(delimiter) }
 }
@@ -56,7 +56,7 @@ function toolkitFolders(): string[] {
 
 const loaderVariable = () => (process.env.LD_LIBRARY_PATH ?? '').split(delimiter).filter(Boolean)
 
-/** What the loader knows by itself. */
+/** Folders that the loader looks into by itself. */
 function loaderFolders(): string[] {
   const cache = ask('ldconfig', ['-p']) ?? ask('/sbin/ldconfig', ['-p']) ?? ''
   const known = [...cache.matchAll(/=> (\/.*)\/[^/]+$/gm)].map(([, folder]) => folder as string)
@@ -64,7 +64,7 @@ function loaderFolders(): string[] {
   return [...new Set([...loaderVariable(), ...known, ...standard])]
 }
 
-/** Those of NVIDIA's packages: nvidia/cublas/lib, nvidia/cu13/lib and the like, beside torch. */
+/** Folders of NVIDIA's Python packages: nvidia/cublas/lib, nvidia/cu13/lib and the like, beside torch. */
 function pythonFolders(): string[] {
   const paths = ask(PYTHON, ['-c', 'import sys; print("\\n".join(sys.path))']) ?? ''
   return paths

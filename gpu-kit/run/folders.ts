@@ -1,4 +1,4 @@
-// Where a call of the kit works: its folders, and what CUDA needs.
+// The folders of a call of the kit, and the libraries that CUDA needs.
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { findLibraries } from './cuda-libraries.js'
@@ -8,7 +8,7 @@ import type { KitContext, Mode } from './step-types.js'
 
 const IN_MEMORY = '/dev/shm/verbatim-kit'
 
-/** What is wrong with the call; the message is for who made it. */
+/** A mistake in the call, with a message for its caller. */
 export class UsageError extends Error {}
 
 export function makeContext(
@@ -32,7 +32,7 @@ export function makeContext(
   return { cpuOnly, root, report, work, models, libraries: found, libraryPath, ownLibraryPath }
 }
 
-/** With those above it. (Node.js's own way goes round for ever where the system refuses with ENOENT, as in /proc.) */
+/** Makes a folder with those above it. (Node.js's own way never ends where the system answers ENOENT, as in /proc.) */
 function makeFolder(path: string): void {
   try {
     if (!existsSync(path)) {
@@ -46,7 +46,7 @@ function makeFolder(path: string): void {
   }
 }
 
-/** Finds CUDA's libraries, and says where. */
+/** Finds CUDA's libraries, and prints their places. */
 function findCuda(manifest: Manifest | null, ownLibraryPath: string, say: (text: string) => void) {
   if (!manifest?.backend) {
     say('no CUDA backend was packed: it is compiled here')

@@ -1,4 +1,4 @@
-// What the machine has, before minutes are spent on it.
+// The inventory of the machine, taken before minutes are spent on it.
 import { existsSync, statfsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { thisMachine } from '../../bench/machine.js'
@@ -6,7 +6,7 @@ import { ask, findCudaTool, findPython, gpuMemory } from './machine-programs.js'
 import { readManifest } from './manifest.js'
 import type { Step } from './step-types.js'
 
-/** Three synthetic 7B models, in F16, Q8_0 and Q4_K. */
+/** Size of the three synthetic 7B models, in F16, Q8_0 and Q4_K. */
 export const MODELS_GB = 28
 
 export const check: Step = {
@@ -42,7 +42,7 @@ export const check: Step = {
   },
 }
 
-/** What compiling takes and this machine lacks, in words. */
+/** Tools for compiling that this machine lacks, in words. */
 export function missingToCompile(cuda: boolean): string[] {
   const nvcc = cuda ? findCudaTool('nvcc') : undefined
   return [
@@ -59,7 +59,7 @@ function cublasHeader(nvcc: string): string | null {
   return places.find((folder) => existsSync(`${folder}/cublas_v2.h`)) ?? null
 }
 
-/** On the disk of a folder that may not be there yet. */
+/** Free space on the disk of a folder that may not be there yet. */
 export function freeGB(folder: string): number {
   const existing = existsSync(folder) ? folder : '/'
   const { bavail, bsize } = statfsSync(existing)

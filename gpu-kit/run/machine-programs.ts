@@ -1,7 +1,7 @@
 // Programs of the machine that the kit asks or runs.
 import { spawnSync } from 'node:child_process'
 
-/** What a program prints; undefined where it is not there, fails, or takes longer. */
+/** The output of a program; undefined where it is not there, fails, or takes longer than `seconds`. */
 export function ask(command: string, args: readonly string[], seconds = 10): string | undefined {
   const options = { encoding: 'utf8', timeout: seconds * 1000, killSignal: 'SIGKILL' } as const
   const { status, stdout } = spawnSync(command, [...args], options)
@@ -26,13 +26,13 @@ export function findCudaTool(name: 'nvcc' | 'compute-sanitizer'): string | undef
   return places.find((place) => ask(place, ['--version']) !== undefined)
 }
 
-/** A Python, and the versions of what matters here; null where it is not installed. */
+/** Versions of packages of a Python; null for one that is not installed. */
 export interface Python {
   readonly torch: string | null
   readonly transformers: string | null
 }
 
-// Nothing is imported: torch alone takes a quarter of a minute.
+// Import nothing: torch alone takes a quarter of a minute.
 const PYTHON_PROBE = `
 import json
 from importlib.metadata import PackageNotFoundError, version
@@ -45,13 +45,13 @@ for name in ("torch", "transformers"):
 print(json.dumps(found))
 `
 
-/** The Python that has them: of the environment's choice, or the one on the PATH. */
+/** The Python with torch and transformers: of the environment's choice, or the one on the PATH. */
 export const PYTHON = process.env.VERBATIM_KIT_PYTHON || 'python3'
 
-/** Null where there is no Python. */
+/** Asks {@link PYTHON} for its packages; null where there is no Python. */
 export function findPython(): Python | null {
   const answer = ask(PYTHON, ['-c', PYTHON_PROBE])
-  // It may have more to say than it was asked.
+  // Find the line of the answer: it may print more than it was asked for.
   const line = answer?.split('\n').findLast((text) => text.startsWith('{'))
   return line === undefined ? null : JSON.parse(line)
 }

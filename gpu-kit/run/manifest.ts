@@ -1,4 +1,4 @@
-// What a kit says of itself: written when it is packed, read where it runs.
+// The manifest of a kit: written when it is packed, read where it runs.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -9,9 +9,9 @@ export interface Manifest {
   /** The folder of the addon and its backends. */
   readonly addon: string
   readonly addonRunsOn: string
-  /** Whether llama.cpp's programs lie beside the addon. */
+  /** True when llama.cpp's programs lie beside the addon. */
   readonly programs: boolean
-  /** Null: the machine compiles it. */
+  /** The packed CUDA backend; null where the machine compiles it. */
   readonly backend: PackedBackend | null
 }
 
@@ -22,14 +22,14 @@ export interface PackedBackend extends BackendOrigin {
   readonly sha256: string
 }
 
-/** What is known of how a backend was built; null where nothing was written beside it. */
+/** Origin of a backend's build; null where nothing was written beside it. */
 export interface BackendOrigin {
   readonly llamaCpp: string | null
   readonly nvcc: string | null
   readonly architectures: string | null
 }
 
-/** Null in a folder that was not packed, as in the repository. */
+/** Reads the manifest; null in a folder that was not packed, as in the repository. */
 export function readManifest(root: string): Manifest | null {
   try {
     return JSON.parse(readFileSync(join(root, 'manifest.json'), 'utf8')) as Manifest

@@ -1,5 +1,5 @@
-// What the kit computes with on this machine: what was packed, where it works; otherwise it is built here from the
-// packed sources, from one configuration, so that all of it computes with the same libraries.
+// The addon, the CUDA backend and the programs: as packed, where they work; otherwise built here from the packed
+// sources, in one configuration, so that all of them compute with the same libraries.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -12,13 +12,13 @@ import { CALL_SECONDS, type KitContext, type Step } from './step-types.js'
 import { trainedModel } from './synthetic-models.js'
 
 export const CUDA_LIBRARY = 'libggml-cuda.so'
-/** Those of llama.cpp that are measured. */
+/** Programs of llama.cpp that are measured. */
 export const PROGRAMS = ['llama-bench', 'llama-batched-bench'] as const
-/** Whatever a build has done is kept. */
+/** Properties of all builds; the work of an interrupted one is kept. */
 const BUILD = { group: 'build', resumes: true, usualSeconds: 10, limitSeconds: CALL_SECONDS } as const
-/** A driver that hangs must not take the whole call. */
+/** Limit of a try, so that a driver that hangs does not take the whole call. */
 const PROBE_MS = 60_000
-/** What is wrong with a packed library that one built here has right. A driver that is missing or too old it has not. */
+/** Faults of a packed library that one built here does not have; a missing or old driver is none of them. */
 const BUILT_FOR_ANOTHER = new RegExp(
   [
     'none was packed',
@@ -48,7 +48,7 @@ export const addon: Step = {
     if (reason === undefined) return { facts: { used: 'as packed' } }
     compile(context, ['verbatim-llama', 'ggml-cpu'], reason)
     const folder = addonFolder(context.root)
-    // Beside a backend that was packed, which may be right.
+    // Keep a packed CUDA backend, which may work.
     for (const name of readdirSync(folder).filter((file) => /^libggml-cpu/.test(file)))
       rmSync(join(folder, name))
     for (const name of readdirSync(output(context)).filter((file) => /\.(node|so)$/.test(file)))
@@ -114,7 +114,7 @@ export const blocker: Step = {
 export const BLOCKER = 'gpu-kit/gpu-tests/blocker'
 export const BLOCKER_SOURCE = 'gpu-kit/gpu-tests/blocker.cpp'
 
-/** For a C++ compiler. */
+/** Arguments for a C++ compiler. */
 export const blockerArguments = (source: string, out: string) => [
   '-O1',
   '-std=c++17',
@@ -128,7 +128,7 @@ export function blockerPath({ root }: KitContext): string {
   return join(root, BLOCKER)
 }
 
-/** Has the benchmarks take llama.cpp's programs from a folder. @returns why they cannot be used, if they cannot */
+/** Has the benchmarks take llama.cpp's programs from a folder. @returns the reason that they do not work, if any */
 function useProgramsIn(root: string, folder: string): string | undefined {
   const bin = join(root, 'bench/build/bin')
   mkdirSync(join(bin, '..'), { recursive: true })
@@ -148,10 +148,10 @@ function useProgramsIn(root: string, folder: string): string | undefined {
 const buildFolder = ({ root, cpuOnly }: KitContext) => join(root, cpuOnly ? 'build-cpu' : 'build-gpu')
 const output = (context: KitContext) => join(buildFolder(context), 'Release')
 
-/** Whether what is wrong with a packed library may be right where it is built. */
+/** True when a library that is built here may not have the fault of a packed one. */
 export const compilingHelps = (reason: string) => BUILT_FOR_ANOTHER.test(reason)
 
-/** Builds targets from the packed sources, because what was packed does not do. */
+/** Builds targets from the packed sources, for the `reason` that the packed ones do not work. */
 function compile(context: KitContext, targets: readonly string[], reason: string): void {
   if (!compilingHelps(reason)) throw new Error(reason)
   process.stderr.write(`compiling ${targets.join(', ')}: ${reason}\n`)
@@ -183,7 +183,7 @@ function configure(context: KitContext): void {
   )
 }
 
-/** Why the addon cannot be used so, if it cannot; asked in another process, because a wrong one may end it. */
+/** Reason that the addon does not work, if any; tried in another process, which a bad addon may abort. */
 function addonProblem({ root }: KitContext, gpuLayers: number): string | undefined {
   const script = `
     try {
@@ -202,7 +202,7 @@ function addonProblem({ root }: KitContext, gpuLayers: number): string | undefin
       encoding: 'utf8',
       timeout: PROBE_MS,
       killSignal: 'SIGKILL',
-      // What is wrong with CUDA is no fault of the addon.
+      // Hide the GPU from a try of the addon alone: faults of CUDA are not its own.
       env: gpuLayers === 0 ? { ...process.env, CUDA_VISIBLE_DEVICES: '-1' } : process.env,
     },
   )

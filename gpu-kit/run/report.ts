@@ -1,4 +1,4 @@
-// report.json and report.md: what passed, what failed, what was skipped and why. Small enough to be pasted.
+// report.json and report.md: steps that passed, failed or were skipped, with reasons. Small enough to be pasted.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { goalLine, tableLines } from '../../bench/report/markdown.js'
@@ -13,7 +13,7 @@ const STATUSES = ['passed', 'failed', 'partial', 'skipped'] as const satisfies r
 export interface Report {
   readonly mode: Mode
   readonly warning: string | null
-  /** That nothing was computed on a GPU, and why. */
+  /** Sentence that nothing was computed on a GPU, with the reason; null where something was. */
   readonly verdict: string | null
   readonly date: string
   readonly manifest: Manifest | null
@@ -57,17 +57,17 @@ function verdictOf(mode: Mode, backend: StepResult | undefined): string | null {
   return `Nothing has run on a GPU: the step backend ${why}`
 }
 
-/** Six digits tell as much. */
+/** Rounds numbers to six digits, which tell as much. */
 const rounded = (_: string, value: unknown) =>
   typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
 
-/** Whole or not at all, whenever the process is killed. */
+/** Writes a file whole or not at all, whenever the process is killed. */
 function write(path: string, text: string): void {
   writeFileSync(`${path}.partial`, text)
   renameSync(`${path}.partial`, path)
 }
 
-/** As in `3 passed, 1 failed`. */
+/** The counts in words, such as `3 passed, 1 failed`. */
 export function countsLine({ counts }: Report): string {
   const known = STATUSES.filter((status) => counts[status] > 0 || status !== 'partial')
   return `${known.map((status) => `${counts[status]} ${status}`).join(', ')}, ${counts.missing} not run yet`
@@ -148,7 +148,7 @@ function reasons(title: string, results: readonly StepResult[], status: StepResu
   return [`**${title}**`, '', ...found.map(({ name, reason }) => `- ${name}: ${oneLine(reason ?? '')}`), '']
 }
 
-/** The error is at the beginning of a reason, or at the end of what was printed. */
+/** Shortens a text to one line, with its beginning and its end: an error is in one of the two. */
 function oneLine(text: string): string {
   const line = text.replaceAll(/\s*\n\s*/g, ' · ')
   return line.length <= 900 ? line : `${line.slice(0, 300)} … ${line.slice(-600)}`

@@ -1,4 +1,4 @@
-// The results of the steps, a file for each: what is there need not be done again.
+// The results of the steps, a file for each: a step with a result need not be done again.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Mode, StepResult } from './step-types.js'
@@ -12,13 +12,13 @@ export class Store {
     this.#mode = mode
   }
 
-  /** Undefined where the step has not ended yet, in this mode. */
+  /** Reads a step's result; undefined where the step has not ended yet, in this mode. */
   read(name: string): StepResult | undefined {
     try {
       const result = JSON.parse(readFileSync(this.#path(name), 'utf8')) as StepResult
       return result?.mode === this.#mode ? result : undefined
     } catch (error) {
-      // Nothing was kept, or not all of it.
+      // Take a missing or incomplete file for no result.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined
       throw error
     }
@@ -27,7 +27,7 @@ export class Store {
   write(result: StepResult): void {
     mkdirSync(this.#folder, { recursive: true })
     const path = this.#path(result.name)
-    // Whole or not at all, whenever the process is killed.
+    // Write it whole or not at all, whenever the process is killed.
     writeFileSync(`${path}.partial`, `${JSON.stringify(result, undefined, 2)}\n`)
     renameSync(`${path}.partial`, path)
   }

@@ -1,4 +1,4 @@
-// Everything the kit does, what is worth most first, for when time on the GPU is short.
+// All stages of the kit, the most valuable first, for when time on the GPU is short.
 import { besideTransformersStep } from '../gpu-bench/beside-transformers.js'
 import { compiledStep } from '../gpu-bench/compiled.js'
 import { fanOutStep, manyStep } from '../gpu-bench/fan-out.js'
@@ -12,7 +12,7 @@ import { addon, backend, blocker, programs } from './packed-or-built.js'
 import type { Stage } from './step-types.js'
 import { benchModelStep, testModelStep } from './synthetic-models.js'
 
-/** The limits together are at most the seven minutes of a call with --budget 420. */
+/** The stages; their limits together are at most the seven minutes of a call with --budget 420. */
 export const STAGES: readonly Stage[] = [
   {
     title: 'the backend loads, and a greedy answer equals the CPU’s',

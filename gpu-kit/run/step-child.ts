@@ -1,4 +1,4 @@
-// Does the one step that the command line names, and sends what came of it.
+// Does the one step that the command line names, and sends its end.
 
 import { STEPS } from './stages.js'
 import type { StepMessage } from './step-supervisor.js'
@@ -8,7 +8,7 @@ const [name, context, seconds] = process.argv.slice(2) as [string, string, strin
 const step = STEPS.find((one) => one.name === name)
 if (!step) throw new Error(`there is no step '${name}'`)
 
-// Nobody is there to be told.
+// Exit with the supervisor: nobody else takes the result.
 process.on('disconnect', () => process.exit(1))
 const progress = {
   seconds: Number(seconds),

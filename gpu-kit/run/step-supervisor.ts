@@ -1,4 +1,4 @@
-// A step in a process of its own: llama.cpp aborts on device faults, and the next step must begin with a fresh device.
+// Runs a step in a process of its own: llama.cpp aborts on device faults, and the next step needs a fresh device.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -8,24 +8,25 @@ import { fileURLToPath } from 'node:url'
 import type { Findings, KitContext, Step } from './step-types.js'
 import type { Execution } from './time-budget.js'
 
-/** What the process sends before it ends: how it ended, or what it knows so far. */
+/** A message of the step's process: its end, or its findings so far. */
 export type StepMessage = Execution | { readonly status: 'told'; readonly findings: Findings }
 
-/** The last characters of its output: for the reason of a failure, and for the report. */
+/** Characters at the end of the output that go into the reason of a failure. */
 const KEPT_OUTPUT = 3000
+/** Characters at the end of the output that are kept for the log in the report. */
 const KEPT_LOG = 16_000
 const LOG_LINES = 60
 const LINE_CHARACTERS = 400
-/** What does not end when it is killed hangs in a driver: the kit goes on without it. */
+/** Wait for a killed process; one that lives longer hangs in a driver, and the kit goes on without it. */
 const PATIENCE_SECONDS = 10
 
 const STEP_CHILD = fileURLToPath(new URL('./step-child.js', import.meta.url))
 
 /**
- * Does a step, and ends it with all that it has started after so many seconds.
+ * Does a step, and ends it after `seconds`, with all processes that it has started.
  *
- * @param cut whether those are fewer than the step may take
- * @param module what runs in the process
+ * @param cut true when `seconds` are fewer than the step may take
+ * @param module the script of the process
  */
 export async function executeStep(
   step: Step,
@@ -38,7 +39,7 @@ export async function executeStep(
   mkdirSync(logs, { recursive: true })
   const log = createWriteStream(join(logs, `${step.name}.log`))
   log.on('error', () => {}) // a full disk: the report has the end of it
-  // In a session of its own, by which all that it starts is found.
+  // Give it a session of its own, by which all processes that it starts are found.
   const child = fork(module, [step.name, JSON.stringify(context), String(seconds)], {
     detached: true,
     env: { ...process.env, LD_LIBRARY_PATH: context.libraryPath, VERBATIM_BENCH_LOG: '1' },
@@ -64,7 +65,7 @@ export async function executeStep(
   const wasEnded = end === null && !message
   endSession(child)
   end ??= await within(exited, PATIENCE_SECONDS)
-  await within(closed, 1) // for the rest of what it printed, unless somebody keeps its output open
+  await within(closed, 1) // for the rest of its output, unless somebody keeps that open
   process.off('exit', forward)
   log.end()
   const kept = { log: lastLines(output), findings }
@@ -78,22 +79,22 @@ export async function executeStep(
   return { status: 'failed', reason: `${how}\n${output.slice(-KEPT_OUTPUT)}`, ...kept }
 }
 
-/** How a process has ended. */
+/** End of a process. */
 interface End {
   readonly code: number | null
   readonly signal: string | null
 }
 
-/** Null where it takes longer. */
+/** Waits for `work`; null where it takes longer than `seconds`. */
 async function within<T>(work: Promise<T>, seconds: number): Promise<T | null> {
-  // More than a timer can wait for is no limit.
+  // Take more than a timer can wait for as no limit.
   if (seconds > 1e6) return work
   const waiting = new AbortController()
   const over = sleep(seconds * 1000, null, { signal: waiting.signal }).catch(() => null)
   return Promise.race([work, over]).finally(() => waiting.abort())
 }
 
-/** Of a log: short enough for a report. */
+/** The last lines of a log, short enough for a report. */
 export function lastLines(output: string): string[] {
   return output
     .trimEnd()
@@ -102,7 +103,7 @@ export function lastLines(output: string): string[] {
     .map((line) => line.slice(0, LINE_CHARACTERS))
 }
 
-/** Kills whatever is in the session of a process: Ninja gives each compiler a process group of its own. */
+/** Kills all processes in the session of one: Ninja gives each compiler a process group of its own. */
 function endSession({ pid }: ChildProcess): void {
   if (pid === undefined) return
   for (const id of [-pid, ...membersOf(pid)])
@@ -120,7 +121,7 @@ function membersOf(session: number): number[] {
 
 function sessionOf(id: number): number | undefined {
   try {
-    // The name before the other fields may hold spaces.
+    // Skip the name before the other fields, which may hold spaces.
     const [, , , session] = readFileSync(`/proc/${id}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ')

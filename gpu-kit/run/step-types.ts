@@ -1,46 +1,46 @@
-// What the kit does is a list of steps: each runs in a process of its own and leaves one file behind.
+// The types of the kit's steps: each runs in a process of its own and leaves one file behind.
 import type { Goal, Table } from '../../bench/suite.js'
 import type { FoundLibraries } from './cuda-libraries.js'
 
-/** What a step is given. */
+/** The context that steps run in. */
 export interface KitContext {
-  /** The dry run: no GPU, nothing is built for CUDA, everything is as small as it can be. */
+  /** True for the dry run: no GPU, nothing is built for CUDA, everything is as small as it can be. */
   readonly cpuOnly: boolean
-  /** Where the kit lies; laid out like the repository. */
+  /** Folder of the kit, laid out like the repository. */
   readonly root: string
-  /** Where report.md and report.json go. */
+  /** Folder of report.md and report.json. */
   readonly report: string
-  /** Where the results of the steps and their logs are kept. */
+  /** Folder of the steps' results and logs. */
   readonly work: string
-  /** Where the synthetic models go: up to 28 GB. */
+  /** Folder of the synthetic models: up to 28 GB. */
   readonly models: string
-  /** Where CUDA's libraries were found, by their SONAMEs; null where the kit has no backend. */
+  /** Places of CUDA's libraries, by their SONAMEs; null where the kit has no backend. */
   readonly libraries: FoundLibraries['found'] | null
-  /** LD_LIBRARY_PATH of the processes that compute with CUDA: where its libraries are, and the loader would not look. */
+  /** LD_LIBRARY_PATH of processes that compute with CUDA, with folders that the loader does not know. */
   readonly libraryPath: string
-  /** What LD_LIBRARY_PATH was when the kit was called: for programs that bring CUDA along themselves. */
+  /** LD_LIBRARY_PATH of the kit's caller, for programs that bring CUDA along themselves. */
   readonly ownLibraryPath: string
 }
 
-/** What a step has found out. */
+/** The findings of a step. */
 export interface Findings {
-  /** For the JSON report, and for steps that come later. */
+  /** Facts for the JSON report, and for later steps. */
   readonly facts?: Readonly<Record<string, unknown>>
   readonly tables?: readonly Table[]
   readonly goals?: readonly Goal[]
-  /** How to read the tables. */
+  /** Notes on reading the tables. */
   readonly legend?: readonly string[]
-  /** What was left out, and why. */
+  /** Contenders and figures that were left out, with the reasons. */
   readonly missing?: Readonly<Record<string, string>>
 }
 
 export type Group = 'check' | 'build' | 'test' | 'bench'
 
-/** What a step may use while it runs. */
+/** The time of a running step, and its report so far. */
 export interface Progress {
-  /** After so many seconds it is ended. */
+  /** Seconds after which the step is ended. */
   readonly seconds: number
-  /** Keeps what is known so far, for when the step is ended before it is done. */
+  /** Keeps the findings so far, for a step that is ended before it is done. */
   tell(findings: Findings): void
 }
 
@@ -48,27 +48,27 @@ export interface Step {
   readonly name: string
   readonly group: Group
   readonly title: string
-  /** Without one the step is skipped. */
+  /** True skips the step without a GPU. */
   readonly needsGpu?: boolean
   /** Steps that must have passed. */
   readonly after?: readonly string[]
-  /** Whether it goes on where it was interrupted, and is tried again when it has failed: a build. */
+  /** True for a build: it goes on where it was interrupted, and is tried again when it has failed. */
   readonly resumes?: boolean
-  /** It is not begun with less time than this, in a call that has done something. */
+  /** Least time to begin it with, in a call that has done something. */
   readonly usualSeconds: number
-  /** It is ended after so long, unless it goes on where it was interrupted. */
+  /** Time after which it is ended, unless it goes on where it was interrupted. */
   readonly limitSeconds: number
-  /** Throws where it fails; {@link Skipped} where it cannot be done here. */
+  /** Does the step; throws where it fails, {@link Skipped} where it cannot be done here. */
   run(context: KitContext, progress: Progress): Promise<Findings>
 }
 
-/** A step of its own may take nearly all of a call of ten minutes. */
+/** Limit of a step that may take nearly all of a call of ten minutes. */
 export const CALL_SECONDS = 520
 
-/** Steps that share a limit, so that a slow one takes no time from what is worth less but not nothing. */
+/** Steps that share a limit, so that a slow one takes no time from later stages. */
 export interface Stage {
   readonly title: string
-  /** Of all its steps together, beside what stages before it have left. None: what is left of the call. */
+  /** Limit of its steps together, beyond time that earlier stages left. None: the rest of the call. */
   readonly limitSeconds?: number
   readonly steps: readonly Step[]
 }
@@ -76,19 +76,19 @@ export interface Stage {
 /** Thrown by a step that cannot be done on this machine. The message is the reason. */
 export class Skipped extends Error {}
 
-/** What is kept of a step that has ended. */
+/** The result of a step that has ended, as it is kept. */
 export interface StepResult {
   readonly name: string
   readonly group: Group
   readonly title: string
   readonly mode: Mode
-  /** Partial: ended before it was done, with what it had by then. */
+  /** Status at the end; partial for a step that was ended before it was done, with its findings by then. */
   readonly status: 'passed' | 'failed' | 'skipped' | 'partial'
-  /** Why it failed, was skipped or ended. */
+  /** Reason that it failed, was skipped or ended. */
   readonly reason: string | null
   readonly seconds: number
   readonly findings: Findings
-  /** The last lines of what it printed, where it failed or was ended. */
+  /** The last lines of its output, where it failed or was ended. */
   readonly log?: readonly string[]
 }
 

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { type ModelType, makeModel } from '../../scripts/make-model.js'
 import { CALL_SECONDS, type KitContext, type Step, type StepResult } from './step-types.js'
 
-/** A model that is not there any more, or that another call had elsewhere. */
+/** True for a model that is not there any more, or that another call had elsewhere. */
 export function isStaleModel({ name, findings }: StepResult, { models }: KitContext): boolean {
   const path = findings.facts?.path
   return (
@@ -12,7 +12,7 @@ export function isStaleModel({ name, findings }: StepResult, { models }: KitCont
   )
 }
 
-/** Of the benchmarks: everyone is measured on this shape. */
+/** Shape of the model of the benchmarks, the same for every contender. */
 export function benchShape({ cpuOnly }: KitContext): string {
   return cpuOnly ? 'tiny' : 'qwen2.5-7b'
 }
@@ -21,7 +21,7 @@ export function benchModel(context: KitContext, type: ModelType): string {
   return join(context.models, `${benchShape(context)}-${type}.gguf`)
 }
 
-/** Of the tests: large enough for a GPU to be worth it, small enough to be loaded many times. */
+/** Path of the model of the tests: large enough for a GPU to be worth it, small enough to be loaded many times. */
 export function testModel(context: KitContext): string {
   return join(context.models, `${testShape(context)}-Q8_0.gguf`)
 }
@@ -30,7 +30,7 @@ function testShape({ cpuOnly }: KitContext): string {
   return cpuOnly ? 'tiny' : 'qwen2.5-0.5b'
 }
 
-/** In the kit: trained, so that its likeliest token is far ahead of the next. */
+/** Path of the kit's trained model, whose likeliest token is far ahead of the next. */
 export function trainedModel(root: string): string {
   return join(root, 'models/verbatim-tiny.gguf')
 }
@@ -62,7 +62,7 @@ function modelStep(
     limitSeconds: CALL_SECONDS,
     async run(context) {
       const wanted = options(context)
-      // What a step that was killed has left.
+      // Remove the rest of a step that was killed.
       for (const file of readdirSync(context.models))
         if (file.startsWith(`${basename(wanted.out)}.`)) rmSync(join(context.models, file))
       const { path, bytes, elapsed } = await makeModel(wanted)

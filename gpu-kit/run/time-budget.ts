@@ -1,9 +1,9 @@
-// Goes through the stages: first each within its limit, then whatever had no time, until the budget is used up.
+// Goes through the stages: first each within its limit, then steps that had no time, until the budget is used up.
 
 import type { Store } from './result-store.js'
 import type { Stage, Step, StepResult } from './step-types.js'
 
-/** How a step ended. A build that is partial goes on at the next call. */
+/** End of a step. A build that is partial goes on at the next call. */
 export type Execution = Pick<StepResult, 'status' | 'reason' | 'findings' | 'log'>
 
 export interface RunnerOptions {
@@ -11,27 +11,27 @@ export interface RunnerOptions {
   readonly mode: StepResult['mode']
   /** Seconds for this call. */
   readonly budgetSeconds: number
-  /** Does a step, and ends it after so many seconds; `cut`: they are fewer than its limit. */
+  /** Does a step, and ends it after `seconds`; `cut` says that they are fewer than its limit. */
   readonly execute: (step: Step, seconds: number, cut: boolean) => Promise<Execution>
   readonly say: (text: string) => void
-  /** Steps that are to be done again. What they found before is kept until then. */
+  /** Steps to do again. Their former findings are kept until then. */
   readonly again?: ReadonlySet<string>
-  /** Whether what a step has left is not there any more. */
+  /** True when a file that a step has left is not there any more. */
   readonly isStale?: (result: StepResult) => boolean
-  /** Called when a step has ended: for the report. */
+  /** Called when a step has ended, for the report. */
   readonly kept?: () => void
-  /** Seconds; the clock of the process unless given. */
+  /** Clock in seconds. Default: that of the process. */
   readonly now?: () => number
 }
 
-/** Kept for ending a step and writing the report. */
+/** Time kept for ending a step and writing the report. */
 const RESERVE_SECONDS = 5
-/** A call has hardly begun in its first seconds. */
+/** First seconds of a call, in which it has hardly begun. */
 const BEGINNING_SECONDS = 10
-/** A step that was ended after some time needs several times as much to get further. */
+/** Factor on the time after which a step was ended, to get further in a second try. */
 const SECOND_TRY = 2
 
-/** @returns whether all steps have ended: if not, a further call goes on */
+/** Runs the stages. @returns true when all steps have ended; else a further call goes on */
 export async function runStages(stages: readonly Stage[], options: RunnerOptions): Promise<boolean> {
   const steps = stages.flatMap((stage) => stage.steps)
   const call = new Call(options, steps)
@@ -41,14 +41,14 @@ export async function runStages(stages: readonly Stage[], options: RunnerOptions
     allowance += limitSeconds
     for (const step of ofStage) allowance -= await call.within(step, allowance)
   }
-  // What was not begun is worth more than what was ended early, and may need that.
+  // Begin new steps before retrying those ended early, which are worth less; then steps that needed these.
   for (const step of steps) await call.begin(step)
   for (const step of steps) await call.retry(step)
   for (const step of steps) await call.begin(step)
   return call.isDone
 }
 
-/** One call of the kit. */
+/** A call of the kit. */
 class Call {
   readonly #options: RunnerOptions
   readonly #steps: readonly Step[]
@@ -59,11 +59,11 @@ class Call {
     this.#options = options
     this.#steps = steps
     this.#now = options.now ?? (() => performance.now() / 1000)
-    // That of the process began with it.
+    // The clock of the process begins at 0.
     this.#begin = options.now?.() ?? 0
   }
 
-  /** Tries a step once, within what its stage is allowed. @returns the seconds that count against it */
+  /** Tries a step once, within the `allowance` of its stage. @returns the seconds that count against it */
   async within(step: Step, allowance: number): Promise<number> {
     if (this.#status(step) || this.#isObstructed(step)) return 0
     const left = Math.min(this.#left, step.resumes ? Number.POSITIVE_INFINITY : allowance)
@@ -71,11 +71,11 @@ class Call {
     const started = this.#now()
     await this.#execute(step, left, false)
     const seconds = this.#now() - started
-    // What is built here is not the fault of those that come after it.
+    // Do not charge a build to the steps after it.
     return step.resumes ? Math.min(seconds, step.usualSeconds) : seconds
   }
 
-  /** Does a step that was not begun with all that is left of the call, if that is enough. */
+  /** Does a step that was not begun, with the rest of the call, if that is enough. */
   async begin(step: Step): Promise<void> {
     if (this.#status(step) || this.#isObstructed(step)) return
     const whole = this.#hasWholeCall
@@ -91,7 +91,7 @@ class Call {
     if (whole || this.#left >= needed) await this.#execute(step, this.#left, whole)
   }
 
-  /** Whether nothing is left to be begun or to be done again. */
+  /** True when no step is left to begin or to do again. */
   get isDone(): boolean {
     return this.#steps.every((step) => {
       const status = this.#status(step)
@@ -99,7 +99,7 @@ class Call {
     })
   }
 
-  /** More than its limit it gets in no call. */
+  /** True when a step has had its limit, the most that it gets in any call. */
   #hadItsLimit({ name, limitSeconds }: Step): boolean {
     return (this.#options.store.read(name)?.seconds ?? 0) >= limitSeconds - 1
   }
@@ -108,15 +108,15 @@ class Call {
     return this.#options.budgetSeconds - RESERVE_SECONDS - (this.#now() - this.#begin)
   }
 
-  /** A step may take all of a call that has hardly begun: waiting for more would never end. */
+  /** True when a call has hardly begun: then a step may take all of it, since no call gives it more. */
   get #hasWholeCall(): boolean {
     return this.#isFirst || this.#now() - this.#begin < BEGINNING_SECONDS
   }
 
-  /** Whether nothing has been done but what has failed or was skipped before. */
+  /** True until a step has been done that had not failed or been skipped before. */
   #isFirst = true
 
-  /** How a step ended that is not to be begun again. */
+  /** End of a step that is not to be begun again; undefined for others. */
   #status({ name, resumes }: Step): StepResult['status'] | undefined {
     const { store, again, isStale } = this.#options
     const result = store.read(name)
@@ -126,12 +126,12 @@ class Call {
     return resumes && status !== 'passed' ? undefined : status
   }
 
-  /** What was tried in this call. */
+  /** Steps that were tried in this call. */
   readonly #executed = new Set<string>()
-  /** Of that, what cannot be done here or has failed to build. */
+  /** Tried steps that cannot be done here or have failed to build. */
   readonly #skipped = new Set<string>()
 
-  /** What was in the way of a skipped step may be gone. */
+  /** True when a step cannot be begun; looks anew at a skipped one, whose obstacle may be gone. */
   #isObstructed(step: Step): boolean {
     if (this.#skipped.has(step.name)) return true
     const { store, mode } = this.#options
@@ -149,17 +149,17 @@ class Call {
           : undefined
     if (reason === undefined) return false
     const known = store.read(step.name)
-    // What is known of it is worth more.
+    // Keep former findings, which are worth more.
     if (!known || (known.status === 'skipped' && known.reason !== reason))
       this.#keep(step, { status: 'skipped', reason, findings: {} }, 0)
     return true
   }
 
-  /** @param whole whether it has all of a call: then it gets no more time in any other one */
+  /** @param whole true when the step has all of a call: no other one gives it more time */
   async #execute(step: Step, left: number, whole: boolean): Promise<void> {
     const { execute, say, budgetSeconds } = this.#options
     say(`${step.name}: ${step.title}`)
-    // A build takes what it takes: what it has done is kept.
+    // Give a build no limit: its work is kept.
     const limit = step.resumes ? Number.POSITIVE_INFINITY : step.limitSeconds
     this.#executed.add(step.name)
     const before = this.#options.store.read(step.name)?.status

@@ -1,4 +1,4 @@
-// The GPU kit runs where nobody can help it: what is packed must be all there, and a call must go on where the last stopped.
+// The GPU kit runs where nobody can help it: its files must all be there, and a call must go on where the last stopped.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -102,7 +102,7 @@ describe('the report', () => {
 })
 
 describe.runIf(process.platform === 'linux')('a step in a process of its own', () => {
-  /** Runs this as the step's process. */
+  /** Runs `script` as the step's process. */
   const execute = (script: string, { seconds = 60, cut = false, more = {} as Partial<Step> } = {}) => {
     const module = join(folder, 'step.mjs')
     writeFileSync(module, script)
@@ -222,7 +222,7 @@ test('steps have names of their own, and need only steps before them', () => {
   expect(new Set(names).size).toBe(names.length)
   for (const [index, { after = [] }] of STEPS.entries())
     for (const name of after) expect(names.slice(0, index)).toContain(name)
-  // A call of ten minutes must be enough for each.
+  // Require that a call of ten minutes is enough for each.
   for (const { limitSeconds } of STEPS) expect(limitSeconds).toBeLessThan(540)
 })
 
@@ -241,7 +241,7 @@ test('what is compiled into the kit imports nothing that is not packed', () => {
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
   }
   const packed = new Set(OWN_FILES.flatMap((path) => /^node_modules\/(.+)/.exec(path)?.[1] ?? []))
-  const peers = new Set(['verbatim-llama', 'node-llama-cpp', '@fugood/llama.node']) // itself, and what is not measured
+  const peers = new Set(['verbatim-llama', 'node-llama-cpp', '@fugood/llama.node']) // and unmeasured peers
   for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.js')) continue
     const text = readFileSync(join(folder, path), 'utf8')

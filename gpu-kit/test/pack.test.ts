@@ -1,4 +1,4 @@
-// What the GPU kit is packed from: a CUDA backend that is built where neither cuBLAS nor a driver is.
+// The GPU kit is packed with a CUDA backend that is built where neither cuBLAS nor a driver is.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

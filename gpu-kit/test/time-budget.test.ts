@@ -1,4 +1,4 @@
-// The order in which the GPU kit does its steps, and what it does with the time that it has.
+// The order in which the GPU kit does its steps, and its use of the time that it has.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 const stage = (limitSeconds: number, ...steps: Step[]): Stage => ({ title: 'some', limitSeconds, steps })
 const status = (name: string) => new Store(folder, 'gpu').read(name)?.status
 
-/** One call of the kit, in which each step takes so many seconds of an imagined clock. */
+/** Calls the kit with an imagined clock, on which a step takes its seconds in `takes`, or `usually`. */
 async function call(
   stages: readonly Stage[],
   {
@@ -205,7 +205,7 @@ describe('a stage', () => {
       done: false,
       executed: ['slow', 'next'],
     })
-    // The next call has all of its time for it.
+    // Call again: the next call has all of its time for the step.
     expect(await call(stages, { budget: 200, takes: { slow: 150 } })).toEqual({
       done: true,
       executed: ['slow'],

@@ -1,5 +1,5 @@
-// Declarations of what ggml's CUDA backend calls of cuBLAS, for a machine that has nvcc and no cuBLAS. Values
-// and signatures are those of cuBLAS 12 and 13: https://docs.nvidia.com/cuda/cublas/
+// Declarations of the functions of cuBLAS that ggml's CUDA backend calls, for a machine that has nvcc and no
+// cuBLAS. Values and signatures are those of cuBLAS 12 and 13: https://docs.nvidia.com/cuda/cublas/
 #pragma once
 
 #include <cuda_runtime.h>
