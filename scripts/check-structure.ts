@@ -9,12 +9,12 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Folders whose files docs/structure.md names one by one. */
 const NAMED = ['cpp', 'binding', 'lib', 'scripts', 'bench', 'gpu-kit']
 
-/** Folders that may import from themselves and from those before them. */
+/** Folders in order: each may import from itself and from those before it. */
 const FLOORS = ['lib', 'lib/worker', 'lib/cli', 'scripts', 'bench', 'gpu-kit', 'test']
 
 const SOURCE = /\.(cpp|h|ts|mjs|py|sh)$/
 
-/** What is wrong with the structure: a sentence for each. */
+/** Mistakes in the structure: a sentence for each. */
 export function structureMistakes(folder = root): string[] {
   const files = NAMED.flatMap((name) => sources(folder, name))
   const rooms = readRooms(readFileSync(join(folder, 'docs/structure.md'), 'utf8'))

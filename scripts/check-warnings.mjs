@@ -52,7 +52,7 @@ async function checkWarnings() {
 }
 
 /**
- * What a build generates, by the same code.
+ * Generates the file that a build generates, by the same code.
  *
  * @param {string} llamaCppDir
  */
@@ -62,7 +62,7 @@ function generateArchitectures(llamaCppDir) {
 }
 
 /**
- * Those of all targets together: what a file takes that its target does not give it, the build itself finds.
+ * Options of all targets together; a file that uses more than its own target has fails in the build itself.
  *
  * @param {string} llamaCppDir
  */

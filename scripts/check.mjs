@@ -1,7 +1,7 @@
-// What can be said of the sources without building them. Each step ends the check where it fails.
+// Checks the sources without building them. The first step that fails ends the check.
 //
-//   npm run check                     all of them
-//   npm run check -- types warnings   these
+//   npm run check                     all steps
+//   npm run check -- types warnings   these steps
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { repositoryRoot } from './setup/tools.mjs'
@@ -9,7 +9,7 @@ import { repositoryRoot } from './setup/tools.mjs'
 /** @param {string} path */
 const tool = (path) => join('node_modules', path)
 
-/** The quick ones first. */
+/** The steps, the quick ones first. */
 const STEPS = [
   { name: 'lint', args: [tool('@biomejs/biome/bin/biome'), 'ci', '.'] },
   { name: 'format', args: ['scripts/clang-format.mjs', '--check'] },

@@ -1,4 +1,4 @@
-// Formats the C++ sources, or with --check only says which are not formatted.
+// Formats the C++ sources, or with --check only names those that are not formatted.
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { cppFiles } from './cpp-files.mjs'

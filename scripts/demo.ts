@@ -1,4 +1,4 @@
-// The three jobs of a chat worker, one after the other, and what the model sees of each.
+// The three jobs of a chat worker, one after the other, with the prompt that the model sees of each.
 //
 //   npm run demo
 //   MODEL=path/to/model.gguf npm run demo
@@ -31,9 +31,9 @@ const jobs = [
 
 const colours = process.stdout.isTTY === true && process.stdout.hasColors()
 const styled = (code: number, text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text)
-/** What the template wrote. */
+/** Style of the template's text. */
 const cyan = (text: string) => styled(36, text)
-/** What the caller wrote; where there are no colours, between marks. */
+/** Style of the caller's text: between marks where there are no colours. */
 const yellow = (text: string) => (colours ? styled(33, text) : `«${text}»`)
 const dim = (text: string) => styled(2, text)
 const print = (text: string) => process.stdout.write(text)

@@ -23,18 +23,18 @@ import { loadVocab, type Vocab } from './make-model/vocab.js'
 
 export type { ModelType } from './make-model/shapes.js'
 
-/** Where models go unless a path is given; git ignores it. */
+/** Folder of models made without a path; git ignores it. */
 export const GENERATED_MODELS = fileURLToPath(new URL('../models/generated', import.meta.url))
 
-// Raised whenever the same options would give other bytes than before, so that old files are remade.
+// Raise this whenever the same options would give other bytes than before, so that old files are remade.
 const RECIPE_VERSION = 1
 const RECIPE_KEY = 'verbatim.recipe'
 
-// Starting workers takes longer than filling a smaller file.
+// Start workers for large files only: filling a smaller one takes less time.
 const WORKERS_FROM_BYTES = 512 * 2 ** 20
 const MAX_THREADS = 256
 
-/** What to make. */
+/** Options of {@link makeModel}. */
 export interface MakeModelOptions {
   /** A name in `SHAPES`: `tiny`, `tiny-llama`, `qwen2.5-0.5b`, … */
   readonly shape: string
@@ -71,7 +71,7 @@ export interface MadeModel {
   readonly created: boolean
   /** Identifies the content: equal recipes are equal files. */
   readonly recipe: string
-  /** Milliseconds that this took. */
+  /** Duration of the call in milliseconds. */
   readonly elapsed: number
 }
 
@@ -150,7 +150,7 @@ function checkOptions(options: MakeModelOptions) {
   return { name, shape, type, seed, context, vocabName: options.vocab ?? shape.vocab }
 }
 
-/** Whatever differs from the shape's defaults is in the name, so that models do not replace each other. */
+/** Puts differences from the shape's defaults into the name, so that models do not replace each other. */
 function defaultPath(options: MakeModelOptions, name: string, type: ModelType): string {
   const shape = SHAPES[name]
   const parts = [name]
@@ -193,7 +193,7 @@ function metadataOf(
   return metadata
 }
 
-/** Whether the file is there, whole, and of this recipe. */
+/** True when the file is there, whole, and of this recipe. */
 function isMade(path: string, bytes: number, recipe: string): boolean {
   if (statSync(path, { throwIfNoEntry: false })?.size !== bytes) return false
   try {
@@ -227,7 +227,7 @@ async function writeModel(
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    // Windows does not rename onto a file that is in use; then another process made it first.
+    // Accept a file that another process made first: Windows does not rename onto a file in use.
     if (!signal?.aborted && isMade(path, layout.bytes, recipe)) return
     throw error
   }
@@ -312,7 +312,7 @@ function progressLine(): (written: number, total: number) => void {
   }
 }
 
-/** Whether this file is run, not imported. */
+/** True when this file is run, not imported. */
 function isMain(): boolean {
   const script = process.argv[1]
   return script !== undefined && existsSync(script) && realpathSync(script) === fileURLToPath(import.meta.url)

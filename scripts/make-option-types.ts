@@ -1,7 +1,7 @@
-// Makes what readers see of the tables of options and of errors: the types in lib/option-types.ts and docs/options.md.
+// Makes lib/option-types.ts and docs/options.md from the tables of options and of errors.
 //
 //   tsx scripts/make-option-types.ts           writes them (npm run format)
-//   tsx scripts/make-option-types.ts --check   fails where they are not what the tables say (npm run check)
+//   tsx scripts/make-option-types.ts --check   fails where they are out of date (npm run check)
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ERROR_CODES, type ErrorCodeRow } from '../lib/error-codes.js'
@@ -53,7 +53,7 @@ const INTERFACES: readonly Interface[] = [
   },
 ]
 
-/** What is wrong with the rows: a sentence for each. */
+/** Mistakes in the rows: a sentence for each. */
 function mistakes(): string[] {
   return INTERFACES.flatMap(({ rows }) => Object.entries(rows as OptionRows)).flatMap(([name, row]) =>
     /^[A-Z`].*[a-z)`0-9]\.$/s.test(row.sentence) && !row.sentence.includes('. ')
@@ -163,7 +163,7 @@ function typeText(takes: Takes): string {
   }
 }
 
-/** The type of the value that is in effect. */
+/** The type of the value in effect. */
 function checkedTypeText(takes: Takes): string {
   return takes.kind === 'texts' ? 'readonly string[]' : typeText(takes)
 }

@@ -1,8 +1,8 @@
-// Writes the reference of the API, docs/api/, from the types and comments of lib/. A name that is not documented, not
-// exported or linked to in vain fails it.
+// Writes the reference of the API, docs/api/, from the types and comments of lib/. Fails where a name is not documented
+// or not exported, or a link leads nowhere.
 //
 //   npm run docs
-//   npm run docs -- --check   writes nothing, and fails where docs/api/ is not what it would be
+//   npm run docs -- --check   writes nothing, and fails where docs/api/ is out of date
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -12,10 +12,10 @@ import { hashFiles, hasStamp, writeStamp } from './setup/stamp.mjs'
 import { fail, repositoryRoot, run, SetupFailure, say } from './setup/tools.mjs'
 
 const OUT = 'docs/api'
-/** TypeDoc is a package apart: it needs a TypeScript older than this repository's. */
+/** Package of TypeDoc, which needs a TypeScript older than this repository's. */
 const TOOLS = join(repositoryRoot, 'docs/reference')
 /**
- * By the names that they are imported by.
+ * Names by which users import the modules.
  *
  * @type {Record<string, string>}
  */

@@ -24,7 +24,7 @@ def flags(c):
 
 
 def ranges_of(mapping):
-    """[(first, last, step, delta)] and {cp: [cps]} for the mappings to several characters."""
+    """Returns [(first, last, step, delta)], and {cp: [cps]} for the mappings to several characters."""
     single = sorted((c, ord(t) - c) for c, t in mapping.items() if len(t) == 1)
     several = {c: [ord(x) for x in t] for c, t in mapping.items() if len(t) != 1}
     out = []

@@ -1,5 +1,5 @@
-// Builds what the packages bring along, for this platform: the addon, the llama and ggml libraries and every CPU
-// variant, into prebuilds/<platform>-<arch>/ (on Alpine Linux below prebuilds/musl/). Checks what it has built.
+// Builds the native files of the packages, for this platform: the addon, the llama and ggml libraries and every CPU
+// variant, into prebuilds/<platform>-<arch>/ (on Alpine Linux below prebuilds/musl/). Checks the libraries.
 //
 //   npm run prebuild
 //   npm run prebuild -- --cuda [--architectures 80,90]
@@ -72,7 +72,7 @@ function build(folder, source, cuda, target = []) {
   compileNative(folder, target)
 }
 
-/** A copy, because prebuildify moves the addon away, and the next build would make it anew. */
+/** Copies the build, because prebuildify moves the addon away, and the next build would make it anew. */
 function stageBuild() {
   const stage = join(BUILD, 'stage')
   rmSync(stage, { recursive: true, force: true })
@@ -83,7 +83,7 @@ function stageBuild() {
 }
 
 /**
- * prebuildify would build with node-gyp; everything is built, so that a command that does nothing takes its place.
+ * Runs prebuildify on a finished build: a command that does nothing takes the place of node-gyp.
  *
  * @param {object} options
  * @returns {Promise<void>}

@@ -11,7 +11,7 @@ try {
   const prebuilds = readdirSync('prebuilds').filter((name) => name !== 'README.md')
   if (prebuilds.length === 0) fail('prebuilds/ is empty: npm run prebuild')
   say(`packing with prebuilds for ${prebuilds.join(', ')}`)
-  // Not what an earlier version left there.
+  // Remove files that an earlier version left there.
   rmSync('dist', { recursive: true, force: true })
   const tsc = join(repositoryRoot, 'node_modules/typescript/bin/tsc')
   run(process.execPath, [tsc, '-p', 'tsconfig.json'], 'TypeScript did not compile')

@@ -4,7 +4,7 @@ import { SingleBar } from 'cli-progress'
  * Shows a bar on stderr while some work is in progress; nothing where stderr is not a terminal.
  *
  * @param format of the bar, as cli-progress has it: `'loading {bar} {percentage} %'`
- * @param work is given a function to call with the part that is done, from 0 to 1
+ * @param work the work; it calls `onProgress` with the fraction that is done, from 0 to 1
  */
 export async function withProgressBar<T>(
   format: string,

@@ -1,6 +1,6 @@
-// Brings a fresh clone to a state where the demo and the tests can run, doing only what is missing or
-// stale: npm packages, the llama.cpp source, the native build, the TypeScript build. Everything it
-// prints goes to stderr.
+// Brings a fresh clone to a state where the demo and the tests can run, doing only missing or stale
+// steps: npm packages, the llama.cpp source, the native build, the TypeScript build. All output goes
+// to stderr.
 //
 //   node scripts/setup.mjs            all that a user of the library needs
 //   node scripts/setup.mjs --with-native-tests
@@ -39,7 +39,7 @@ try {
 async function setUp() {
   requireNode()
   installPackages()
-  // Needs packages that the step above may just have installed.
+  // Import it only now: it needs packages that the step above may just have installed.
   const { obtainLlamaSource } = await import('./setup/llama-source.mjs')
   const llamaCppDir = await obtainLlamaSource()
   if (process.argv.includes('--no-build')) return
@@ -62,7 +62,7 @@ function installPackages() {
 /**
  * @param {string} sourceDir
  * @param {import('./setup/cuda.mjs').CudaChoice} cuda
- * @returns {string} what the build has been made from
+ * @returns {string} identity of the build's inputs
  */
 function buildAddon(sourceDir, cuda) {
   const stamp = 'build/.verbatim-llama-native'
@@ -70,7 +70,7 @@ function buildAddon(sourceDir, cuda) {
   const wanted = `${sources} ${sourceDir} ${cuda.mode} ${cuda.architectures}`
   if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node')) return wanted
   requireTools()
-  removeStamp(stamp) // from here on the folder is what neither build wants
+  removeStamp(stamp) // a build that is ended early leaves no valid stamp
   if (cuda.mode === 'off') dropCuda()
   say('configuring the native build')
   configureNative('build', [`--CDLLAMA_CPP_DIR=${sourceDir}`, ...cudaOptions(cuda)])
@@ -84,7 +84,7 @@ function buildAddon(sourceDir, cuda) {
 }
 
 /**
- * Beside the addon, with the options that it has been configured with.
+ * Builds the native tests beside the addon, with the options of its configuration.
  *
  * @param {string} addon
  */

@@ -1,5 +1,5 @@
-// The tests of the worker that take long, at full size: 2000 requests of 64 clients, and every way to kill the engine
-// twenty times.
+// Runs the long tests of the worker at full size: 2000 requests of 64 clients, and every way to kill its process twenty
+// times.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 

@@ -2,12 +2,12 @@ import { TENSOR_TYPES, type TensorType } from './gguf-format.js'
 import type { Fill } from './gguf-writer.js'
 import { Random, toHalf } from './random.js'
 
-/** What a tensor is filled with: one value, or random weights of mean 0 with this standard deviation. */
+/** Weights of a tensor: one value, or random ones of mean 0 with the standard deviation `std`. */
 export type Weights =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'random'; readonly std: number }
 
-// Per-block scales and half-precision weights are taken from tables, whose sizes must be powers of two.
+// Sizes of the tables of per-block scales and half-precision weights, which must be powers of two.
 const SCALE_COUNT = 64
 const HALF_COUNT = 4096
 // Standard deviations of the integers that blocks hold.
@@ -15,7 +15,7 @@ const Q8_0_STD = Math.sqrt((128 ** 2 - 1) / 3)
 const Q4_STD = Math.sqrt((16 ** 2 - 1) / 12)
 
 /**
- * Gives a function that makes a tensor's data piece by piece, directly in its stored form: quants are
+ * Makes a function that fills in a tensor's data piece by piece, directly in its stored form: quants are
  * random bits and only scales are computed. The same seed and name always give the same data.
  */
 export function fillWeights(type: TensorType, weights: Weights, seed: number, name: string): Fill {
@@ -58,7 +58,7 @@ function fillQ8_0(random: Random, std: number): Fill {
   const scales = Uint16Array.from(relativeScales(random), (scale) => toHalf((scale * std) / Q8_0_STD))
   const stride = TENSOR_TYPES.Q8_0.blockBytes / 2
   return (words, bytes) => {
-    // Odd bytes only: the mean is exactly 0, and -128, which no quantizer makes, does not occur.
+    // Use odd bytes only: their mean is exactly 0, and -128, which no quantizer makes, does not occur.
     random.fill(words, Math.ceil(bytes / 4), 0x01010101)
     const halves = new Uint16Array(words.buffer, words.byteOffset, bytes / 2)
     for (let at = 0; at < halves.length; at += stride) {
@@ -69,8 +69,8 @@ function fillQ8_0(random: Random, std: number): Fill {
 
 // A block is a half-precision scale and 32 nibbles, each less 8.
 function fillQ4_0(random: Random, std: number): Fill {
-  // The variance about 0 of -8…7, whose mean is -0.5. Scales of both signs cancel that mean, which would
-  // otherwise be common to all weights and grow through the layers.
+  // Take the variance of -8…7 about 0, and scales of both signs: their mean of -0.5 would otherwise be common to
+  // all weights and grow through the layers.
   const spread = Math.sqrt(Q4_STD ** 2 + 0.25)
   const scales = Uint16Array.from(relativeScales(random), (scale, i) =>
     toHalf((i % 2 === 0 ? 1 : -1) * ((scale * std) / spread)),
@@ -95,8 +95,8 @@ function fillQ4_K(random: Random, std: number): Fill {
   relativeScales(random).forEach((relative, i) => {
     const scales = Array.from(picks.subarray(i * 8, i * 8 + 8), (pick) => 32 + (pick & 31))
     const rms = Math.sqrt(scales.reduce((sum, scale) => sum + scale ** 2, 0) / 8)
-    // With minimum = scale and dmin = 7.5 d exactly, each weight is d * scale * (nibble - 7.5): the mean
-    // is 0. Seven bits of d leave room in dmin's eleven for the factor.
+    // Take minimum = scale and dmin = 7.5 d exactly: each weight is d * scale * (nibble - 7.5), of mean 0.
+    // Seven bits of d leave room in dmin's eleven for the factor.
     const d = roundToBits((relative * std) / (Q4_STD * rms), 7)
     const bytes = new Uint8Array(heads.buffer, i * headWords * 4, headWords * 4)
     new Uint16Array(heads.buffer, i * headWords * 4, 2).set([toHalf(d), toHalf(7.5 * d)])

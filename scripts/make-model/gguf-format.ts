@@ -44,7 +44,7 @@ export const VALUE_BYTES: ReadonlyMap<number, number> = new Map([
 /** Tensor types that the writer makes. */
 export type TensorType = 'F32' | 'F16' | 'Q8_0' | 'Q4_0' | 'Q4_K'
 
-/** How a tensor type is stored: its `ggml_type`, and weights and bytes of one block. */
+/** Storage of a tensor type: its `ggml_type`, and weights and bytes of one block. */
 export interface TensorTypeInfo {
   readonly id: number
   readonly blockWeights: number
@@ -80,7 +80,7 @@ export function alignUp(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment
 }
 
-/** GGUF is little-endian, and blocks are made through typed arrays, which have the host's order. */
+/** Refuses big-endian machines: GGUF is little-endian, and typed arrays make blocks in the host's order. */
 export function requireLittleEndian(): void {
   if (endianness() !== 'LE') throw new Error('models can only be made on a little-endian machine')
 }

@@ -14,7 +14,7 @@ import {
 /** A metadata value as JavaScript sees it; 64-bit integers are always bigint. */
 export type GgufValue = number | bigint | boolean | string | GgufValue[]
 
-/** One metadata entry, kept as the bytes of the file so that it can be copied without loss. */
+/** A metadata entry, kept as the bytes of the file so that it can be copied without loss. */
 export interface GgufEntry {
   readonly key: string
   readonly type: number
@@ -26,7 +26,7 @@ export interface GgufEntry {
   readonly raw: Buffer
 }
 
-/** One tensor of a file's table. */
+/** A tensor of a file's table. */
 export interface GgufTensor {
   readonly name: string
   readonly dims: readonly number[]
@@ -46,17 +46,17 @@ export interface GgufFile {
   readonly alignment: number
   readonly entries: ReadonlyMap<string, GgufEntry>
   readonly tensors: readonly GgufTensor[]
-  /** Where tensor data begins. */
+  /** Offset of the tensor data. */
   readonly dataOffset: number
   /** Size of the whole file. */
   readonly size: number
 }
 
-// More than any real header; keeps a damaged length from making the reader swallow a huge file.
+// Limit headers to more than any real one, so that a damaged length cannot make the reader swallow a huge file.
 const MAX_HEADER_BYTES = 1 << 28
 const FIRST_READ_BYTES = 1 << 20
 
-/** The bytes at the front of a file, read as far as they are asked for. */
+/** The bytes at the front of a file, read as far as needed. */
 class Header {
   position = 0
   private bytes: Buffer = Buffer.alloc(0)
@@ -67,7 +67,7 @@ class Header {
     readonly size: number,
   ) {}
 
-  /** Steps over `count` bytes and gives where they began; throws where the file has fewer left. */
+  /** Steps over `count` bytes and returns their start; throws where the file has fewer left. */
   skip(count: number, what: string): number {
     const start = this.position
     if (count > this.size - start) {
@@ -80,7 +80,7 @@ class Header {
   }
 
   uint32(what: string): number {
-    // First the step: it may replace the buffer.
+    // Step first: it may replace the buffer.
     const start = this.skip(4, what)
     return this.bytes.readUInt32LE(start)
   }
@@ -139,7 +139,7 @@ function readHeader(header: Header): GgufFile {
   const tensorCount = header.uint64('the number of tensors')
   const entryCount = header.uint64('the number of metadata entries')
 
-  // Bytes are cut out at the end: the header's buffer is replaced whenever it grows.
+  // Cut bytes out at the end: the header's buffer is replaced whenever it grows.
   const spans = new Map<string, Omit<GgufEntry, 'raw'> & { start: number; end: number }>()
   for (let i = 0; i < entryCount; i++) {
     const key = header.string(`key ${i}`)

@@ -11,7 +11,7 @@ import {
   ValueType,
 } from './gguf-format.js'
 
-/** Collects metadata entries in the form in which a file holds them. */
+/** Collects metadata entries in their stored form. */
 export class MetadataWriter {
   private readonly parts: Buffer[] = []
   private readonly keys = new Set<string>()
@@ -97,7 +97,7 @@ export interface GgufLayout<T extends TensorSpec = TensorSpec> {
   readonly bytes: number
 }
 
-/** Places tensors one after the other, each aligned, and builds the header that says so. */
+/** Places tensors one after the other, each aligned, and builds the header. */
 export function layoutGguf<T extends TensorSpec>(
   metadata: MetadataWriter,
   specs: readonly T[],
@@ -110,7 +110,7 @@ export function layoutGguf<T extends TensorSpec>(
     offsets.push(offset)
     table.push(string(name), uint32(dims.length), ...dims.map(uint64))
     table.push(uint32(TENSOR_TYPES[type].id), uint64(offset))
-    // llama.cpp wants the last tensor padded like all others.
+    // Pad the last tensor too, as llama.cpp wants it.
     offset += alignUp(tensorBytes(type, dims), GGUF_DEFAULT_ALIGNMENT)
   }
   const front = Buffer.concat([
@@ -137,14 +137,14 @@ export function layoutGguf<T extends TensorSpec>(
 /** Fills `words` with the next `bytes` bytes of a tensor; the rest of `words` is free to use. */
 export type Fill = (words: Uint32Array, bytes: number) => void
 
-/** How `writeGguf` reports and is stopped. */
+/** Progress reports and cancelling of `writeGguf`. */
 export interface WriteOptions {
   readonly progress?: ((written: number, total: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-// A multiple of 4 and of every block size (2, 4, 18, 34, 144), so that a chunk holds whole blocks and is
-// a whole number of words; small enough for the cache of a core, which makes filling and writing faster.
+// Size of a chunk: a multiple of 4 and of every block size (2, 4, 18, 34, 144), so that it holds whole
+// blocks and words; small enough for the cache of a core, which makes filling and writing faster.
 const CHUNK_BYTES = 144 * 17 * 64
 
 /** Memory for one piece of a tensor. */
@@ -202,7 +202,7 @@ export async function writeGguf<T extends TensorSpec>(
         await pending
         progress?.(piece.position, layout.bytes)
         pending = writeAll(file, piece)
-        // Awaited a turn later; without this a failure in between would count as unhandled.
+        // Mark a failure as handled: it is awaited a turn later.
         pending.catch(() => {})
       }
     }

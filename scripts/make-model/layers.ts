@@ -11,19 +11,19 @@ export interface TensorMaker {
 
 // Standard deviation of attention scores: attention has favourites, but several of them.
 const SCORE_STD = 3
-// What attention adds is partly the same for all tokens of a text; with more of it, greedy text settles on
-// a few tokens.
+// Share of attention in a layer's output: partly the same for all tokens of a text, so that with a larger share
+// greedy text settles on a few tokens.
 const ATTENTION_SHARE = 0.5
 const BIAS_STD = 0.05
 
-// Tokens that a convolution sees: those of the published models.
+// Tokens that a convolution sees, as in the published models.
 const MAMBA_KERNEL = 4
 const LFM2_KERNEL = 3
-/** Numbers that the state of a channel has. */
+/** Numbers in the state of a channel. */
 const MAMBA_STATE = 16
-// The state is multiplied by exp(step * this) at each token, with steps around 0.7: it lasts for some dozen tokens.
+// Decay of the state, by exp(step * MAMBA_DECAY) at each token: with steps around 0.7 it lasts some dozen tokens.
 const MAMBA_DECAY = -0.05
-// The size of the state, which is what it has of earlier tokens: without it a token would count for itself only.
+// Gain of the state, the share of earlier tokens: without it a token would count for itself only.
 const MAMBA_STATE_GAIN = 0.8
 /** Tokens that a layer with a sliding window sees; every second layer sees all. */
 const COHERE2_WINDOW = 64
@@ -67,8 +67,8 @@ export function writeLayerMetadata(metadata: MetadataWriter, shape: Shape, token
 export function layerTensors(shape: Shape, layer: number, make: TensorMaker): WeightSpec[] {
   const { arch, embedding } = shape
   const name = `blk.${layer}`
-  // Where the embedding is the output matrix too, what is left of a token's own embedding in the last
-  // layer argues for repeating this token. Layers must add enough to drown it, however few there are.
+  // Drown a token's own embedding, however few layers there are: where the embedding is the output matrix too,
+  // the rest of it in the last layer argues for repeating the token.
   const gain = 2 * Math.sqrt(24 / shape.layers)
   const norm = (which: string) => make.constant(`${name}.${which}.weight`, [embedding], 1)
   if (arch === 'mamba') return [norm('attn_norm'), ...mamba(name, embedding, gain, make)]
@@ -82,7 +82,7 @@ export function layerTensors(shape: Shape, layer: number, make: TensorMaker): We
   return tensors
 }
 
-/** Every second layer of `lfm2` is a convolution. */
+/** True for layers with attention; every second one of `lfm2` is a convolution instead. */
 function attends(shape: Shape, layer: number): boolean {
   return shape.arch !== 'lfm2' || layer % 2 === 1
 }
@@ -130,7 +130,7 @@ function shortConvolution(layer: string, embedding: number, gain: number, make: 
   ]
 }
 
-/** A selective state space: what a channel adds to its state, and how long that lasts, depends on the token. */
+/** A selective state space: the token decides on a channel's addition to its state, and on the decay. */
 function mamba(layer: string, embedding: number, gain: number, make: TensorMaker): WeightSpec[] {
   const inner = 2 * embedding
   const rank = stepRank(embedding)

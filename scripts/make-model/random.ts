@@ -21,7 +21,7 @@ export class Random {
 
   /** Fills the first `count` words, each with the bits of `set` set. */
   fill(words: Uint32Array, count: number, set: number): void {
-    // With "| 0" the compiler knows that they are 32-bit integers: the loop is three times as fast.
+    // Tell the compiler by "| 0" that these are 32-bit integers: the loop is three times as fast.
     let a = this.a | 0
     let b = this.b | 0
     let c = this.c | 0
@@ -41,8 +41,8 @@ export class Random {
   }
 
   /**
-   * Fills the first `count` words with two entries of `table` each. The low bits of either half of a word that
-   * `fill` would give say which; the length of the table must be a power of two.
+   * Fills the first `count` words with two entries of `table` each, chosen by the low bits of either half of a word
+   * that `fill` would give; the length of the table must be a power of two.
    */
   fillFrom(table: Uint16Array, words: Uint32Array, count: number): void {
     const mask = table.length - 1

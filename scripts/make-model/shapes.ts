@@ -8,16 +8,16 @@ export interface Shape {
   readonly arch: 'qwen2' | 'llama' | 'mamba' | 'lfm2' | 'cohere2'
   readonly layers: number
   readonly embedding: number
-  /** 0 where no layer has attention, and no feed-forward network either. */
+  /** Attention heads; 0 where layers have neither attention nor a feed-forward network. */
   readonly heads: number
   readonly kvHeads: number
   readonly feedForward: number
   readonly context: number
   readonly ropeBase: number
   readonly normEpsilon: number
-  /** Whether the output matrix is the embedding matrix. */
+  /** True when the output matrix is the embedding matrix. */
   readonly tied: boolean
-  /** Vocabulary taken where no other is asked for. */
+  /** Default vocabulary. */
   readonly vocab: string
   readonly defaultType: ModelType
   /** `general.size_label`. */
@@ -30,8 +30,8 @@ export type ModelType = Exclude<TensorType, 'F32'>
 /** All values of `ModelType`, with `general.file_type` of each (`llama_ftype` in llama.h). */
 export const FILE_TYPES: Readonly<Record<ModelType, number>> = { F16: 1, Q8_0: 7, Q4_0: 2, Q4_K: 14 }
 
-// Heads of 32 divide into the blocks of a quantized KV cache; rows of 256 in ffn_down make "Q4_K" hold
-// at least some Q4_K.
+// Keep heads of 32, which divide into the blocks of a quantized KV cache, and rows of 256 in ffn_down, so
+// that "Q4_K" holds at least some Q4_K.
 const TINY = {
   layers: 2,
   embedding: 64,
@@ -87,7 +87,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   },
 }
 
-/** A tensor together with what it is filled with. */
+/** A tensor together with its weights. */
 export interface WeightSpec extends TensorSpec {
   readonly weights: Weights
 }

@@ -3,20 +3,20 @@ import { Worker } from 'node:worker_threads'
 import { type GgufLayout, type PlacedTensor, type WriteOptions, writeAll } from './gguf-writer.js'
 import type { WeightSpec } from './shapes.js'
 
-/** What a `tensor-worker` is given. */
+/** The work of a `tensor-worker`. */
 export interface TensorWork {
-  /** Descriptor of the file; all threads have the same ones. */
+  /** Descriptor of the file, which all threads share. */
   readonly file: number
-  /** The largest first. */
+  /** The tensors, the largest first. */
   readonly tensors: readonly PlacedTensor<WeightSpec>[]
-  /** Shared by all workers: the index of the next tensor to take. */
+  /** The index of the next tensor to take, shared by all workers. */
   readonly next: Int32Array
   readonly seed: number
 }
 
 /**
- * Writes the file that `writeGguf` would write, with workers that each fill one tensor after the other. The system
- * takes the writes to one file one at a time: they are what is left of the time where there are many workers.
+ * Writes the file that `writeGguf` would write, with workers that each fill one tensor after the other. With many
+ * workers the writes take most of the time: the system takes those to one file one at a time.
  */
 export async function writeOnThreads(
   file: FileHandle,
@@ -49,13 +49,13 @@ export async function writeOnThreads(
     await Promise.all(workers.map((worker) => endOf(worker, wrote)))
   } finally {
     signal?.removeEventListener('abort', stop)
-    // None may write to the descriptor once the file is closed.
+    // Let none write to the descriptor once the file is closed.
     await stop()
   }
   signal?.throwIfAborted()
 }
 
-/** Resolves once a worker has ended or was stopped; rejects with what it or `wrote` has thrown. */
+/** Resolves once a worker has ended or was stopped; rejects with an error of it or of `wrote`. */
 function endOf(worker: Worker, wrote: (bytes: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.on('message', (bytes: number) => {

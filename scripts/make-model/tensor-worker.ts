@@ -1,11 +1,11 @@
-// A thread of `writeOnThreads`: fills and writes tensors until none is left, and tells how many bytes it has written.
+// A thread of `writeOnThreads`: fills and writes tensors until none is left, and reports the bytes it has written.
 import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { fillWeights } from './blocks.js'
 import { newChunk, piecesOf } from './gguf-writer.js'
 import type { TensorWork } from './tensor-threads.js'
 
-/** Bytes that are written before they are told: enough that this takes no time, few enough for a progress line. */
+/** Bytes written between two reports: enough that these take no time, few enough for a progress line. */
 const TOLD_BYTES = 2 ** 24
 
 const { file, tensors, next, seed } = workerData as TensorWork

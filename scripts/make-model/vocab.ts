@@ -85,9 +85,9 @@ function loadTemplate(
 }
 
 /**
- * The file is a conversion of the base model by an early converter. Special ids become those of
- * Qwen2.5-Instruct, and padding gets the type that today's converter gives it: with the file's own
- * (user-defined) a literal "[PAD151646]" in a text would become one token.
+ * Writes the vocabulary, mended: the file is a conversion of the base model by an early converter.
+ * Special ids become those of Qwen2.5-Instruct, and padding gets the type that today's converter gives
+ * it: with the file's own (user-defined) a literal "[PAD151646]" in a text would become one token.
  */
 function writeQwen2(metadata: MetadataWriter, keys: ReadonlyMap<string, GgufEntry>, count: number): void {
   const replaced = [

@@ -1,27 +1,27 @@
-// What a prebuilt library must not need, found in its ELF headers with binutils (Linux only).
+// Refuses prebuilt libraries that need too much of a machine, by their ELF headers, with binutils (Linux only).
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail, repositoryRoot, say } from '../setup/tools.mjs'
 
 /**
- * The systems that have glibc 2.34 have at least these: RHEL 9, Ubuntu 22.04, Debian 12.
+ * Newest versions that a library may need: systems with glibc 2.34 have them (RHEL 9, Ubuntu 22.04, Debian 12).
  *
  * @type {Record<string, string>}
  */
 const NEWEST = { GLIBC: '2.34', GLIBCXX: '3.4.29', CXXABI: '1.3.13', GCC: '12.0.0' }
 
-/** What every system has that Node.js runs on; no libgomp, which slim images lack. */
+/** Libraries of every system that Node.js runs on; not libgomp, which slim images lack. */
 const SYSTEM =
   /^(lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so\.\d+|ld-linux-(x86-64|aarch64)\.so\.\d+|libc\.musl-\w+\.so\.1)$/
 
-/** Comes with the CUDA toolkit and the driver. */
+/** Libraries of the CUDA toolkit and the driver. */
 const CUDA = /^lib(cudart|cublas|cuda)\.so\.\d+$/
 
 const OWN = /^libverbatim-llama-[\d.]+-(llama|ggml|ggml-base)\.so$/
 
 /**
- * Fails, naming everything that is wrong in the libraries of a folder.
+ * Fails when libraries of a folder would not load everywhere, naming all reasons.
  *
  * @param {string} folder
  */

@@ -1,5 +1,5 @@
-// Packs what `npx verbatim-llama build` builds from into sources.tar.xz: our sources, those of llama.cpp that the build
-// reads, and the headers of Node-API. CMake packs and unpacks it, because whoever builds has CMake.
+// Packs sources.tar.xz for `npx verbatim-llama build`: our sources, those of llama.cpp that the build reads, and the
+// headers of Node-API. CMake packs and unpacks it, since every machine that builds has CMake.
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fail, repositoryRoot, requireTools, run } from '../setup/tools.mjs'
@@ -14,7 +14,7 @@ export function packSources(llamaCppDir) {
   rmSync(STAGE, { recursive: true, force: true })
   stageSources(join(STAGE, 'sources'), llamaCppDir)
   rmSync(ARCHIVE, { force: true })
-  // One time for all files: the same sources make the same archive.
+  // Give all files one time, so that the same sources make the same archive.
   const tar = ['-E', 'tar', 'cJf', join('..', ARCHIVE), '--mtime=2000-01-01 00:00:00', 'sources']
   run('cmake', ['-E', 'chdir', STAGE, 'cmake', ...tar], 'the sources could not be packed')
   rmSync(STAGE, { recursive: true })
@@ -47,7 +47,7 @@ export function stageSources(stage, llamaCppDir) {
 }
 
 /**
- * What CMake reads when the library is built and nothing else: no tools, tests, web pages, models.
+ * Files that CMake reads when the library is built, and no others: no tools, tests, web pages, models.
  *
  * @param {string} folder
  */
@@ -61,7 +61,7 @@ function llamaFiles(folder) {
   return [
     ...['CMakeLists.txt', 'LICENSE', 'AUTHORS', 'cmake', 'include', 'src'],
     ...['ggml/CMakeLists.txt', 'ggml/cmake', 'ggml/include', ...ggml],
-    // Its targets are declared even where nothing uses them.
+    // Keep vendor/: its targets are declared even where nothing uses them.
     ...['vendor/CMakeLists.txt', 'vendor/hash', ...vendor],
   ]
 }

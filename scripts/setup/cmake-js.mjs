@@ -1,4 +1,4 @@
-// CMake with the headers of Node-API: how the addon and its backends are configured and built.
+// Configures and builds the addon and its backends: CMake with the headers of Node-API.
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { repositoryRoot, run } from './tools.mjs'
 const cmakeJs = join(repositoryRoot, 'node_modules/cmake-js/bin/cmake-js')
 
 /**
- * Always before a build: cmake-js would go on with the options of the last time.
+ * Configures a build. Call it before every one: cmake-js would go on with the options of the last time.
  *
  * @param {string} folder
  * @param {readonly string[]} options
@@ -17,7 +17,7 @@ export function configureNative(folder, options) {
 }
 
 /**
- * Builds everything, or what `options` name.
+ * Builds everything, or the targets that `options` name.
  *
  * @param {string} folder
  * @param {readonly string[]} [options]
@@ -37,7 +37,7 @@ function runCmakeJs(command, folder, options, reason) {
 }
 
 /**
- * Ninja uses every core unasked; Make must be told.
+ * Options for the number of jobs: Ninja uses every core by itself, Make does not.
  *
  * @param {string} folder
  */

@@ -1,4 +1,4 @@
-// Whether and for which GPUs the CUDA backend is built. What is needed for it is looked for in cmake/cuda.cmake.
+// The choice to build the CUDA backend, and for which GPUs. cmake/cuda.cmake looks for the tools that it needs.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fail } from './tools.mjs'
 
@@ -8,7 +8,7 @@ import { fail } from './tools.mjs'
  * @property {string} architectures as CMake writes them, or default or native
  */
 
-// Written by `npm run build:cuda`, so that a later `npm run setup` or `npm test` finds the build as it wants it.
+// Choice of `npm run build:cuda`, kept so that a later `npm run setup` or `npm test` does not build anew.
 const REMEMBERED = 'build/.verbatim-llama-cuda'
 const LIBRARY = 'build/Release/libggml-cuda.so'
 
@@ -28,7 +28,7 @@ export function chooseCuda(args) {
 }
 
 /**
- * What CMake is told of the choice.
+ * The choice as options of CMake.
  *
  * @param {CudaChoice} choice
  */
@@ -46,7 +46,7 @@ export function rememberCuda(args, choice) {
   if (args.includes('--cuda')) writeFileSync(REMEMBERED, JSON.stringify(choice))
 }
 
-/** What is beside the addon is loaded: a backend of an earlier build must not stay there. */
+/** Removes the backend of an earlier build, which would be loaded from beside the addon. */
 export function dropCuda() {
   for (const path of [LIBRARY, REMEMBERED]) rmSync(path, { force: true })
 }

@@ -24,7 +24,7 @@ export async function obtainLlamaSource() {
     rmSync(sourceDir, { recursive: true })
   }
   if (!findTool('git')) requireTools()
-  // Inside the repository, so that the final rename stays on one file system.
+  // Work inside the repository, so that the final rename stays on one file system.
   const work = mkdtempSync(join(repositoryRoot, 'llama.cpp.partial-'))
   try {
     const tarball = pack(work)

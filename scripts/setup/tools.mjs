@@ -1,4 +1,4 @@
-// What the set-up step runs and looks for.
+// Programs that the set-up runs and looks for.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
