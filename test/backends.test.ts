@@ -13,7 +13,7 @@ describe.runIf(process.platform === 'linux')('backends', () => {
     const libraries = (await readdir(addonFolder)).filter((name) => /^libggml-cpu.*\.so$/.test(name))
     const folder = await realpath(await mkdtemp(join(tmpdir(), 'verbatim-llama-')))
     try {
-      // Libraries that would load, were they looked for here.
+      // Put libraries here that would load if they were looked for.
       const source = join(addonFolder, libraries[0] as string)
       const names = ['libggml-cpu.so', 'libggml-cpu-evil.so', 'libggml-evil.so', 'libggml-cuda.so']
       for (const name of names) await copyFile(source, join(folder, name))

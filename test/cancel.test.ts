@@ -24,7 +24,7 @@ afterAll(() => model.dispose())
 
 const PROMPT = 16_000 // takes seconds to evaluate, in steps of at most 512
 
-/** A run that goes on for as long as it is let. */
+/** Starts a run that goes on until it is cancelled. */
 function startLong(options: GenerateOptions = {}) {
   return generateInference(user('Hello'), {
     model,
@@ -40,7 +40,7 @@ const startPrefill = (options: GenerateOptions = {}) =>
 
 const isIdle = () => model.status.waiting === 0 && model.status.running === 0 && model.status.usedCells === 0
 
-/** A signal, its reason, and how many listen to it. */
+/** A signal, its reason, and the number of its listeners. */
 function abortable() {
   const controller = new AbortController()
   const reason = { mine: Symbol('reason') }
@@ -199,7 +199,7 @@ describe('cancel()', () => {
     run.cancel()
     const error = await rejection(run)
     expect(error).toBeInstanceOf(CancelledError)
-    // How far the engine got meanwhile is its own affair; that it did not finish is not.
+    // Require only that the run did not finish, however far the engine got meanwhile.
     expect((error as CancelledError).partial?.tokenIds.length).toBeLessThan(15_000)
   })
 

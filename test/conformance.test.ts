@@ -1,4 +1,4 @@
-// Byte for byte what transformers' apply_chat_template writes: real templates, and probes of one feature each. The
+// Templates render byte for byte as transformers' apply_chat_template: real ones, and probes of one feature each. The
 // expected texts were made with Jinja2 configured as transformers configures it.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -33,7 +33,7 @@ interface Expected {
   sha256?: string
 }
 
-/** The text, or undefined for an error. */
+/** Renders a case; undefined for an error. */
 async function render(template: ChatTemplate, variables: string, specialTokens: SpecialTokens) {
   return template.render(variables, { now, specialTokens }).then(
     ({ text }) => text,

@@ -63,7 +63,7 @@ describe('dispose()', () => {
     ])
     await model.dispose()
     expect(await rejection(run)).toBeInstanceOf(DisposedError)
-    // These were done already, or not; what does not happen is that they never settle.
+    // Require that all settle: these may have been done already or not.
     for (const settled of await rest) {
       if (settled.status === 'rejected') expect(settled.reason).toBeInstanceOf(DisposedError)
     }

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => model.dispose())
 
-/** Each starts a server on a free port of the loopback interface. */
+/** Functions that start a server of each example on a free port of the loopback interface. */
 const frameworks: Record<string, () => Promise<{ port: number; close: () => Promise<unknown> }>> = {
   express: async () => {
     const server: Server = createServer(createExpressApp(model))
@@ -98,7 +98,7 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
     const generate = vi.spyOn(model, 'generateInference')
     onTestFinished(() => generate.mockRestore())
     const leaving = new AbortController()
-    // 400 tokens at the most, all of which would be generated.
+    // Ask for 400 tokens, all of which would be generated.
     const answer = post({ messages, max_tokens: 400, temperature: 5, stream }, leaving.signal)
     answer.catch(() => {})
     await until('it runs', () => model.status.running === 1)
@@ -109,7 +109,7 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
   })
 
   test('waits for a client that does not read', async () => {
-    // The tokens fit into the buffers of a loopback connection: that nothing is lost is all there is to see.
+    // The tokens fit into the buffers of a loopback connection: require that nothing is lost.
     const text = await new Promise<string>((resolve, reject) => {
       const slow = request(
         url,

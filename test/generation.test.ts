@@ -78,7 +78,7 @@ describe('stop strings', () => {
     expect(cumulative.at(-1)).toBe(full.text) // no control tokens, no unfinished character
   })
 
-  /** The text between two offsets, with the whole of the characters there: which they are depends on the processor. */
+  /** The text between two offsets, with whole characters at its ends: the characters depend on the processor. */
   function piece(begin: number, end: number): string {
     const isLow = (at: number) => (full.text.charCodeAt(at) & 0xfc00) === 0xdc00
     return full.text.slice(isLow(begin) ? begin - 1 : begin, isLow(end) ? end + 1 : end)
@@ -131,7 +131,7 @@ describe('stop strings', () => {
     const early = piece(endOf(5) - 1, endOf(6))
     const late = piece(endOf(9) - 1, endOf(10))
     await expectStop([late, early, 'never there'], early)
-    // Begins first, ends last.
+    // Start a run that begins first and ends last.
     const around = piece(endOf(3), endOf(12))
     await expectStop([around, late], late)
   })
@@ -220,7 +220,7 @@ describe('a run ends', () => {
       text: greedy.text,
     })
 
-    // The last token that is allowed may be the end of the turn.
+    // Accept both ends: the last token that is allowed may be the end of the turn.
     expect(await patched.generateInference(hello, { ...options, maxTokens: at + 1 })).toMatchObject({
       finishReason: 'stop',
     })

@@ -332,7 +332,7 @@ test('a slow reader misses nothing', async () => {
   for await (const delta of run) {
     deltas.push(delta)
     const seen = model.status.usedCells
-    // The next piece is asked for only when the run is further on, or over.
+    // Ask for the next piece only when the run is further on, or over.
     await until('the run goes on', () => model.status.usedCells > seen + 8 || model.status.running === 0)
   }
   const result = await run

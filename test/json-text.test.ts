@@ -16,7 +16,7 @@ function refusal(run: () => unknown): InvalidOptionError {
   throw new Error('was not refused')
 }
 
-/** The path and message with which a value is refused, the value being called `v`. */
+/** The path and message of a refusal of a value that is named `v`. */
 function refused(value: unknown, shape?: JsonShape): [string, string] {
   const error = refusal(() => toJsonText(value, 'v', shape))
   return [error.path, error.message]
@@ -46,7 +46,7 @@ function deepFreeze<T>(value: T): T {
   return value
 }
 
-// -0 is refused, and fast-check likes it.
+// Leave out -0, which is refused, and which fast-check likes.
 const plainJson = fc
   .jsonValue({ maxDepth: 6, stringUnit: 'binary' })
   .map((value) => JSON.parse(JSON.stringify(value)) as unknown)

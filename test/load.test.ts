@@ -263,7 +263,7 @@ describe('the log', () => {
       expect(Object.isFrozen(entry)).toBe(true)
     }
     expect(entries.some(({ message }) => message.includes('general.architecture'))).toBe(true)
-    // Nor do interrupts that are wanted look like errors: that of the warm-up, and of a run that is cancelled.
+    // Expect no errors in the log of wanted interrupts: those of the warm-up, and of a cancelled run.
     const run = model.generateInference(user(' a'.repeat(200)))
     run.cancel()
     await run.catch(() => {})

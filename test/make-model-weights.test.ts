@@ -1,4 +1,4 @@
-// What random weights are made of. How they get into a file: make-model.test.ts.
+// The values of random weights. Writing them into a file: make-model.test.ts.
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { fillWeights } from '../scripts/make-model/blocks.js'
@@ -19,7 +19,7 @@ test.each(['F32', 'F16', 'Q8_0', 'Q4_0', 'Q4_K'] as const)('weights of %s are sp
   }
 })
 
-// Where these change, `RECIPE_VERSION` must too: files of one recipe would differ.
+// Raise `RECIPE_VERSION` where these change: files of one recipe would differ.
 test.each([
   ['F32', '4eb4157f425429ae309a0fbb30eda192d8e120f8c8a16c54e5a2c814c4ef08e2'],
   ['F16', 'bd22761ff294f85da8c6422ac6c783ff3827d003aa6839ff5614838567aa35e3'],

@@ -14,7 +14,7 @@ import { contentOnly, lfm2Model, mambaModel, rejection, until, user, windowModel
 
 const folder = temporaryFolder()
 
-// Chosen so that sums have 32 bits: rounding that depends on who shares a batch is small then.
+// Options that make sums of 32 bits, so that rounding depends little on who shares a batch.
 const EXACT = { flashAttention: false, kvCacheType: 'f32' } as const
 
 const load = (path: string, options: LoadModelOptions = {}): Promise<Model> =>
@@ -29,7 +29,7 @@ const load = (path: string, options: LoadModelOptions = {}): Promise<Model> =>
 
 const words =
   'Ask what it was that the old man had seen from the hill before the rain came over the sea'.split(' ')
-/** A text of so many words, another for each number. */
+/** A text of `length` words, another one for each `number`. */
 const textOf = (length: number, number = 0) =>
   Array.from({ length }, (_, i) => words[(i * (number + 1) + number) % words.length]).join(' ')
 
@@ -42,13 +42,13 @@ const ask = (model: Model, text: string, options: GenerateOptions = {}) =>
     ...options,
   })
 
-/** Resolves when it has generated something; unlike a loop that is left, this does not cancel it. */
+/** Resolves when a run has generated something; unlike a loop that is left, this does not cancel it. */
 const begun = (run: AsyncIterable<unknown>) => run[Symbol.asyncIterator]().next()
 
 const isIdle = (model: Model) =>
   model.status.waiting === 0 && model.status.running === 0 && model.status.usedCells === 0
 
-/** Equal up to the first place where two tokens are nearly as likely; how many tokens were compared. */
+/** Requires equal tokens up to the first near-tie; returns the number of tokens compared. */
 function expectAlike(result: InferenceResult, alone: InferenceResult): number {
   for (const [i, id] of alone.tokenIds.entries()) {
     const [best, second] = alone.logprobs?.[i]?.top ?? []
@@ -114,7 +114,7 @@ describe.each([
       expect(await rejection(reads)).toBe('enough')
     }
     for (const other of others) expectAlike(await other, alone)
-    // Nothing of those that are gone is left in what comes after them.
+    // Check that later requests have nothing of those that are gone.
     expectAlike(await ask(model, textOf(30), { maxTokens: 60 }), alone)
     await until('it is idle', () => isIdle(model))
   })
@@ -194,7 +194,7 @@ describe.each([
   })
 })
 
-/** The model, but the embedding of one token is infinite. */
+/** A copy of the model in which the embedding of one token is infinite. */
 function withInfiniteEmbedding(path: string, token: number): Buffer {
   const { tensors, dataOffset } = readGguf(path)
   const embedding = tensors.find(({ name }) => name === 'token_embd.weight')

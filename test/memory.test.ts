@@ -27,7 +27,7 @@ describe('estimateMemory', () => {
       computeBytes: used?.computeBytes,
     })
     expect(estimated?.weightsBytes).toBe(used?.weightsBytes)
-    // The mapping is whole pages of the file.
+    // Allow for whole pages of the file in the mapping.
     expect(Math.abs((estimated?.mappedBytes ?? 0) - (used?.mappedBytes ?? 0))).toBeLessThan(1_000_000)
   })
 
@@ -40,7 +40,7 @@ describe('estimateMemory', () => {
   })
 
   test('says that nothing fits as a result, not as an error', async () => {
-    // Some hundreds of gigabytes, which are only computed.
+    // Estimate some hundreds of gigabytes, which are only computed.
     const estimate = await estimateMemory(tinyModel, { contextSize: 256, cacheSize: 200_000_000 })
     expect(estimate.attempts[0]).toMatchObject({ cacheSize: 200_000_000, outcome: 'too-large' })
     expect(estimate.attempts[0]?.devices[0]).toMatchObject({ name: 'CPU', neededBytes: expect.any(Number) })
@@ -157,7 +157,7 @@ describe('estimateMemory of a remote file', () => {
 })
 
 describe('where memory is too little', () => {
-  /** Leaves a process so much address space beside what it has. */
+  /** Limits a process to its address space and some MB more. */
   const limit = `
     import { execFileSync } from 'node:child_process'
     import { readFileSync } from 'node:fs'

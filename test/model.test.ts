@@ -21,14 +21,14 @@ beforeAll(async () => {
 })
 afterAll(() => model.dispose())
 
-/** What a template renders, given as text of the model's vocabulary. */
+/** The text that a template renders, through the model's vocabulary. */
 async function rendered(
   chatTemplate: string,
   messages: readonly Message[] | string,
   options?: RenderOptions,
   load?: LoadModelOptions,
 ): Promise<string> {
-  // The smallest vocabulary that takes any text, on a model that is loaded for one prompt.
+  // Use the smallest vocabulary that takes any text, for a model loaded for one prompt.
   await using other = await loadModel(spmModel, { contextSize: 16, threads: 1, chatTemplate, ...load })
   return (await other.renderPrompt(messages, options)).text
 }

@@ -1,5 +1,5 @@
-// A long prompt beside running streams is computed in a lane of its own (cpp/engine/prefill-lane.h). What it computes is tested
-// natively; here, that nothing of it shows but the pace.
+// A long prompt beside running streams is computed in a lane of its own (cpp/engine/prefill-lane.h). Native tests check
+// its results; these check that only the pace shows.
 
 import { CancelledError, DisposedError, type Inference, loadModel, type Model } from 'verbatim-llama'
 import { expect, test } from 'vitest'
@@ -16,7 +16,7 @@ const load = () =>
     chatTemplate: contentOnly,
   })
 
-/** Streams that go on until they are cancelled. */
+/** Starts streams that go on until they are cancelled. */
 async function startStreams(model: Model): Promise<Inference[]> {
   const streams = ['one', 'two', 'three'].map((text) =>
     model.generateInference(user(text), { maxTokens: 8000, temperature: 5, ignoreEndOfSequence: true }),

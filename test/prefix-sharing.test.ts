@@ -23,7 +23,7 @@ const ask = (question: string, options = {}): Promise<InferenceResult> =>
     ...options,
   }).result
 
-/** How many tokens two prompts have in common at their beginning. */
+/** Number of tokens that two prompts have in common at their beginning. */
 async function common(a: Message[], b: Message[]): Promise<number> {
   const [first, second] = await Promise.all([model.renderPrompt(a), model.renderPrompt(b)])
   const differs = first.tokenIds.findIndex((id, i) => id !== second.tokenIds[i])
@@ -139,7 +139,7 @@ describe("speculative: 'prompt-lookup'", () => {
   const repetitive = user('la la la la la la la la la la la la la la la la la la la la la la la la la la la')
 
   test('reports how much it guessed', async () => {
-    // What was generated before is preferred by far, so the text repeats itself.
+    // Prefer earlier tokens by far, so that the text repeats itself.
     const options = {
       maxTokens: 60,
       temperature: 0,

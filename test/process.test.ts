@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { expectScript, runScript, workerScript } from './support/child.js'
 
-/** Brings a model into a state; \`model\` and \`run\` are what there is then. */
+/** Scripts that bring a model into a state, and leave it in \`model\` and \`run\`. */
 const STATES: Readonly<Record<string, string>> = {
   loading: `loadModel(tinyModel, quick).catch(() => {})`,
   'loading, further on': `await new Promise((resolve) => {
@@ -237,7 +237,7 @@ test('models and runs are collected as garbage in every state', async () => {
     await make(async (start, model) => { start(4000); model.dispose() }); await collect()
     await make(async (start, model) => { model.renderPrompt(user('a')); model.tokenize('a') }); await collect()
     await make(async (start) => { for await (const delta of start(4000)) break }); await collect()
-    // A run keeps its model alive, and its result comes although nobody else holds either.
+    // Check that a run keeps its model alive, and its result comes, although nothing else refers to either.
     let run
     await make(async (start) => { run = start(100) })
     await collect()

@@ -1,4 +1,4 @@
-// Who wrote what in a prompt, and that only the template can write control tokens.
+// Every part of a prompt has its author, and only the template can write control tokens.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -61,7 +61,7 @@ describe('spans', () => {
     for (const name of readdirSync(templates).filter((file) => file.endsWith('.jinja'))) {
       const template = new ChatTemplate(readFileSync(join(templates, name), 'utf8'))
       for (const variables of cases) {
-        // Every content gets a marker that no template knows.
+        // Give every content a marker that no template knows.
         const marked = variables.replaceAll('"content": "', '"content": "\u{10FFFD}')
         const rendered = await template.render(marked).catch(() => undefined)
         if (!rendered) continue

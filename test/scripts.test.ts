@@ -1,4 +1,4 @@
-// The demonstration and the examples that are scripts, on the model in the box: what a newcomer runs first.
+// The demonstration and the examples that are scripts, which newcomers run first, on the model in the box.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'

@@ -1,5 +1,5 @@
-// The profile of the engine's steps, which benchmarks read: that it changes nothing, and adds up. How long anything
-// takes is for bench/ to say.
+// The profile of the engine's steps, which benchmarks read, changes nothing, and adds up. The durations themselves are
+// measured in bench/.
 
 import * as api from 'verbatim-llama'
 import { loadModel, type Model } from 'verbatim-llama'
@@ -9,7 +9,7 @@ import { loadRepeatable, mambaModel, rejection, tinyModel, user } from './suppor
 
 const exact = { maxTokens: 12, temperature: 0, ignoreEndOfSequence: true }
 
-/** So many requests together. */
+/** Runs `count` requests together. */
 async function run(model: Model, count: number) {
   const requests = Array.from({ length: count }, (_, i) =>
     model.generateInference(user(`Request ${i}`), exact),
@@ -20,7 +20,7 @@ async function run(model: Model, count: number) {
 test('a profile says what each step held, and its parts are no more than the step', async () => {
   await using model = await loadModel(tinyModel, { threads: 1, contextSize: 512, maxSequences: 4 })
   startStepProfile(model, 10_000)
-  await run(model, 1) // the engine notes from its next turn on
+  await run(model, 1) // the engine records from its next turn on
   await run(model, 4)
   const steps = takeStepProfile(model)
   expect(steps.some(({ generating }) => generating === 4)).toBe(true)

@@ -27,7 +27,7 @@ describe('a sample of the held-out prompts', () => {
     ;({ replies } = await answerAll(model, prompts.prompts, greedy))
   })
 
-  // Ten prompts a row: one that is wrong by chance costs ten points. The full table is in the model card.
+  // Allow for chance: with ten prompts a row, a wrong one costs ten points. The full table is in the model card.
   test.each(rowsOf(prompts))('$name comes near its goal', ({ goal, score }) => {
     if (goal !== null) expect(score(replies)).toBeGreaterThanOrEqual(Math.min(goal, 0.95) - 0.3)
   })

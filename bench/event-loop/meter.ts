@@ -133,7 +133,7 @@ export function instrument(addon: NativeAddon, meter: Meter): void {
       onLog && timed('← onLog', onLog),
       timed('← onDone', (error, native) => {
         if (native) {
-          timeMethods(native, 'model', ['info', 'load', 'render', 'tokenize', 'detokenize', 'dispose'])
+          timeMethods(native, 'model', ['info', 'status', 'render', 'tokenize', 'detokenize', 'dispose'])
           const generate = timed('→ model.generate', native.generate)
           const timedGenerate: NativeModel['generate'] = (request, onNews) => {
             const run = generate.call(native, request, timed('← onNews', onNews))

@@ -1,5 +1,5 @@
-// Fills the memory of the first GPU except for the MiB in its argument, says "full", and gives it back when its
-// input ends. With --check it does nothing. It needs only the driver of CUDA, at run time: any C++ compiler does.
+// Fills the memory of the first GPU except for the MiB in its argument, says "full", and gives it back when
+// its input ends. With --check it does nothing. It needs CUDA's driver only, at run time, and any compiler.
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>

@@ -22,7 +22,7 @@ test('runs nothing when it is installed', () => {
   const { scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
   for (const name of ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare'])
     expect(scripts).not.toHaveProperty(name)
-  // npm would run node-gyp for it.
+  // Refuse binding.gyp, for which npm would run node-gyp.
   expect(readdirSync(installed)).not.toContain('binding.gyp')
 })
 

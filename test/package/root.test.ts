@@ -29,7 +29,7 @@ import {
 const root = join(work, 'root')
 const inRoot = (path: string) => join(root, path)
 
-/** Runs Node.js there. The namespaces let anyone do it; the folders of the kernel that Node.js reads are there. */
+/** Runs Node.js in that root. Namespaces let any user do it, with the folders of the kernel that Node.js reads. */
 function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const script = 'mount -t proc proc "$1/proc" && cd "$1" && exec chroot "$@"'
   const namespaces = ['--user', '--map-root-user', '--mount', '--pid', '--fork']
@@ -141,7 +141,7 @@ describe.runIf(process.platform === 'linux').each(NODE_VERSIONS)(
   },
 )
 
-/** A file of the folder where npm is installed. */
+/** A file in the folder where npm is installed. */
 async function npmFile(): Promise<string> {
   const { stdout } = await run('npm', ['root', '--global'], { cwd: work })
   return join(stdout.trim(), 'x.js')

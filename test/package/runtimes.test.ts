@@ -7,7 +7,7 @@ import { application, model, NODE_VERSIONS, nodeOf, run, tools } from './support
 
 const require = createRequire(join(tools, 'x.js'))
 
-/** The same tokens whatever way the package is loaded. */
+/** Generates the same tokens in every way to load the package. */
 const GENERATE = `
   const model = await loadModel(${JSON.stringify(model)}, { contextSize: 512, threads: 1 })
   const messages = [{ role: 'user', content: 'One package, many ways to load it.' }]
@@ -103,7 +103,7 @@ describe('a bundle', () => {
     const stats = await promisify(require('webpack'))({
       ...{ mode: 'production', target: 'node20', entry: source, externals },
       ...{ experiments: { outputModule: true }, output: { path: bundles, filename: name, module: true } },
-      // The bundle may run on another machine than this one.
+      // Keep paths of this machine out of the bundle, which may run on another.
       module: { parser: { javascript: { importMeta: false, createRequire: false } } },
     })
     expect(stats.toJson({ all: false, errors: true, warnings: true })).toMatchObject({

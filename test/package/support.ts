@@ -8,7 +8,7 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url))
 export const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
 export const model = join(GENERATED_MODELS, 'tiny-Q8_0.gguf')
 
-/** Everything the tests make. */
+/** Folder of everything that the tests make. */
 export const work = join(repository, 'build-package')
 export const tarball = join(work, `verbatim-llama-${manifest.version}.tgz`)
 
@@ -16,7 +16,7 @@ export const tarball = join(work, `verbatim-llama-${manifest.version}.tgz`)
 export const application = join(work, 'application')
 export const installed = join(application, 'node_modules/verbatim-llama')
 
-/** What test/package/package.json has installed. */
+/** Folder of the packages of test/package/package.json. */
 export const tools = join(repository, 'test/package/node_modules')
 
 /** The Node.js of a major version. */
@@ -26,7 +26,7 @@ export const NODE_VERSIONS = [20, 22, 24, 26]
 export interface RunOptions {
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
-  /** The status that the program must end with; null: whatever it says. Default: 0. */
+  /** The status that the program must end with; null for any. Default: 0. */
   readonly status?: number | null | undefined
 }
 
@@ -35,7 +35,7 @@ export interface Output {
   readonly stderr: string
 }
 
-/** Runs a program. Rejects, with all it has written, when it ends otherwise than it must. */
+/** Runs a program. Rejects, with its output, when it ends with another status. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -58,7 +58,7 @@ export async function run(
   return { stdout, stderr }
 }
 
-/** As a user's shell has it: without what npm and vitest tell the programs that they start. */
+/** The environment of a user's shell: without variables of npm and vitest for programs that they start. */
 function cleanEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) =>
@@ -67,10 +67,10 @@ function cleanEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), ...more }
 }
 
-/** npm's registry settings are the user's; this only takes what it does unasked from it. */
+/** Options that keep npm from extras; its registry settings stay the user's. */
 export const QUIET_NPM = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error']
 
-/** Installs tarballs in a folder, as a user would who trusts no script. */
+/** Installs tarballs in a folder, without scripts. */
 export async function install(folder: string, ...packages: readonly string[]): Promise<void> {
   await run('npm', ['install', ...packages, '--ignore-scripts', ...QUIET_NPM], { cwd: folder })
 }

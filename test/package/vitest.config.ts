@@ -6,7 +6,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 1,
     globalSetup: ['test/package/global-setup.ts'],
-    // A source build takes minutes.
+    // Allow for a source build, which takes minutes.
     testTimeout: 30 * 60_000,
     hookTimeout: 30 * 60_000,
   },

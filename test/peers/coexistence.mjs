@@ -1,5 +1,5 @@
-// Two llama.cpp bindings in one process: ours and node-llama-cpp. Every scenario runs in a process of its own, and
-// each library must generate there, greedily, what it generates alone.
+// Two llama.cpp bindings in one process: ours and node-llama-cpp. Every scenario runs in a process of its own, in which
+// each library must generate the same greedy tokens as alone.
 //
 //   npm run test:peers    (installs node-llama-cpp here when it is missing: about 85 MB)
 //
@@ -61,7 +61,7 @@ async function checkAll() {
 
 function install() {
   if (existsSync(join(here, 'node_modules/node-llama-cpp/package.json'))) return
-  // Without the other platforms' binaries, and without the script that would build llama.cpp when it likes none.
+  // Leave out other platforms' binaries, and the script that would build llama.cpp when no binary suits it.
   const options = [
     'install',
     '--no-package-lock',

@@ -5,7 +5,7 @@ import { longModel, plainModel, spmModel, tinyModel } from './model.js'
 
 const indexUrl = new URL('../../dist/index.js', import.meta.url)
 
-/** How a child process ended, and what it wrote. */
+/** The end of a child process, and its output. */
 export interface ChildResult {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -13,7 +13,7 @@ export interface ChildResult {
   readonly stderr: string
 }
 
-/** What a script of {@link runScript} can use; a worker's script too, with {@link workerScript}. */
+/** Constants for scripts of {@link runScript}, and for those of workers with {@link workerScript}. */
 const CONSTANTS = `
 const indexUrl = ${JSON.stringify(indexUrl.href)}
 const indexPath = ${JSON.stringify(fileURLToPath(indexUrl))}

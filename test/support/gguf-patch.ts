@@ -13,7 +13,7 @@ export function temporaryFolder(): string {
   return folder
 }
 
-/** Where a metadata entry's value starts in the file: after its key and its type. */
+/** Offset of a metadata entry's value in the file: after its key and its type. */
 export function valueOffset(file: Buffer, key: string): number {
   const stored = string(key)
   const at = file.indexOf(stored)

@@ -8,9 +8,9 @@ import { Random } from '../../scripts/make-model/random.js'
 /** A damaged copy of a file: only its first `cut` bytes, or with one byte XORed. */
 export type Mutation = { readonly cut: number } | { readonly at: number; readonly xor: number }
 
-/** What became of the damaged files. */
+/** Outcomes of the damaged files. */
 export interface HostileReport {
-  /** How often each outcome came: `ok`, or the code of the error. */
+  /** The number of times of each outcome: `ok`, or the code of the error. */
   readonly outcomes: ReadonlyMap<string, number>
   /** The files that were handled in no acceptable way. */
   readonly failures: readonly string[]
@@ -18,7 +18,7 @@ export interface HostileReport {
 
 const SILENCE_LIMIT_MS = 30_000
 
-// Handles one file after the other, and says so before and after each.
+// Script that handles one file after the other, and prints a line before and after each.
 const CHILD = `
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 const { indexUrl, model: path, folder, chatTemplate, mutations, from } = JSON.parse(readFileSync(0, 'utf8'))
@@ -59,7 +59,7 @@ function random(seed: string): (bound: number) => number {
   }
 }
 
-/** Cuts: a few at the very start, half of the rest in the metadata, half anywhere. */
+/** Makes cuts: a few at the very start, half of the rest in the metadata, half anywhere. */
 export function cuts(path: string, count: number): Mutation[] {
   const { dataOffset, size } = readGguf(path)
   const below = random('cuts')
@@ -68,7 +68,7 @@ export function cuts(path: string, count: number): Mutation[] {
   }))
 }
 
-/** Flips: half anywhere, the others where the hyper-parameters, the vocabulary's start and the tensor table are. */
+/** Makes flips: half anywhere, the others in the hyper-parameters, the vocabulary's start and the tensor table. */
 export function flips(path: string, count: number): Mutation[] {
   const { dataOffset, size, tensors } = readGguf(path)
   const table = readFileSync(path).indexOf(string(tensors[0]?.name ?? ''))
@@ -108,7 +108,7 @@ export async function loadDamaged(
   return { outcomes, failures }
 }
 
-/** How far a child came, and how it ended. */
+/** Runs a child; returns the number of files it has handled, and its end. */
 function oneChild(
   input: string,
   report: (outcome: string, index: number) => void,

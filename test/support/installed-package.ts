@@ -10,7 +10,7 @@ export class InstalledPackage {
   /** The folder of the application. */
   readonly application = realpathSync(mkdtempSync(join(tmpdir(), 'verbatim-llama-')))
   readonly root: string
-  /** What a script imports. */
+  /** The URL that a script imports. */
   readonly indexUrl: string
 
   /** @param folder in the application where `node_modules` is */
@@ -29,7 +29,7 @@ export class InstalledPackage {
     cpSync(from, join(this.root, to), { recursive: true })
   }
 
-  /** Writes a file, whose folder need not be there. A relative path is one in the package. */
+  /** Writes a file, and its folder where it is not there. Relative paths start in the package. */
   write(path: string, text: string): void {
     const file = join(this.root, path)
     mkdirSync(dirname(file), { recursive: true })

@@ -8,17 +8,18 @@ const made = (file: string) => join(GENERATED_MODELS, file)
 /** The tiny synthetic model that the global set-up makes: the Qwen2 vocabulary and template, random weights. */
 export const tinyModel = made('tiny-Q8_0.gguf')
 
-/** The same, trained for 32768 tokens: a prompt of that length takes seconds to evaluate. */
+/** The tiny model with a context of 32768 tokens: a prompt of that length takes seconds to evaluate. */
 export const longModel = made('tiny-c32768-Q8_0.gguf')
 
 /** The tiny model without a chat template. */
 export const plainModel = made('tiny-no-template-Q8_0.gguf')
 
-/** Smaller vocabularies load faster: 32,000 tokens (SentencePiece) and 50,257 (BPE). Without a chat template. */
+/** A model that loads faster, of 32,000 tokens (SentencePiece), without a chat template. */
 export const spmModel = made('tiny-llama-Q8_0.gguf')
+/** A model that loads faster, of 50,257 tokens (BPE), without a chat template. */
 export const gpt2Model = made('tiny-llama-gpt-2-Q8_0.gguf')
 
-/** What the global set-up makes. */
+/** The models that the global set-up makes. */
 export const MODELS: readonly MakeModelOptions[] = [
   { shape: 'tiny' },
   { shape: 'tiny', context: 32768 },
@@ -30,27 +31,29 @@ export const MODELS: readonly MakeModelOptions[] = [
   { shape: 'tiny-cohere2' },
 ]
 
-/** Models whose memory is a recurrent state, a state beside a KV cache, and a KV cache with windows of 64 tokens. */
+/** A model whose memory is a recurrent state. */
 export const mambaModel = made('tiny-mamba-Q8_0.gguf')
+/** A model whose memory is a recurrent state beside a KV cache. */
 export const lfm2Model = made('tiny-lfm2-Q8_0.gguf')
+/** A model whose memory is a KV cache with windows of 64 tokens. */
 export const windowModel = made('tiny-cohere2-Q8_0.gguf')
 
 /** The template that renders the first message's content and nothing else. */
 export const contentOnly = '{{ messages[0].content }}'
 
-/** One user message. */
+/** A conversation of one user message. */
 export function user(content: string): readonly Message[] {
   return [{ role: 'user', content }]
 }
 
-/** A prompt of this many tokens with {@link contentOnly} and the Qwen2 vocabulary. */
+/** A prompt of `tokens` tokens with {@link contentOnly} and the Qwen2 vocabulary. */
 export function promptOf(tokens: number): readonly Message[] {
   return user(' a'.repeat(tokens))
 }
 
 /**
- * The tiny model that repeats itself exactly: one request at a time (others change the rounding), none of which finds
- * what an earlier one computed (in other batches), on one thread (more than there are idle processors are slow).
+ * Loads the tiny model so that it repeats itself exactly: one request at a time (others change the rounding), none of
+ * which reuses computations of earlier ones (in other batches), on one thread (more than idle processors are slow).
  */
 export function loadRepeatable(options: LoadModelOptions = {}, path = tinyModel): Promise<Model> {
   return loadModel(path, { contextSize: 512, maxSequences: 1, prefixCacheSize: 0, threads: 1, ...options })
@@ -65,7 +68,7 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   }
 }
 
-/** What a promise rejects with; fails when it does not. */
+/** The error that a promise rejects with; fails when it does not. */
 export async function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   let value: unknown
   try {

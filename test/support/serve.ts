@@ -8,7 +8,7 @@ import { spmModel } from './model.js'
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
-/** Arguments for the model that loads fastest; it has no chat template, so one lies in a file. */
+/** Arguments for the model that loads fastest, with a chat template in a file, since it has none. */
 export function smallModel() {
   const folder = mkdtempSync(join(tmpdir(), 'template-'))
   const template = join(folder, 'template.jinja')
@@ -27,7 +27,7 @@ export function smallModel() {
   }
 }
 
-/** One line of the server's log. */
+/** A line of the server's log. */
 export interface LogLine {
   readonly msg: string
   readonly [name: string]: unknown
@@ -37,7 +37,7 @@ export interface LogLine {
 export class Served {
   readonly process: ChildProcess
   readonly log: LogLine[] = []
-  /** What it wrote to stderr that is no line of the log. */
+  /** Lines on stderr that are no lines of the log. */
   errors = ''
   stdout = ''
   url = ''
@@ -73,7 +73,7 @@ export class Served {
     return served
   }
 
-  /** The line of the log with this message, once there are `count` of them: the last of those. */
+  /** Waits for `count` lines of the log with this message; returns the last of them. */
   async line(message: string, count = 1): Promise<LogLine> {
     const deadline = performance.now() + 60_000
     for (;;) {
@@ -90,20 +90,20 @@ export class Served {
     }
   }
 
-  /** How it ended: the exit code, or the signal. */
+  /** Waits for its end; returns the exit code, or the signal. */
   async ended(): Promise<number | NodeJS.Signals> {
     const [code, signal] = (await this.#exited) as [number | null, NodeJS.Signals | null]
     return code ?? signal ?? Number.NaN
   }
 
-  /** Whatever state it is in; for the end of a test. */
+  /** Kills it in any state, at the end of a test. */
   async kill(): Promise<void> {
     this.process.kill('SIGKILL')
     await this.#exited
   }
 }
 
-/** Whether a process of this id is there. */
+/** True when there is a process of this id. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)

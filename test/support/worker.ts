@@ -24,7 +24,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 }
 
-/** One answer. */
+/** An answer. */
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
@@ -40,7 +40,7 @@ export async function send(
 ): Promise<Answer> {
   const { body, ...rest } = options
   const request = httpRequest(url, { agent: false, ...rest })
-  request.on('error', () => {}) // after the answer: the server need not read all of the body
+  request.on('error', () => {}) // comes after the answer where the server does not read all of the body
   request.end(body)
   const [response] = await once(request, 'response')
   let text = ''
@@ -64,7 +64,7 @@ export function post(url: string, body: unknown, headers: Record<string, string>
   })
 }
 
-/** One server-sent event. */
+/** A server-sent event. */
 export interface ServerEvent {
   readonly name: string
   // biome-ignore lint/suspicious/noExplicitAny: any JSON

@@ -10,12 +10,12 @@ import { parseEvents, post, type RunningWorker, send, startWorker } from '../sup
 const messages = user('Hello')
 const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-/** Names as the library has them. */
+/** Converts names to those of the library. */
 function withCamelCaseNames(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => [
-      // The names of special tokens are the template's own.
+      // Keep the names of special tokens, which are the template's own.
       name.endsWith('_token') ? name : camelCase(name),
       withCamelCaseNames(member),
     ]),
@@ -167,7 +167,7 @@ describe('JSON text reaches the template as it was sent', () => {
     await worker.close()
     await model.dispose()
   })
-  // None of these survives JSON.parse and JSON.stringify.
+  // Use spellings that do not survive JSON.parse and JSON.stringify.
   const exact = '{"n": 12345678901234567890123, "2": 1.0, "1": 1e2, "x": -0}'
   const body = `{ "template_variables" : {"extra": ${exact}}, "documents": [${exact}],\n "tools":[ ${exact} ],
     "messages":  [{"role": "user", "content": "\\u0041\\/", "extra": ${exact}}] , "max_tokens": 1 }`
@@ -187,7 +187,7 @@ describe('JSON text reaches the template as it was sent', () => {
   ])('through %s', async (path, more) => {
     const { status, body: answer } = await post(worker.url + path, body.replace('{', `{${more}`))
     expect(status).toBe(200)
-    // What went in is hashed with the spelling of numbers and the order of keys.
+    // Check that the input is hashed with the spelling of numbers and the order of keys.
     const compact = '{"n":12345678901234567890123,"2":1.0,"1":1e2,"x":-0}'
     if (path === '/chat')
       expect(answer.receipt).toMatchObject({
@@ -285,7 +285,7 @@ test('GET /worker/info tells what the worker is, and proves it', async () => {
     default_max_tokens: { '/chat': 512, '/enhance': 200, '/generate': 512 },
     queue: { waiting: 0, running: 0, max_sequences: 1, max_queue: 1000 },
   })
-  // Not where the server keeps its files.
+  // Refuse paths of the server.
   expect(JSON.stringify(body)).not.toContain(process.cwd())
 })
 

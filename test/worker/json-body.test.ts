@@ -88,14 +88,14 @@ describe('the texts of members', () => {
     expect(accepted).toBeGreaterThan(500)
   })
 
-  /** By another way: JSON.parse forgets the first of two members, so writing the value again is shorter. */
+  /** Finds duplicate keys in another way: JSON.parse forgets the first of two members. */
   function hasTwins(text: string): boolean {
     let members = 0
     JSON.parse(text, function (this: unknown, _key, value) {
       if (!Array.isArray(this)) members++
       return value
     })
-    // Colons outside of strings, one for each member that was written; the reviver also sees the root.
+    // Count colons outside of strings, one for each member that was written; the reviver also sees the root.
     const colons = text.replace(/"(?:[^"\\]|\\.)*"/gs, '').match(/:/g)?.length ?? 0
     return colons !== members - 1
   }

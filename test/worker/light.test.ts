@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
-/** What a compiled module imports, directly or not. */
+/** The modules that a compiled module imports, directly or not. */
 function importsOf(url: URL, seen = new Set<string>()): Set<string> {
   const statements = readFileSync(url, 'utf8').matchAll(
     /^(?:import |(?:import|export|\}).* from )['"]([^'"]+)['"];?$/gm,

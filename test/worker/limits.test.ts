@@ -210,7 +210,7 @@ test('the log has a line for each request, and nothing of what was said', async 
 })
 
 describe('a client that leaves', () => {
-  // As much as fits, all of which would be generated.
+  // Ask for as many tokens as fit, all of which would be generated.
   const long = { messages, max_tokens: 900, temperature: 3, ignore_end_of_sequence: true }
 
   test.each(['/chat', '/v1/chat/completions'])('cancels its run at once: %s', (path) =>
@@ -258,7 +258,7 @@ describe('a client that does not read', () => {
   test('is cut off, and its run is cancelled', async () => {
     const worker = createWorker({ model, slowReaderMs: 100 })
     const body = { messages, max_tokens: 900, temperature: 3, ignore_end_of_sequence: true, stream: true }
-    // Without a connection there are no buffers that could take all of the answer.
+    // Use no connection, whose buffers could take all of the answer.
     const response = await worker.request('/chat', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -284,7 +284,7 @@ describe('a client that does not read', () => {
         agent: false,
         headers: { 'content-type': 'application/json' },
       })
-      // The answer is larger than what the buffers of a connection hold.
+      // Ask for an answer larger than the buffers of a connection.
       request.end(JSON.stringify({ messages: user(' a'.repeat(1_500_000)) }))
       const [response] = await once(request, 'response')
       response.socket.pause()

@@ -49,7 +49,7 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
   test('finishes what runs, takes nothing new, and waits for no idle connection', async () => {
     const served = await start(supervise)
     const { hostname, port } = new URL(served.url)
-    // One that has never asked for anything, one that is kept alive, one in the middle of a request's headers.
+    // Open three connections: without a request, kept alive, and in the middle of a request's headers.
     const silent = connect(Number(port), hostname)
     const agent = new Agent({ keepAlive: true })
     const kept = httpRequest(`${served.url}/health`, { agent }).end()

@@ -1,5 +1,5 @@
 // 64 clients at once, a tenth of whose requests are abandoned at random moments, and another tenth malformed.
-// WORKER_SOAK: how many requests (default 300).
+// WORKER_SOAK: number of requests (default 300).
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -74,7 +74,7 @@ class Soak {
       const { status, text } = await this.#send(pick(PATHS.slice(0, 4)), pick(MALFORMED)())
       const { code, message } = JSON.parse(text).error
       expect(message).toEqual(expect.any(String))
-      // What only the template or the tokens show is not looked for while the queue is full.
+      // Accept a full queue, which hides mistakes that only the template or the tokens show.
       const isRefused = status === 503 && code.toUpperCase() === 'QUEUE_FULL'
       expect([isRefused || (status >= 400 && status < 500), status, text]).toEqual([true, status, text])
       return 'malformed'
@@ -95,7 +95,7 @@ class Soak {
 
   async #send(path: string, body: string | Buffer) {
     const request = this.#open(path, Buffer.byteLength(body))
-    request.on('error', () => {}) // after the answer: the server need not read all of the body
+    request.on('error', () => {}) // comes after the answer where the server does not read all of the body
     request.end(body)
     const [response] = await once(request, 'response')
     let text = ''
@@ -133,11 +133,11 @@ test(`${REQUESTS} requests of ${CLIENTS} clients`, { timeout: 120_000 + REQUESTS
     '--max-queue',
     '40',
   ]
-  // Little room, so that what is not needed any more is collected soon.
+  // Give it little room, so that garbage is collected soon.
   const heap = ['--max-old-space-size=96', '--max-semi-space-size=2']
   const served = await Served.start([tinyModel, ...load], {}, heap)
   try {
-    /** Resident memory in MiB, once nothing is in progress any more. */
+    /** Waits until no request is in progress; returns resident memory in MiB. */
     const idleMemory = async () => {
       for (;;) {
         const { queue } = (await send(`${served.url}/worker/info`)).body
@@ -148,7 +148,7 @@ test(`${REQUESTS} requests of ${CLIENTS} clients`, { timeout: 120_000 + REQUESTS
       const { text } = await send(`${served.url}/metrics`)
       return Number(/^process_resident_memory_bytes (\d+)$/m.exec(text)?.[1]) / 2 ** 20
     }
-    await new Soak(served.url).run(Math.max(150, REQUESTS / 4)) // whatever is allocated once
+    await new Soak(served.url).run(Math.max(150, REQUESTS / 4)) // lets it allocate what it allocates only once
     const before = await idleMemory()
     const soak = new Soak(served.url)
     await soak.run(REQUESTS)

@@ -1,4 +1,4 @@
-// `serve --supervise` while its engine is killed. WORKER_KILLS: how often in each state and with each signal (default 1).
+// `serve --supervise` while its worker is killed. WORKER_KILLS: kills in each state and with each signal (default 1).
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import { type Answer, parseEvents, post, readEvents, send } from '../support/wor
 const KILLS = Number(process.env.WORKER_KILLS ?? 1)
 const TIMEOUT = 60_000 * (1 + KILLS)
 const messages = user('Hello')
-/** Enough that it does not end by itself. */
+/** Tokens of a run that does not end by itself. */
 const long = { messages, max_tokens: 3500, temperature: 3, ignore_end_of_sequence: true }
 
 const { modelArguments, removeTemplate } = smallModel()
@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 afterEach(() => served.kill())
 
-/** The id of the engine's process that became ready as number `count`. */
+/** The id of the worker's process that became ready as number `count`. */
 async function enginePid(count: number): Promise<number> {
   return (await served.line('the engine is ready', count)).pid as number
 }
@@ -40,7 +40,7 @@ function childrenOf(pid: number): number[] {
     .map(Number)
 }
 
-/** A child of the process that is not this one, once there is one. */
+/** Waits for a child of a process other than the given one. */
 async function otherChild(parent: number, than: number): Promise<number> {
   for (;;) {
     const other = childrenOf(parent).find((pid) => pid !== than)
@@ -49,7 +49,7 @@ async function otherChild(parent: number, than: number): Promise<number> {
   }
 }
 
-/** Asks until the answer is no 503, which must say when to come again. Anything else than 200 and 503 fails. */
+/** Asks until the answer is 200; a 503 must have Retry-After, and any other status fails. */
 async function untilAnswered(url: string, body: object = { messages, max_tokens: 2 }): Promise<Answer> {
   const deadline = performance.now() + 60_000
   for (;;) {
@@ -66,7 +66,7 @@ async function untilAnswered(url: string, body: object = { messages, max_tokens:
   }
 }
 
-/** Waits until the engine evaluates so many requests. */
+/** Waits until the worker evaluates `count` requests. */
 async function untilRunning(count: number): Promise<void> {
   let running = -1
   while (running !== count) running = (await send(`${served.url}/worker/info`)).body.queue?.running
