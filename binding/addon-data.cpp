@@ -9,8 +9,8 @@ namespace verbatim {
 
 namespace {
 
-// process.exit() ends the process without the cleanup hooks of the environment, while engine threads
-// may be computing. These are what exit() must stop before static objects are destroyed.
+// The environments that exit() must stop before static objects are destroyed: process.exit() runs no cleanup
+// hooks, and engine threads may be computing.
 std::mutex live_mutex;
 std::vector<AddonData*>& live() {
   static std::vector<AddonData*> all;
@@ -85,7 +85,7 @@ void AddonData::call(uint64_t callback_id, const std::vector<napi_value>& argume
   try {
     callback.Call(arguments);
   } catch (const Napi::Error& error) {
-    // Our own TypeScript catches everything; this is an environment that is being terminated.
+    // The environment is being terminated: lib/ catches everything else.
     (void)error;
   }
 }
@@ -100,7 +100,7 @@ void AddonData::release(std::shared_ptr<Model> model) {
   try {
     run_in_background([model = std::move(model)]() mutable { model.reset(); });
   } catch (const std::exception&) {
-    // No thread to be had: it has been freed here.
+    // No thread: freed here.
   }
 }
 

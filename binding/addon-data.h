@@ -14,18 +14,18 @@
 
 namespace verbatim {
 
-/// Everything the addon owns in one environment (the main thread, or a worker thread). JavaScript thread
-/// only, except for the mailbox.
+/// The addon's data of one environment (the main thread or a worker thread). JavaScript thread only, except
+/// for the mailbox.
 ///
-/// At the end of an environment, and when the process exits, shutdown() runs first: it closes the mailbox,
-/// stops every model and joins every thread, so that nothing of ours runs any more when Node and the C++
-/// runtime take down the rest.
+/// shutdown() runs first at the end of an environment and at exit(): it closes the mailbox, stops every model
+/// and joins every thread, before Node and the C++ runtime take down the rest.
 class AddonData {
  public:
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
-  /// To be called when the backends have been loaded: what is constructed later is destroyed earlier. lib/
-  /// calls shutdown() when Node announces the exit; this is for an exit() that comes from native code.
+  /// Registers shutdown() of all environments for an exit() from native code; lib/ calls it for Node's own
+  /// exit. Call when the backends are loaded: exit handlers run before static objects constructed earlier are
+  /// destroyed.
   static void shut_down_at_exit();
 
   explicit AddonData(Napi::Env env);
@@ -33,24 +33,24 @@ class AddonData {
 
   Napi::Env env() const { return env_; }
   Mailbox& mailbox() { return *mailbox_; }
-  /// For threads that may outlive this: posting to a closed mailbox does nothing.
+  /// Returns the mailbox for threads that may outlive this object.
   const std::shared_ptr<Mailbox>& shared_mailbox() const { return mailbox_; }
 
-  /// Runs blocking work on a thread of its own; shutdown() waits for it. Throws Error OutOfMemory where the
+  /// Runs blocking work on a thread of its own, for which shutdown() waits. Throws Error OutOfMemory when the
   /// system starts no thread.
   void run_in_background(std::function<void()> work);
 
-  /// Threads for work that belongs to no model; started at the first use. Throws like run_in_background().
+  /// Returns the pool for work without a model, started at the first use. Throws like run_in_background().
   WorkerPool& pool();
 
-  /// Keeps a JavaScript function for calls from elsewhere; the id is what may cross threads.
+  /// Keeps a JavaScript function, and returns an id that may cross threads.
   uint64_t keep(Napi::Function callback);
   void forget(uint64_t callback_id);
-  /// Calls it if it is still kept.
+  /// Calls a function, if it is still kept.
   void call(uint64_t callback_id, const std::vector<napi_value>& arguments = {});
 
   void track(const std::shared_ptr<Model>& model);
-  /// Lets go of a model. Freeing one takes long, so the last owner leaves that to another thread.
+  /// Releases a model; the last owner does so on another thread, because freeing takes long.
   void release(std::shared_ptr<Model> model);
   void track(const std::shared_ptr<std::atomic<bool>>& load_cancelled);
 

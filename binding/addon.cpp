@@ -16,8 +16,7 @@ namespace verbatim {
 
 namespace {
 
-/// initialize(folder, plugins) -> [{ path, reason }]: loads the backends that lie beside the addon, and the
-/// plugins.
+/// initialize(folder, plugins) -> [{ path, reason }]: see load_backends().
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   const auto plugins = to_strings(info[1].As<Napi::Array>());
   const auto& unusable = load_backends(info[0].As<Napi::String>().Utf8Value(), plugins);
@@ -32,7 +31,7 @@ Napi::Value initialize(const Napi::CallbackInfo& info) {
   return array;
 }
 
-/// shutdown(): to be called when the process exits. See AddonData.
+/// shutdown(): call when the process exits. See AddonData.
 Napi::Value shutdown(const Napi::CallbackInfo& info) {
   AddonData::of(info.Env()).shutdown();
   return info.Env().Undefined();
@@ -105,7 +104,7 @@ Napi::Value load_model(const Napi::CallbackInfo& info) {
   return Napi::Function::New(info.Env(), [cancelled](const Napi::CallbackInfo&) { *cancelled = true; });
 }
 
-/// estimateMemory(options) -> a promise of the report.
+/// estimateMemory(options) -> Promise<MemoryEstimate>
 Napi::Value estimate_memory(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   return settle_later<MemoryEstimate>(
@@ -113,7 +112,7 @@ Napi::Value estimate_memory(const Napi::CallbackInfo& info) {
       [options = to_load_options(info[0].As<Napi::Object>())] { return ModelLoader(options).estimate(); });
 }
 
-/// hasWholeHeader(path) -> a promise: rejected where the file is no GGUF, or ends before its header does.
+/// hasWholeHeader(path) -> Promise<true>: rejects when the file is no GGUF, or ends before its header does.
 Napi::Value has_whole_header(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   return settle_later<bool>(

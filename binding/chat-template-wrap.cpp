@@ -19,7 +19,7 @@ ChatTemplateWrap::ChatTemplateWrap(const Napi::CallbackInfo& info)
   }
 }
 
-/// render(variables, specialTokens, now): a promise of text and spans.
+/// render(variables, specialTokens, now) -> Promise<{ text, spans }>
 Napi::Value ChatTemplateWrap::render(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   return settle_later<jinja::Rendered>(

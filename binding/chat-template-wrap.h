@@ -7,7 +7,7 @@
 
 namespace verbatim {
 
-/// JavaScript's handle on a parsed template that belongs to no model.
+/// JavaScript's handle on a parsed template without a model.
 class ChatTemplateWrap : public Napi::ObjectWrap<ChatTemplateWrap> {
  public:
   static Napi::Function define(Napi::Env env);

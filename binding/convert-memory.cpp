@@ -1,4 +1,4 @@
-// How a model fits into memory, as JavaScript sees it.
+// Memory estimates as JavaScript values.
 #include "convert.h"
 
 namespace verbatim {

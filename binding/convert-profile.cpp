@@ -1,4 +1,4 @@
-// What benchmarks are told of the engine's steps.
+// Measurements for benchmarks as JavaScript values.
 #include "convert.h"
 
 namespace verbatim {

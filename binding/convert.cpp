@@ -14,7 +14,7 @@ Napi::Value to_typed_array(Napi::Env env, const std::vector<Element>& elements) 
   return Array::New(env, elements.size(), buffer, 0);
 }
 
-/// How many code units the text, which is valid UTF-8, has in JavaScript.
+/// Returns the length of valid UTF-8 text in JavaScript's code units.
 int32_t utf16_length(const std::string& text) {
   int32_t length = 0;
   for (const char c : text)
@@ -22,7 +22,8 @@ int32_t utf16_length(const std::string& text) {
   return length;
 }
 
-/// Flat: objects for thousands of tokens would take too long to make from here. lib/logprobs.ts makes them.
+/// Converts to flat arrays, of which lib/logprobs.ts makes objects: here, thousands of objects would take too
+/// long.
 Napi::Value to_js(Napi::Env env, const std::vector<ChosenTokenLogprob>& logprobs) {
   std::vector<int32_t> token_ids, text_lengths, top_counts;
   std::vector<float> values;

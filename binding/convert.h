@@ -24,7 +24,7 @@ std::vector<Token> to_tokens(const Napi::Int32Array& ids);
 
 // Engine values to JavaScript values.
 
-/// A JavaScript Error with `code` and `fields`, which lib/errors.ts turns into the public class.
+/// Makes a JavaScript Error with `code` and `fields`, of which lib/native-error.ts makes the public class.
 Napi::Value to_js(Napi::Env env, const Error& error);
 Napi::Value to_js(Napi::Env env, const ModelInfo& info);
 Napi::Value to_js(Napi::Env env, const MemoryEstimate& estimate);
@@ -32,15 +32,15 @@ Napi::Value to_js(Napi::Env env, const jinja::Rendered& rendered);
 Napi::Value to_js(Napi::Env env, const Prompt& prompt);
 Napi::Value to_js(Napi::Env env, const std::string& text);
 Napi::Value to_js(Napi::Env env, bool value);
-/// An Int32Array.
+/// Makes an Int32Array.
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
 Napi::Value to_js(Napi::Env env, const Inference::Delta& delta);
 Napi::Value to_js(Napi::Env env, const Inference::Result& result);
-/// A Float64Array with a row for each step: the members of StepTimes in their order.
+/// Makes a Float64Array with a row for each step: the members of StepTimes in their order.
 Napi::Value to_js(Napi::Env env, const std::vector<StepTimes>& steps);
 Napi::Value to_js(Napi::Env env, const LogitsProbe& probe);
 
-/// The exception in flight as an Error.
+/// Returns the exception in flight as an Error.
 Error current_error();
 
 } // namespace verbatim

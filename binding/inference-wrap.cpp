@@ -43,7 +43,7 @@ Napi::Value InferenceWrap::finished(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), inference_->finished());
 }
 
-/// Ends the operation that generate() began; to be called once the run has finished.
+/// Ends the operation that generate() began. Call when the request has finished.
 Napi::Value InferenceWrap::result(const Napi::CallbackInfo& info) {
   auto& data = AddonData::of(info.Env());
   if (callback_id_ != 0) {

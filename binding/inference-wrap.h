@@ -8,7 +8,7 @@
 
 namespace verbatim {
 
-/// JavaScript's handle on one run: take(), cancel(), finished(), result().
+/// JavaScript's handle on a request: take(), cancel(), finished(), result().
 class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -26,7 +26,7 @@ class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
 
   std::shared_ptr<Model> model_;
   std::shared_ptr<Inference> inference_;
-  uint64_t callback_id_ = 0; ///< 0 once the result was fetched
+  uint64_t callback_id_ = 0; ///< 0 after result()
 };
 
 } // namespace verbatim

@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The JavaScript thread belongs to the host: after this long the rest waits for the next turn.
+// Longest delivery: the JavaScript thread belongs to the host, and the rest waits for the next turn.
 constexpr auto turn = std::chrono::milliseconds(2);
 
 } // namespace
@@ -34,8 +34,8 @@ void Mailbox::post(Letter letter) {
 }
 
 void Mailbox::signal() {
-  if (signalled_.exchange(true)) return; // whoever clears it looks at what was posted afterwards
-  // The call stays under the lock: after close() the signal must not be touched any more.
+  if (signalled_.exchange(true)) return; // letters are looked for after it is cleared
+  // Called under the lock: after close() the signal must not be touched.
   std::unique_lock lock(signal_mutex_);
   if (!closed_ && signal_.NonBlockingCall() == napi_ok) return;
   signalled_ = false;
@@ -103,7 +103,7 @@ void Mailbox::deliver_letters() {
     try {
       posted->letter(data_);
     } catch (const Napi::Error&) {
-      return; // nothing works any more in an environment that is being terminated
+      return; // the environment is being terminated
     }
   }
 }

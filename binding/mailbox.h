@@ -13,19 +13,18 @@ namespace verbatim {
 
 class AddonData;
 
-/// The one way from other threads to the JavaScript thread of an environment.
+/// The only way from other threads to the JavaScript thread of an environment.
 ///
-/// Lifetime: one per environment, closed by the environment's cleanup hook before anything else goes.
-/// post() may be called from any thread at any time; after close() it does nothing. Letters run on the
-/// JavaScript thread, in order. The event loop stays alive only while an operation is in progress.
+/// One per environment, closed by its cleanup hook before anything else goes. Letters run on the JavaScript
+/// thread, in order. The event loop stays alive only while an operation is in progress.
 ///
-/// Taking letters out waits for no lock: on a machine whose threads all compute, whoever sleeps for a lock,
-/// however short it is held, waits for milliseconds until it runs again.
+/// Delivery waits for no lock: where all processors compute, a thread that sleeps for a lock, however short
+/// it is held, runs again only after milliseconds.
 class Mailbox {
  public:
   using Letter = std::function<void(AddonData&)>;
 
-  /// How often, and for how long at most, deliveries held the JavaScript thread.
+  /// Number and longest duration of deliveries, which hold the JavaScript thread.
   struct Statistics {
     uint64_t count = 0;
     double longest_ms = 0;
@@ -34,13 +33,14 @@ class Mailbox {
   Mailbox(Napi::Env env, AddonData& data);
   ~Mailbox();
 
+  /// Posts a letter from any thread. Does nothing after close().
   void post(Letter letter);
 
   // JavaScript thread only.
   void begin_operation();
   void end_operation();
   void close();
-  /// Since the last call.
+  /// Returns the statistics since the last call.
   Statistics take_statistics() { return std::exchange(statistics_, {}); }
 
  private:
@@ -54,15 +54,16 @@ class Mailbox {
   };
 
   void signal();
-  std::unique_ptr<Posted> take(); ///< the oldest letter, or null
+  /// Takes the oldest letter, or null.
+  std::unique_ptr<Posted> take();
   static void drop(Posted* posted);
 
   AddonData& data_;
   const napi_env env_;
-  std::atomic<Posted*> posted_ = nullptr; ///< the newest first
-  Posted* taken_ = nullptr;               ///< before those, the oldest first: the JavaScript thread's
+  std::atomic<Posted*> posted_ = nullptr; ///< newest first
+  Posted* taken_ = nullptr;               ///< letters before those, oldest first; JavaScript thread only
   std::atomic<bool> signalled_ = false;
-  std::mutex signal_mutex_; ///< of closed_ and the use of the signal by posting threads
+  std::mutex signal_mutex_; ///< guards closed_, and signal_ on posting threads
   bool closed_ = false;
   Signal signal_;
   size_t operations_ = 0;

@@ -35,7 +35,7 @@ Napi::Object ModelWrap::create(Napi::Env env, std::shared_ptr<Model> model, uint
 }
 
 ModelWrap::~ModelWrap() {
-  // Perhaps collected without dispose(). Runs own the model too and go on.
+  // Collected, perhaps without dispose(). Requests own the model too and go on.
   if (!model_) return;
   auto& data = AddonData::of(Env());
   data.forget(log_callback_id_);
@@ -56,7 +56,8 @@ Napi::Value ModelWrap::status(const Napi::CallbackInfo& info) {
   return object;
 }
 
-/// generate(request, onNews): `onNews` is called as Inference::Listener says, the last time at the end.
+/// generate(request, onNews) -> NativeInference. `onNews` is called like Inference::Listener, the last time
+/// at the end.
 Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
   const auto request = info[0].As<Napi::Object>();
   auto& data = AddonData::of(info.Env());
@@ -154,7 +155,7 @@ Napi::Value ModelWrap::dispose(const Napi::CallbackInfo& info) {
   try {
     data.run_in_background(shutdown);
   } catch (const std::exception&) {
-    shutdown(); // Without a thread for it JavaScript waits: what gives memory back must not fail.
+    shutdown(); // without a thread JavaScript waits, because giving back memory must not fail
   }
   return settlement->promise();
 }

@@ -8,7 +8,7 @@
 
 namespace verbatim {
 
-/// JavaScript's handle on a loaded model. Its methods start work and return at once.
+/// JavaScript's handle on a loaded model. Methods start work and return at once.
 class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -30,7 +30,7 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value probe_logits(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
-  /// A promise of what `work` returns; it runs on the model's pool.
+  /// Runs `work` on the model's pool, and returns a promise of its result.
   template <typename Result> Napi::Value promise(Napi::Env env, std::function<Result(const Model&)> work);
 
   std::shared_ptr<Model> model_;

@@ -11,8 +11,8 @@
 
 namespace verbatim {
 
-/// A promise that a letter from another thread settles. It may cross threads: apart from the first turn
-/// it holds no handle, and it is settled on the JavaScript thread only.
+/// A promise that a letter from another thread settles, on the JavaScript thread. The object may cross
+/// threads.
 class Settlement {
  public:
   explicit Settlement(Napi::Env env) : deferred_(Napi::Promise::Deferred::New(env)) {
@@ -31,7 +31,8 @@ class Settlement {
   Napi::Promise::Deferred deferred_;
 };
 
-/// A promise of what `work` returns or throws; `post` runs it on some other thread, or throws.
+/// Runs `work` through `post`, on another thread, and returns a promise of its result.
+/// @param post may throw; the promise is rejected then
 template <typename Result>
 Napi::Value settle_later(Napi::Env env, const std::function<void(std::function<void()>)>& post,
                          std::function<Result()> work) {

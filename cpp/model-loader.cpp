@@ -13,10 +13,9 @@ namespace verbatim {
 namespace {
 
 constexpr uint32_t default_context_limit = 8192;
-// One decode computes at most this many tokens: large enough to keep the processor busy, small enough
-// that running streams are not held up for long by somebody else's prompt.
+// Most tokens of one decode: enough to keep the processor busy, few enough not to hold up streams for long.
 constexpr uint32_t batch_tokens = 512;
-// What a plan is reduced to at most, unless more was asked for.
+// Limits of reduction, unless the options ask for more.
 constexpr uint32_t least_batch_tokens = 128;
 constexpr uint32_t least_context_size = 2048;
 
@@ -59,7 +58,8 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
   planner_ = std::make_unique<MemoryPlanner>(planner(options_.on_out_of_memory == OnOutOfMemory::Fit));
 }
 
-/// Without room for its vocabulary and graphs llama.cpp ends the process, computing needs included.
+/// Throws Error OutOfMemory without room for a vocabulary and graphs, for want of which llama.cpp ends the
+/// process, even when it only measures.
 void ModelLoader::require_memory_to_compute(uint64_t bytes) const {
   const auto& budget = budgets_.back();
   const auto [needed, free] = balance({.weights = bytes}, budget);
@@ -81,14 +81,14 @@ MemoryPlan ModelLoader::desired_plan() const {
   return plan;
 }
 
-/// @param reduce whether all that was not asked for may be reduced, or no more than the layers on GPUs
-MemoryPlanner ModelLoader::planner(bool reduce) const {
+/// @param may_reduce false: only layers on GPUs may be reduced
+MemoryPlanner ModelLoader::planner(bool may_reduce) const {
   const MemoryPlan plan = desired_plan();
   MemoryLimits limits{.smaller_cache_type = {},
                       .least_batch_size = plan.batch_size,
                       .least_cache_size = plan.cache_size,
                       .least_gpu_layers = std::max(0, options_.gpu_layers)};
-  if (reduce) {
+  if (may_reduce) {
     // A quantized cache needs flash attention.
     if (!options_.kv_cache_type && options_.flash_attention != LLAMA_FLASH_ATTN_TYPE_DISABLED)
       limits.smaller_cache_type = GGML_TYPE_Q8_0;
@@ -99,15 +99,14 @@ MemoryPlanner ModelLoader::planner(bool reduce) const {
   return {plan, limits, budgets_, [this](const MemoryPlan& each) { return meter_->measure(each); }};
 }
 
-/// Computing the needs reads the file a second time. Spares that, on the CPU, where several times of all that
-/// can be needed is there.
+/// True when the model obviously fits on the CPU. Saves measuring, which reads the file twice.
 bool ModelLoader::obviously_fits() const {
   if (!placement_.devices().empty()) return false;
   const auto plan = desired_plan();
   const auto& budget = budgets_.back();
   const uint64_t width = file_.embedding_length;
   const uint64_t cache = 4 * width * file_.layer_count * plan.cache_size * ggml_type_size(plan.kv_cache_type);
-  // Activations, logits, and what attention keeps for each pair of a token and a cell.
+  // Activations, logits, and attention's scores of tokens and cells.
   const uint64_t compute = 256 * width * plan.batch_size + 64ULL * file_.vocab_size * options_.max_sequences +
                            256ULL * plan.cache_size * plan.batch_size;
   return !budget.address_space && 2 * (file_.tensor_bytes + cache + compute) < budget.free;
@@ -141,7 +140,7 @@ ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const LoadProgres
   params.load_mode = LLAMA_LOAD_MODE_MMAP;
   params.progress_callback = [](float fraction, void* data) {
     const auto& watch = *static_cast<const Watch*>(data);
-    // 1 is reported when the context exists too.
+    // 1 is reported when the context exists.
     watch.progress(std::min(0.99, static_cast<double>(fraction)));
     return !watch.cancelled.load(std::memory_order_relaxed);
   };
@@ -149,8 +148,8 @@ ModelWeights ModelLoader::load_weights(const MemoryPlan& plan, const LoadProgres
   return verbatim::load_weights(options_.path, params, options_.on_log);
 }
 
-ModelLoader::LoadedModel ModelLoader::load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
-                                           std::function<bool()> should_abort) {
+LoadedModel ModelLoader::load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
+                              std::function<bool()> should_abort) {
   LoadedModel loaded;
   loaded.threads = std::make_shared<CpuThreadPool>(thread_count());
   int32_t layers_of_weights = 0;
@@ -199,13 +198,13 @@ void ModelLoader::fail() const {
   const bool fit = options_.on_out_of_memory == OnOutOfMemory::Fit;
   const auto smaller = fit ? std::nullopt : planner(true).next();
   const auto& attempts = planner_->attempts();
-  // What was wished for, or the last thing that was tried.
+  // The desired plan, or the last one tried.
   const auto& attempt = fit ? attempts.back() : attempts.front();
   std::string message = "this model does not fit into memory: " + attempt.reason;
   std::vector<Error::Record> devices;
   uint64_t total = 0;
   for (size_t i = 0; const auto& use : device_uses(placement_, attempt)) {
-    if (i++ >= attempt.needs.size()) break; // it was not computed
+    if (i++ >= attempt.needs.size()) break; // not measured
     const auto [needed, free] = balance(use.need, use.budget);
     total += needed;
     message += "; " + use.name + ": " + megabytes(needed) + " needed, " + megabytes(free) + " free";

@@ -14,37 +14,37 @@
 
 namespace verbatim {
 
+struct LoadedModel {
+  ModelWeights weights;
+  std::shared_ptr<CpuThreadPool> threads;
+  std::unique_ptr<Context> context; ///< warmed up
+  ContextOptions context_options;
+};
+
 /// Finds a plan that fits into memory, and loads weights and context by it.
 class ModelLoader {
  public:
-  /// Checks file and options, which must outlive what is loaded by them. Throws Error.
+  /// Checks file and options. The options must outlive the loaded model. Throws Error.
   explicit ModelLoader(const LoadOptions& options);
 
-  struct LoadedModel {
-    ModelWeights weights;
-    std::shared_ptr<CpuThreadPool> threads;
-    std::unique_ptr<Context> context; ///< warm
-    ContextOptions context_options;
-  };
-
-  /// Throws Error: OutOfMemory when no plan fits, Cancelled when `cancelled` becomes true meanwhile.
-  /// @param should_abort is asked while the context computes
+  /// Loads the model. Throws Error: OutOfMemory when no plan fits, Cancelled when `cancelled` becomes true.
+  /// @param should_abort asked while the context computes
   LoadedModel load(const LoadProgress& progress, const std::atomic<bool>& cancelled,
                    std::function<bool()> should_abort);
 
-  /// The plan that load() would begin with, if there is one, and what it needs. Loads nothing.
+  /// Returns what load() would take, without loading anything.
   MemoryEstimate estimate();
 
-  /// After load(): what it took.
+  /// Returns what load() took, or what estimate() found.
   MemoryEstimate memory() const;
-  /// The most tokens of one request, by a plan.
+  /// Returns the most tokens of one request by a plan.
   uint32_t context_size(const MemoryPlan& plan) const { return std::min(context_size_, plan.cache_size); }
   const std::string& metadata_sha256() const { return metadata_sha256_; }
 
  private:
   void require_memory_to_compute(uint64_t bytes) const;
   MemoryPlan desired_plan() const;
-  MemoryPlanner planner(bool reduce) const;
+  MemoryPlanner planner(bool may_reduce) const;
   bool obviously_fits() const;
   int32_t thread_count() const;
   ContextOptions context_options(const llama_model* model, const MemoryPlan& plan) const;
@@ -56,7 +56,7 @@ class ModelLoader {
   std::string metadata_sha256_;
   GgufSummary file_;
   Placement placement_;
-  std::vector<MemoryBudget> budgets_; ///< before anything was loaded
+  std::vector<MemoryBudget> budgets_; ///< before loading
   uint32_t context_size_ = 0;
   std::unique_ptr<MemoryMeter> meter_;
   std::unique_ptr<MemoryPlanner> planner_;

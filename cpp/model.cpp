@@ -14,7 +14,7 @@ namespace verbatim {
 
 namespace {
 
-// Those of reproducible requests are smaller, because nobody may share them: others wait meanwhile.
+// Batches of reproducible requests are smaller, because nobody shares them and others wait.
 constexpr uint32_t reproducible_batch_tokens = 128;
 constexpr size_t pool_threads = 2;
 
@@ -70,7 +70,7 @@ void Model::read_metadata() {
   info_.embedding_length = static_cast<uint32_t>(llama_model_n_embd(weights));
   info_.trained_context_size = static_cast<uint32_t>(llama_model_n_ctx_train(weights));
 
-  // As transformers passes them: a special token exists for the template when the model names it.
+  // As transformers does: a template sees the special tokens that the model names.
   static constexpr std::pair<const char*, const char*> special_token_keys[] = {
       {"bos_token", "tokenizer.ggml.bos_token_id"},     {"eos_token", "tokenizer.ggml.eos_token_id"},
       {"unk_token", "tokenizer.ggml.unknown_token_id"}, {"sep_token", "tokenizer.ggml.seperator_token_id"},
@@ -106,7 +106,7 @@ void Model::read_metadata() {
     chat_template_ = std::make_unique<ChatTemplate>(*info_.chat_template);
   } catch (const Error& error) {
     if (options_.chat_template.source) throw;
-    template_error_ = error; // matters only to those who render
+    template_error_ = error; // thrown when something is rendered
   }
 }
 
@@ -162,7 +162,7 @@ void Model::create_engine(const ContextOptions& context) {
 void Model::size_cache(PrefixCache::Limits& limits) {
   limits.cells = info_.cache_size;
   if (!limits.sharing) return;
-  // Every step reads the weights, and the idle cells as well: those may take 1/64 of the time.
+  // Every step reads the weights and the idle cells. The cells may take 1/64 of the time.
   const size_t cheap = info_.size_bytes / 64 /
                        std::max<size_t>(1, cell_bytes(weights_.get(), info_.memory.plan.kv_cache_type));
   limits.saved_tokens = options_.prefix_cache_size.value_or(info_.cache_size);
@@ -231,7 +231,7 @@ void Model::start(const std::shared_ptr<Inference>& inference, const RenderInput
                 {{"prompt_tokens", static_cast<int64_t>(tokens)},
                  {"context_size", static_cast<int64_t>(info_.context_size)},
                  {"overflow_by", static_cast<int64_t>(tokens - info_.context_size)}});
-  if (tokens == info_.context_size) { // fits, and leaves room for nothing
+  if (tokens == info_.context_size) { // fits, but leaves no room for output
     inference->begin(static_cast<uint32_t>(tokens));
     inference->finish(FinishReason::Context);
     return;

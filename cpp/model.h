@@ -30,18 +30,18 @@ struct ModelInfo {
   uint32_t vocabulary_size = 0, layers = 0, embedding_length = 0, trained_context_size = 0;
   uint32_t context_size = 0, cache_size = 0, max_sequences = 0, batch_size = 0;
   uint32_t max_queue = 0, prefix_cache_size = 0;
-  std::optional<std::string> no_prefix_sharing; ///< the reason, where requests cannot share prefixes
+  std::optional<std::string> no_prefix_sharing; ///< the reason when requests cannot share prefixes
   int32_t threads = 0;
   std::optional<std::string> chat_template;
-  std::string metadata_sha256; ///< of everything in the file before the weights
+  std::string metadata_sha256; ///< of the file up to the weights
   SpecialTokenTexts special_tokens;
-  MemoryEstimate memory; ///< what it takes, and how that was found
+  MemoryEstimate memory; ///< what it takes
 };
 
 /// A loaded model: weights, context, engine thread, and the pool that renders and tokenizes.
 class Model {
  public:
-  /// Blocks until the model is ready. Throws Error; Cancelled when `cancelled` becomes true meanwhile.
+  /// Loads a model and blocks until it is ready. Throws Error: Cancelled when `cancelled` becomes true.
   static std::shared_ptr<Model> load(LoadOptions options, const LoadProgress& progress,
                                      const std::atomic<bool>& cancelled);
   ~Model();
@@ -53,26 +53,25 @@ class Model {
   /// Renders and tokenizes. Throws Error. Thread-safe.
   Prompt prepare(const RenderInput& input, const ControlTokenPolicy& policy) const;
 
-  /// Starts a run. Never throws: what goes wrong ends the inference.
+  /// Starts a request. Failures end the inference; nothing is thrown.
   std::shared_ptr<Inference> generate(RenderInput input, ControlTokenPolicy policy, GenerateOptions options,
                                       Inference::Listener listener);
   void cancel(Inference& inference);
 
-  /// Where the time of the engine's steps goes: for benchmarks.
+  /// Returns the profile of the engine's steps, for benchmarks.
   StepProfile& step_profile() { return engine_->profile(); }
-  /// See Engine::when_idle(): for probe_logits().
+  /// Runs a task as Engine::when_idle() does, for probe_logits().
   void when_idle(Engine::IdleTask task) { engine_->when_idle(std::move(task)); }
-  /// What the logits of a step of so many sequences take, after so many tokens. Throws Error.
-  /// Sets the decoder to null where it is not as good as before.
+  /// Measures the cost of logits. Throws Error, and sets `decoder` to null when it is broken.
   LogitsProbe probe_logits(Decoder*& decoder, LogitsProbeOptions options) const;
 
-  /// Runs a task on the pool. After shutdown() it runs at once, on the caller's thread.
+  /// Runs a task on the pool; after shutdown(), at once on the caller's thread.
   void post(std::function<void()> task);
   /// Throws Error Disposed after shutdown().
   void require_alive() const;
 
-  /// Cancels every run, waits for the threads, frees all memory. Idempotent, blocking; from any thread
-  /// but the model's own.
+  /// Cancels every request, waits for the threads, and frees all memory. Idempotent; any thread but the
+  /// model's own.
   void shutdown();
 
  private:
@@ -89,7 +88,7 @@ class Model {
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<PromptTokenizer> prompt_tokenizer_;
   std::unique_ptr<ChatTemplate> chat_template_;
-  std::optional<Error> template_error_; ///< the model's own template does not parse
+  std::optional<Error> template_error_; ///< of the model's own template, which does not parse
   std::shared_ptr<CpuThreadPool> threads_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Engine> engine_;

@@ -25,7 +25,7 @@ std::string cuda_architectures(ggml_backend_reg_t backend) {
 std::string problem_of(ggml_backend_reg_t backend, const std::string& log) {
   if (ggml_backend_reg_dev_count(backend) == 0) return log.empty() ? "it finds no device" : log;
   auto problem = architecture_problem(cuda_architectures(backend), log);
-  // Where one is used all the same, CUDA ends the process at the first kernel.
+  // CUDA would end the process at the first kernel.
   if (!problem.empty()) ggml_backend_unload(backend);
   return problem;
 }

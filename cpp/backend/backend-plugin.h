@@ -6,22 +6,23 @@
 
 namespace verbatim {
 
-/// A sink that keeps what tells why a backend cannot be used.
+/// Returns a sink that appends to `log` the lines that tell why a backend cannot be used.
 LogSink keep_reasons(std::string& log);
 
-/// Loads a backend that is a library of its own. Returns why it cannot be used on this machine, and what to
-/// do about it; empty when it can.
+/// Loads a backend that is a library of its own. Returns the reason why it cannot be used on this machine,
+/// with a remedy; empty when it can.
 std::string load_plugin(const std::string& path);
 
-/// The same for a backend that is loaded already, with what was kept of the log meanwhile.
+/// Returns the same for a backend that is loaded already.
+/// @param log kept by keep_reasons() while it was loaded
 std::string plugin_problem(const char* backend_name, const std::string& log);
 
-/// Why CUDA kernels that were built for some architectures do not run on a device; empty when they do.
-/// @param architectures as the backend lists them, such as "750,800"
-/// @param log in which it has said the compute capability of every device
+/// Returns the reason why CUDA kernels do not run on a device; empty when they run on all.
+/// @param architectures the kernels were built for, as the backend lists them, such as "750,800"
+/// @param log with the compute capability of every device
 std::string architecture_problem(const std::string& architectures, const std::string& log);
 
-/// A reason why a GPU cannot be used, with the way to mend it where that is known.
+/// Appends the remedy to a reason why a GPU cannot be used, if it is known.
 std::string with_remedy(const std::string& reason);
 
 } // namespace verbatim

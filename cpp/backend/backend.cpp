@@ -14,8 +14,7 @@ namespace verbatim {
 
 namespace {
 
-/// The library of CUDA's backend beside the addon, if there is one. ggml passes over it silently where it
-/// does not load.
+/// Returns the CUDA backend beside the addon if it cannot be used, which ggml passes over silently.
 std::optional<UnusableBackend> unusable_cuda(const std::string& folder, const std::string& log) {
   for (const char* name : {"/libggml-cuda.so", "/ggml-cuda.dll"}) {
     const std::string path = folder + name;

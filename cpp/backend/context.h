@@ -15,15 +15,16 @@ namespace verbatim {
 
 struct ContextOptions {
   uint32_t cells = 0;        ///< of the KV cache, shared by all sequences
-  uint32_t sequences = 1;    ///< sequence ids, and most tokens of a batch whose logits are wanted
+  uint32_t sequences = 1;    ///< sequence ids, and most logits of one decode
   uint32_t batch_tokens = 0; ///< most tokens of one decode
   int32_t threads = 1;
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type = GGML_TYPE_F16;
 };
 
-/// llama.cpp's caches have whole blocks of cells.
+/// Cells of a block, which llama.cpp's caches are made of.
 constexpr uint32_t cell_block = 256;
+/// Rounds up to whole blocks.
 constexpr uint32_t whole_blocks(uint32_t cells) {
   return (cells + cell_block - 1) / cell_block * cell_block;
 }
@@ -31,10 +32,10 @@ constexpr uint32_t whole_blocks(uint32_t cells) {
 /// A llama_context with one KV cache that all sequences share. Used by one thread at a time.
 class Context : public Decoder {
  public:
-  /// `should_abort` is asked while a batch is computed (by the CPU backend only).
-  /// Throws Error OutOfMemory, or InvalidOption for what this model cannot do.
-  /// Contexts may share their CPU threads if no two of them compute at the same time; one that never computes
-  /// needs none.
+  /// Throws Error OutOfMemory, or InvalidOption for an option that the model does not support.
+  /// @param threads contexts may share them if no two compute at the same time; null for one that never
+  /// computes
+  /// @param should_abort asked by the CPU backend while it computes
   Context(llama_model* model, const ContextOptions& options, std::shared_ptr<CpuThreadPool> threads,
           std::function<bool()> should_abort, const LogSink* log_sink);
   ~Context() override;
@@ -51,8 +52,9 @@ class Context : public Decoder {
   bool restore(int32_t sequence, std::span<const uint8_t> data) override;
   bool rebuild() override;
 
-  /// Has everything allocated that the first requests would: computes one token, and a full batch; of that,
-  /// where only the CPU computes, no more than its beginning. Throws Error OutOfMemory.
+  /// Computes a full batch and a single token, so that llama.cpp allocates now what the first requests would
+  /// make it allocate. On the CPU alone, the batch is interrupted after its first node. Throws Error
+  /// OutOfMemory.
   void warm_up(bool on_gpu);
 
   uint32_t cells() const { return llama_n_ctx(context_.get()); }
@@ -63,7 +65,8 @@ class Context : public Decoder {
     void operator()(llama_context* context) const { llama_free(context); }
   };
   void create();
-  DecodeStatus compute(int32_t size); ///< the batch in the arrays below
+  /// Decodes the batch in the arrays below.
+  DecodeStatus compute(int32_t size);
   void attach_threads();
 
   llama_model* const model_;
@@ -71,8 +74,8 @@ class Context : public Decoder {
   const std::function<bool()> should_abort_;
   bool abort_at_once_ = false;
   const LogSink* const log_sink_;
-  /// One of each size that was asked for: the workers of a pool spin while others of it compute. They outlive
-  /// the context that uses them.
+  /// One pool of each size in use, because idle workers of a pool spin. Declared before the context, to
+  /// outlive it.
   std::vector<std::shared_ptr<CpuThreadPool>> threads_;
   int32_t thread_count_;
   std::unique_ptr<llama_context, Free> context_;

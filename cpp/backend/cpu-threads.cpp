@@ -21,7 +21,7 @@ namespace verbatim {
 
 namespace {
 
-/// The CPU backend is a plugin: its functions are found by name, not by linking.
+/// Finds a function of the CPU backend, which is a plugin, by name.
 template <typename Function> Function cpu_function(const char* name) {
   const auto device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
   if (!device) return nullptr;
@@ -49,7 +49,7 @@ uint32_t physical_cores() {
   return cores;
 }
 
-/// Whole processors that a container's quota allows. 0: no quota.
+/// Reads the whole processors that a container's quota allows. 0: no quota.
 uint32_t processor_quota() {
   std::ifstream file("/sys/fs/cgroup/cpu.max");
   double time = 0, period = 0;
@@ -77,7 +77,7 @@ void require_threads(int32_t count) {
 } // namespace
 
 int32_t default_cpu_threads() {
-  constexpr uint32_t most = 16; // beyond that memory is the limit, not the cores
+  constexpr uint32_t most = 16; // more are limited by memory, not by cores
   uint32_t processors = std::max(1u, std::thread::hardware_concurrency());
   if (const uint32_t allowed = processor_quota()) processors = std::min(processors, allowed);
   const uint32_t cores = physical_cores();

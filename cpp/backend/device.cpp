@@ -9,8 +9,7 @@ namespace verbatim {
 
 namespace {
 
-/// Every GPU once, whichever backend it is seen by; where there are none, those that are part of the
-/// processor.
+/// Returns every GPU once, though several backends may list it; without any, the integrated GPUs.
 std::vector<ggml_backend_dev_t> all_gpus() {
   for (const auto type : {GGML_BACKEND_DEVICE_TYPE_GPU, GGML_BACKEND_DEVICE_TYPE_IGPU}) {
     std::vector<ggml_backend_dev_t> found;
@@ -77,7 +76,7 @@ Placement Placement::choose(const DeviceOptions& options) {
 
 llama_model_params Placement::model_params(int32_t gpu_layers) const {
   auto params = llama_model_default_params();
-  // An empty list, unlike none, keeps llama.cpp from the GPUs altogether.
+  // An empty list keeps llama.cpp from using GPUs; null would not.
   params.devices = const_cast<ggml_backend_dev_t*>(terminated_.data());
   params.tensor_split = shares_.empty() ? nullptr : shares_.data();
   params.n_gpu_layers = gpu_layers;

@@ -10,22 +10,22 @@
 
 namespace verbatim {
 
-/// The devices that a model is computed on beside the CPU. Empty where it is computed on the CPU alone.
+/// The devices that compute a model beside the CPU.
 class Placement {
  public:
-  /// The CPU alone.
+  /// Makes a placement on the CPU alone.
   Placement() : Placement(std::vector<ggml_backend_dev_t>{}, {}) {}
   Placement(std::vector<ggml_backend_dev_t> devices, const std::vector<float>& shares);
-  /// Throws Error InvalidOption for a device that there is not.
+  /// Chooses devices by options. Throws Error InvalidOption for a device that does not exist.
   static Placement choose(const DeviceOptions& options);
 
   const std::vector<ggml_backend_dev_t>& devices() const { return devices_; }
-  /// Point into this object.
+  /// Returns parameters for loading a model, with pointers into this object.
   llama_model_params model_params(int32_t gpu_layers) const;
 
  private:
   std::vector<ggml_backend_dev_t> devices_;
-  std::vector<ggml_backend_dev_t> terminated_; ///< the same and a null, as llama.cpp wants it
+  std::vector<ggml_backend_dev_t> terminated_; ///< the same, null-terminated for llama.cpp
   std::vector<float> shares_;
 };
 

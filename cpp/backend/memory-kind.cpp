@@ -16,7 +16,7 @@ std::optional<std::string> why_not_shareable(const llama_model* model) {
            "overwritten";
   char architecture[64] = "";
   llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture);
-  // Their caches keep an index or compressed blocks beside the keys and values.
+  // These caches hold an index or compressed blocks beside keys and values.
   static constexpr const char* indexed[] = {"deepseek32", "deepseek4", "dots3note",
                                             "glm-dsa",    "hy_v4",     "minimax-m3"};
   if (std::ranges::find(indexed, std::string(architecture)) != std::end(indexed))

@@ -14,8 +14,8 @@ struct FreeModel {
 };
 using ModelWeights = std::unique_ptr<llama_model, FreeModel>;
 
-/// Has llama.cpp load a file that has been checked. Throws Error with the reason that llama.cpp only logs;
-/// loading that the parameters' progress callback has ended fails like any other.
+/// Makes llama.cpp load a checked file. Throws Error with the reason, which llama.cpp only logs; also when
+/// the progress callback ends the load.
 ModelWeights load_weights(const std::string& path, const llama_model_params& params, const LogSink& on_log);
 
 } // namespace verbatim

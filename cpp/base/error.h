@@ -9,7 +9,7 @@
 
 namespace verbatim {
 
-/// Every way the engine refuses or fails. The names cross to TypeScript as they are (error_code_name).
+/// The kinds of failure. Their names cross to TypeScript (error_code_name).
 enum class ErrorCode {
   InvalidOption,
   InvalidMessages,
@@ -31,10 +31,10 @@ enum class ErrorCode {
   Internal,
 };
 
-/// "INVALID_OPTION", "MODEL_NOT_FOUND", …: the `code` of the error in TypeScript.
+/// Returns the `code` of the error in TypeScript: "INVALID_OPTION", "MODEL_NOT_FOUND", …
 const char* error_code_name(ErrorCode code);
 
-/// A typed failure: what happened (message), which kind (code), and facts a program can act on (fields).
+/// A failure: a message for people, a code and fields for programs. Names in fields are in snake_case.
 class Error : public std::runtime_error {
  public:
   using Scalar = std::variant<int64_t, double, std::string>;

@@ -13,7 +13,7 @@ thread_local const LogSink* current_sink = nullptr;
 // llama.cpp logs a line in pieces: the rest come with level CONT, the line break with the last.
 thread_local std::string pending_line;
 thread_local LogLevel pending_level = LogLevel::Info;
-// Why ggml aborts is in the lines before: what it aborts with is "CUDA error", whatever the error was.
+// The last error lines tell why ggml aborts; its own message is "CUDA error", whatever the error.
 thread_local std::deque<std::string> last_errors;
 constexpr size_t kept_errors = 6;
 
@@ -50,7 +50,7 @@ void route(ggml_log_level level, const char* text, void*) {
   }
 }
 
-// The process is about to die by abort(). Saying why beats ggml's default, which starts a debugger.
+// Prints why the process is about to abort(). ggml's default starts a debugger.
 void announce_abort(const char* message) {
   std::fprintf(stderr, "verbatim-llama: llama.cpp aborted the process: %s\n", message);
   for (const auto& line : last_errors)

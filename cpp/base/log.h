@@ -9,14 +9,14 @@ enum class LogLevel { Debug, Info, Warn, Error };
 
 const char* log_level_name(LogLevel level);
 
-/// Receives whole lines, without the line break, from any thread.
+/// Receives whole lines without the line break, from any thread.
 using LogSink = std::function<void(LogLevel, const std::string& line)>;
 
-/// llama.cpp has one logger for the process. This takes it over for good (nothing reaches stderr any
-/// more) and hands each line to the sink of the thread it was logged on.
+/// Takes over llama.cpp's logger, of which a process has one, for good: each line goes to the sink of the
+/// thread that logs it, and nothing to stderr.
 void install_log_router();
 
-/// Routes what this thread logs to a sink while it lives. Scopes nest.
+/// Routes what this thread logs to a sink during its lifetime. Scopes nest.
 class LogScope {
  public:
   explicit LogScope(const LogSink* sink);

@@ -8,11 +8,11 @@
 
 namespace verbatim {
 
-/// SHA-256 (FIPS 180-4) of bytes that come in pieces.
+/// SHA-256 (FIPS 180-4) of bytes added in pieces.
 class Sha256 {
  public:
   void update(std::string_view bytes);
-  /// Lower-case hexadecimal. The object cannot be used after.
+  /// Returns the hash in lower-case hexadecimal. Call once, as the last thing.
   std::string finish();
 
  private:

@@ -5,8 +5,8 @@
 
 namespace verbatim {
 
-/// A joining thread with a large stack: llama.cpp's pre-tokenizers match with std::regex, which recurses
-/// once per character on long inputs and would overflow the stacks of ordinary pool threads.
+/// A joining thread with a large stack, for llama.cpp's pre-tokenizers: they match with std::regex, which
+/// recurses for each character of a long input.
 class Thread {
  public:
   Thread();

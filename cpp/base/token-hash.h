@@ -8,18 +8,18 @@
 
 namespace verbatim {
 
-/// SHA-256 of token ids that come one by one, each hashed as a little-endian uint32.
+/// SHA-256 of token ids added one by one, each as a little-endian uint32.
 class TokenHash {
  public:
   void add(Token token);
-  /// Lower-case hexadecimal. The object cannot be used after.
+  /// Returns the hash in lower-case hexadecimal. Call once, as the last thing.
   std::string finish() { return hash_.finish(); }
 
  private:
   Sha256 hash_;
 };
 
-/// The TokenHash of all these tokens.
+/// Returns the TokenHash of `tokens`.
 std::string token_ids_sha256(std::span<const Token> tokens);
 
 } // namespace verbatim

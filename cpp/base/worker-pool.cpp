@@ -7,7 +7,7 @@ WorkerPool::WorkerPool(size_t thread_count) {
     for (size_t i = 0; i < thread_count; ++i)
       threads_.emplace_back([this] { work(); });
   } catch (...) {
-    stop(); // or the threads that did start would be waited for without end
+    stop(); // or joining the threads that did start would never end
     throw;
   }
 }

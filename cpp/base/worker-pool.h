@@ -10,17 +10,16 @@
 
 namespace verbatim {
 
-/// A few threads that render templates and tokenize, so that neither the JavaScript thread nor the
-/// engine thread ever does.
+/// Threads that render and tokenize, so that neither the JavaScript thread nor the engine thread does.
 class WorkerPool {
  public:
   explicit WorkerPool(size_t thread_count);
   ~WorkerPool();
 
-  /// Runs a task on some thread, first come first served. Tasks must not throw. False after stop().
+  /// Runs a task, first come, first served. Tasks must not throw. False after stop().
   bool post(std::function<void()> task);
 
-  /// Runs what is queued, then ends the threads. Idempotent; not from a task.
+  /// Runs the queued tasks, then ends the threads. Idempotent; not from a task.
   void stop();
 
  private:

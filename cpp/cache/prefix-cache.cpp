@@ -8,7 +8,7 @@ namespace verbatim {
 
 namespace {
 
-// Fewer tokens than this are computed again faster than they are copied.
+// Fewer tokens are computed faster than copied.
 constexpr size_t worth_saving = 16;
 
 } // namespace
@@ -117,7 +117,7 @@ void PrefixCache::unhold(int32_t id) {
   remove_unreachable(tail);
 }
 
-/// A node that is neither in cells nor in host memory is gone, and so is all that comes after it.
+/// Removes the nodes that are neither in cells nor in host memory, and everything below them.
 void PrefixCache::remove_unreachable(PrefixNode* tail) {
   PrefixNode* gone = nullptr;
   for (PrefixNode* node = tail; node->parent; node = node->parent)
@@ -125,7 +125,7 @@ void PrefixCache::remove_unreachable(PrefixNode* tail) {
   if (gone) remove(*gone);
 }
 
-/// What was saved below a node is of no use without it.
+/// Removes a node and everything below it, which is of no use without it.
 void PrefixCache::remove(PrefixNode& node) {
   while (!node.children.empty())
     remove(*node.children.back());
@@ -158,7 +158,7 @@ void PrefixCache::keep(int32_t id) {
   trim();
 }
 
-/// Somebody else has the same tokens in cells, or more of them.
+/// True when another sequence has the same tokens in cells.
 bool PrefixCache::redundant(const PrefixNode& tail) const {
   return tail.cache.holders > 1 || std::ranges::any_of(tail.parent->children, [&](const auto& sibling) {
            return sibling.get() != &tail && sibling->cache.holders > 0 &&

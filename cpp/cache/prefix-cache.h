@@ -9,56 +9,56 @@
 
 namespace verbatim {
 
-/// What becomes of a sequence's cells when it gives its id back.
+/// The fate of the cells of a sequence that gives its id back.
 enum class CachedCells {
   Keep,    ///< for later sequences
   Offload, ///< to host memory, for later sequences: the cells are needed now
   Discard, ///< their content may be wrong
 };
 
-/// Lets a request start from what earlier requests, running or finished, have computed of its prompt.
+/// Starts requests from the parts of their prompts that other requests, running or finished, have computed.
 ///
-/// Owns the sequence ids of a KV cache and knows which tokens are in the cells of each. A running request
-/// that begins like another one is put into the same cells. When a request ends, its id stays behind as an
-/// idle prefix. Attention has to pass over every cell up to the highest in use, so idle prefixes slow down
-/// whoever runs: only `idle_cells` of them stay, and what exceeds that moves to host memory, the least
-/// recently used first. Bringing it back is a copy, far cheaper than computing it again.
+/// Owns the sequence ids of a KV cache and knows the tokens in the cells of each. A request that begins like
+/// another one shares its cells. When a request ends, its id remains as an idle prefix. Attention passes over
+/// every cell up to the highest in use, so idle prefixes slow down running requests: only `idle_cells` of
+/// them remain, and the least recently used move to host memory. Restoring them is a copy, far cheaper than
+/// computing them again.
 class PrefixCache {
  public:
-  /// Ids for idle prefixes, and two to save and restore through. llama.cpp's logits buffer grows with them.
+  /// Ids for idle prefixes, and two for saving and restoring. llama.cpp's logits buffer grows with them.
   static constexpr int32_t extra_ids = 16;
 
   struct Limits {
-    int32_t running = 1;     ///< most sequences that run at once; there are extra_ids more
-    size_t cells = 0;        ///< of the KV cache
-    size_t idle_cells = 0;   ///< of those, most that idle prefixes may keep
+    int32_t running = 1;     ///< most sequences that run at once
+    size_t cells = 0;        ///< cells of the KV cache
+    size_t idle_cells = 0;   ///< most cells of idle prefixes
     size_t saved_tokens = 0; ///< most tokens of idle prefixes in host memory
-    bool sharing = true;     ///< false: this kind of memory can be neither shared nor cut
+    bool sharing = true;     ///< false: the memory can be neither shared nor cut
 
-    /// How many sequence ids the KV cache has to have.
+    /// Returns how many sequence ids the KV cache must have.
     int32_t ids() const { return running + (sharing ? extra_ids : 0); }
   };
   PrefixCache(SequenceMemory& memory, Limits limits);
 
-  /// An id with no cells, for a sequence that is to run. There always is one for as many as may run.
+  /// Returns an id without cells, for a sequence that is to run; -1 when Limits::running are in use.
   int32_t acquire();
 
   /// Counts the tokens of the longest cached prefix.
   size_t num_cached_tokens(std::span<const Token> tokens) const;
 
-  /// Starts a sequence without cells from the longest known prefix of these tokens; how long that is.
+  /// Puts the longest cached prefix of `tokens` into a sequence without cells, and returns its length.
   size_t attach(int32_t id, std::span<const Token> tokens);
 
-  /// The data of cells that hold the tokens of a running sequence, for a computation elsewhere.
+  /// Returns the data of a running sequence's cells.
   std::vector<uint8_t> copy(int32_t id) { return memory_.save(id); }
   /// Appends tokens to a running sequence that were computed elsewhere, with their cells' data. False when
   /// there is no room for them.
   bool append_saved(int32_t id, std::span<const Token> tokens, std::span<const uint8_t> data);
 
-  /// Tokens that were computed at the end of a running sequence.
+  /// Appends tokens to a running sequence that were computed in its cells.
   void append(int32_t id, std::span<const Token> tokens);
 
-  /// Takes cells that were never appended, at position `begin` and after, away from a running sequence.
+  /// Removes a running sequence from cells at position `begin` and after, which were never appended.
   void cut_drafts(int32_t id, size_t begin);
 
   /// Frees the cells of a running sequence; it keeps its id.
@@ -66,24 +66,24 @@ class PrefixCache {
   /// Gives back the id of a running sequence.
   void release(int32_t id, CachedCells cells);
 
-  /// Makes so many cells free, if evicting idle prefixes can.
+  /// Evicts idle prefixes until `cells` cells are free, or none are left.
   void make_room(size_t cells);
-  /// Frees all cells of idle prefixes. False when there were none.
+  /// Evicts all idle prefixes. False when that freed no cells.
   bool evict_all();
 
-  /// All cells are gone. Unless `usable`, the memory is never touched again.
+  /// Forgets all cells and saved data. Unless `usable`, the memory is never touched again.
   void reset(bool usable);
 
   size_t used_cells() const { return used_; }
   size_t free_cells() const { return limits_.cells - std::min(limits_.cells, used_); }
-  /// Cells that running sequences use.
+  /// Returns the cells of running sequences.
   size_t pinned_cells() const { return pinned_; }
   size_t saved_tokens() const { return saved_; }
 
  private:
   enum class State { Free, Running, Idle };
   struct Holder {
-    PrefixNode* tail; ///< its cells are those of the path from the root to this node
+    PrefixNode* tail; ///< end of the path from the root whose cells it has
     State state = State::Free;
     uint64_t last_used = 0;
   };
@@ -109,7 +109,7 @@ class PrefixCache {
 
   SequenceMemory& memory_;
   const Limits limits_;
-  const int32_t restore_id_, save_id_; ///< never held: data passes through them
+  const int32_t restore_id_, save_id_; ///< for saving and restoring; they hold nothing
   bool usable_ = true;
   PrefixTree tree_;
   std::vector<Holder> holders_; ///< by id

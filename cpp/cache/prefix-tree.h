@@ -9,9 +9,9 @@
 
 namespace verbatim {
 
-/// A run of tokens that every sequence below this node has in common.
+/// Consecutive tokens that all sequences below this node share.
 struct PrefixNode {
-  PrefixNode* parent = nullptr; ///< none: the root, which has no tokens
+  PrefixNode* parent = nullptr; ///< null: the root, which has no tokens
   size_t begin = 0;             ///< position of the first token
   std::vector<Token> tokens;
   std::vector<std::unique_ptr<PrefixNode>> children;
@@ -29,29 +29,30 @@ struct PrefixNode {
   size_t end() const { return begin + tokens.size(); }
 };
 
-/// What is known about the tokens in the KV cache and in host memory, as a radix tree. Holds no cells itself.
-/// Unlike in a textbook's tree, children may begin with the same token: two sequences that computed the same
-/// tokens each on their own have cells of their own.
+/// A radix tree of the tokens in the KV cache and in host memory. Holds no cells itself. Unlike a textbook's,
+/// children may begin with the same token: sequences that computed the same tokens separately have separate
+/// cells.
 class PrefixTree {
  public:
   struct Match {
-    std::vector<PrefixNode*> path; ///< below the root; of the last, only a part may match
+    std::vector<PrefixNode*> path; ///< below the root; of the last node, perhaps only a part
     size_t length = 0;             ///< matching tokens, from position 0
   };
-  /// The longest known prefix of these tokens.
+  /// Finds the longest known prefix of `tokens`.
   Match match(std::span<const Token> tokens) const;
 
   PrefixNode& root() { return root_; }
+  /// Adds a child.
   PrefixNode& add(PrefixNode& parent, std::span<const Token> tokens);
 
-  /// Cuts a node in two at a position inside it, and returns the new upper part. The node itself becomes the
-  /// lower one, so whoever ended in it still does. Saved data belongs to neither part and is dropped.
+  /// Splits a node at a position inside it, and returns the new upper part. The node itself becomes the lower
+  /// part, in which sequences still end. Saved data, which fits neither part, is dropped.
   PrefixNode& split(PrefixNode& node, size_t position);
 
-  /// Takes the node and everything below it out.
+  /// Removes a node and everything below it.
   void remove(PrefixNode& node);
 
-  /// Calls a function with every node, parents first.
+  /// Calls `visit` with every node, parents first.
   template <typename Visit> void each(Visit&& visit) { each_below(root_, visit); }
 
  private:
@@ -65,7 +66,7 @@ class PrefixTree {
   PrefixNode root_;
 };
 
-/// How many tokens two runs have in common at their beginning.
+/// Returns the length of the common prefix.
 size_t common_prefix(std::span<const Token> a, std::span<const Token> b);
 
 } // namespace verbatim

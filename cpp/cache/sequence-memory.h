@@ -6,24 +6,24 @@
 
 namespace verbatim {
 
-/// The cells of a KV cache, by sequence id. A cell may belong to several sequences at once and is free when
-/// it belongs to none. Positions of a sequence have no gaps.
+/// The cells of a KV cache, by sequence id. A cell may belong to several sequences, and is free when it
+/// belongs to none. The positions of a sequence have no gaps.
 class SequenceMemory {
  public:
   virtual ~SequenceMemory() = default;
 
-  /// Takes a sequence out of all its cells.
+  /// Removes a sequence from all its cells.
   virtual void clear(int32_t sequence) = 0;
-  /// Takes all sequences out of all cells, and zeroes what is in them.
+  /// Removes all sequences from all cells, and zeroes the cells.
   virtual void clear_all() = 0;
-  /// Takes a sequence out of its cells at position `begin` and after.
+  /// Removes a sequence from its cells at position `begin` and after.
   virtual void truncate(int32_t sequence, int32_t begin) = 0;
-  /// Puts a sequence into the cells of another one at positions [begin, end). Copies no data.
+  /// Adds sequence `to` to the cells of sequence `from` at positions [begin, end). Copies no data.
   virtual void share(int32_t from, int32_t to, int32_t begin, int32_t end) = 0;
-  /// The data of a sequence's cells. Empty when it cannot be had.
+  /// Returns the data of a sequence's cells. Empty when that fails.
   virtual std::vector<uint8_t> save(int32_t sequence) = 0;
-  /// Gives an empty sequence cells of its own with data that save() returned. False when that is not
-  /// possible; the sequence is empty then.
+  /// Gives an empty sequence its own cells with data from save(). False, with the sequence empty, when that
+  /// fails.
   virtual bool restore(int32_t sequence, std::span<const uint8_t> data) = 0;
 };
 

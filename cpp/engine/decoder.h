@@ -16,26 +16,26 @@ struct BatchToken {
 
 enum class DecodeStatus {
   Ok,
-  NoSlot,      ///< no room in the KV cache; nothing was changed
-  Aborted,     ///< the interrupt said so; the sequences of the batch are in an unknown state…
-  OutOfMemory, ///< …and where the memory holds recurrent states, so is the whole memory: llama.cpp moves the
-  Failed,      ///< states of other sequences too while it computes. They need clear_all() then
-  Broken,      ///< nothing works any more until rebuild()
+  NoSlot, ///< The KV cache has no room. Nothing was changed.
+  /// Interrupted. The batch's sequences are undefined; with recurrent memory, all are: call clear_all().
+  Aborted,
+  OutOfMemory, ///< No memory to compute in. Sequences as for Aborted.
+  Failed,      ///< The computation failed. Sequences as for Aborted.
+  Broken,      ///< Nothing works until rebuild().
 };
 
-/// What the engine needs of a llama_context. An interface so that the engine's handling of every status
-/// can be tested.
+/// The engine's view of a llama_context. An interface, so that tests can make every status happen.
 class Decoder : public SequenceMemory {
  public:
-  /// May return before a device has computed the batch.
+  /// Starts computing a batch. A device may still compute when it returns.
   virtual DecodeStatus decode(std::span<const BatchToken> batch) = 0;
-  /// Waits until what was decoded is computed, and its logits are there. Throws where nothing works any more.
+  /// Waits for the decoded batch and its logits. Throws when nothing works any more.
   virtual void synchronize() = 0;
-  /// Logits of the batch's token at this index; valid until the next decode().
+  /// Returns the logits of the batch's token at `batch_index`. Valid until the next decode().
   virtual const float* logits(size_t batch_index) = 0;
-  /// How many CPU threads the next decode() computes with.
+  /// Sets the number of CPU threads for the next decode().
   virtual void set_threads(int32_t threads) = 0;
-  /// Starts over with empty memory. False when that is not possible.
+  /// Makes a new context with empty memory. False when that fails.
   virtual bool rebuild() = 0;
 };
 

@@ -133,8 +133,8 @@ void Engine::await_news() {
   wake_.wait(lock, [this] { return woken_ || stopping_; });
 }
 
-/// Requests that are made together are prepared one after the other. Waiting for the others before the first
-/// one's prompt is computed lets all be computed in the same batches, and what they have in common once.
+/// Waits a moment for announced requests before the first one's prompt is computed. Requests made together
+/// are prepared one after the other; so they are computed in the same batches, and their common prefix once.
 void Engine::await_announced() {
   {
     const StepProfile::Timer timer(profile_, StepTimes::Idle);

@@ -16,26 +16,26 @@
 
 namespace verbatim {
 
-/// How busy a model is.
+/// The present load of a model.
 struct EngineStatus {
   size_t waiting, running;
   size_t used_cells;   ///< of running requests
   size_t saved_tokens; ///< of idle prefixes in host memory
 };
 
-/// The one thread of a model that touches its llama_contexts.
+/// The only thread of a model that touches its llama_contexts.
 ///
-/// Requests share one context, where they are computed together. Rounding depends on who else is in a batch,
-/// so requests that must be reproducible have a second context, where each is computed by itself; the thread
-/// takes turns between the two.
+/// Requests share one context and are computed together. Rounding depends on the rest of a batch, so
+/// reproducible requests have a second context and are computed there one by one. The thread alternates
+/// between the two.
 class Engine {
  public:
   struct Options {
     Executor::Options shared;
     Executor::Options reproducible;
-    /// Builds the second context when the first reproducible request comes. May throw Error.
+    /// Makes the second context at the first reproducible request. May throw Error.
     std::function<std::unique_ptr<Decoder>()> make_reproducible;
-    /// Where long prompts are computed while others generate. None: with them. The engine sets `on_done`.
+    /// Computes long prompts while others generate. None: in their batches. The engine sets `on_done`.
     std::optional<PrefillLane::Options> lane;
   };
 
@@ -43,30 +43,29 @@ class Engine {
   Engine(Decoder& decoder, Options options, const LogSink* log_sink);
   ~Engine();
 
-  /// A request is being prepared: submit() may follow, withdraw() must, after it. From any thread.
+  /// Announces a request that is being prepared. Any thread.
   void announce();
+  /// Ends an announcement, after submit() if that follows. Any thread.
   void withdraw();
 
-  /// From any thread. After stop() the inference fails with Disposed.
+  /// Starts a request. After stop() it fails with Disposed. Any thread.
   void submit(std::unique_ptr<Sequence> sequence);
 
-  /// Something was cancelled: look at once.
+  /// Makes the thread look for cancelled requests at once.
   void wake();
 
-  /// Cancels everything, waits for the thread. Idempotent; from one thread at a time, not the engine's.
+  /// Fails all requests and waits for the thread. Idempotent. One thread at a time, not the engine's.
   void stop();
 
-  /// A task that has the decoder for itself; null where there is none any more. Returns whether the decoder
-  /// is as good as before, with whatever in its memory. Must not throw.
+  /// A task as for Executor::use_alone(). Must not throw.
   using IdleTask = std::function<bool(Decoder*)>;
-  /// Runs a task on the engine's thread once no request is in progress or being prepared. The cache is empty
-  /// afterwards. After stop() it runs at once, with null.
+  /// Runs a task on the engine's thread once no request is in progress or being prepared, and then empties
+  /// the cache. After stop() it runs at once, with null.
   void when_idle(IdleTask task);
 
-  /// Where the time of the steps goes.
   StepProfile& profile() { return profile_; }
 
-  /// True when the decode in progress serves nobody any more. Called by llama.cpp while it computes.
+  /// True when the decode in progress is for cancelled requests only. llama.cpp asks while it computes.
   bool should_abort() const;
 
   EngineStatus status() const;

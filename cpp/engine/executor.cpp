@@ -56,7 +56,7 @@ bool Executor::step() {
   return true;
 }
 
-/// Decides what the next batch holds, and makes it.
+/// Schedules the next batch and makes it.
 std::vector<Chunk> Executor::schedule() {
   const StepProfile::Timer timer(profile_, StepTimes::Planning);
   auto chunks = scheduler_.schedule(batch_limit_);
@@ -83,7 +83,6 @@ std::vector<Chunk> Executor::schedule() {
   return chunks;
 }
 
-/// The batch.
 DecodeStatus Executor::compute() {
   const DecodeStatus status = [&] {
     const StepProfile::Timer timer(profile_, StepTimes::Submit);
@@ -109,8 +108,8 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
       scheduler_.remove(sequence, CachedCells::Keep);
       grow_batches();
     } catch (const Error& error) {
-      // llama.cpp zeroes a state by multiplying with 0: what is not a number stays so, and the next request
-      // gets it. So this one may have it from another, and has a second try in a memory that is as new.
+      // llama.cpp zeroes a recurrent state by multiplying with 0, which leaves NaN to the next request. So
+      // this one may have got it from another, and is computed again in zeroed memory.
       const bool no_number = options_.recurrent && error.code() == ErrorCode::DecodeFailed;
       spoiled = spoiled || no_number;
       if (!no_number || std::exchange(sequence.recomputed, true)) fail(sequence, error);
@@ -124,8 +123,8 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
 bool Executor::advance(const Chunk& chunk, size_t first_output) {
   Sequence& sequence = *chunk.sequence;
   if (chunk.drafted == 0) return next_token(sequence, first_output);
-  // Every token is drawn from the model's own distribution, as without a draft; the draft only saves the next
-  // decode where the token drawn is the one guessed.
+  // Every token is drawn from the model's own distribution, as without a draft; a draft token that is the one
+  // drawn only saves a decode.
   const auto draft = sequence.draft().first(chunk.drafted);
   // Counted on the way: the next token may be the last, and its caller reads the counts at once.
   sequence.inference().add_drafts(static_cast<uint32_t>(draft.size()), 0);
@@ -156,7 +155,7 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
     return;
   }
   const size_t tokens = batch_.size();
-  // What the failed batch left in the cache is unknown, and not every kind of memory can be cut.
+  // The failed batch's cells are undefined, and not every memory can be cut.
   if (status != DecodeStatus::NoSlot && options_.recurrent)
     restart_all();
   else if (status != DecodeStatus::NoSlot)
@@ -165,8 +164,8 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
   if (status == DecodeStatus::Aborted) return;
 
   // Try again with less: without idle prefixes, then with fewer sequences, which also finds the one that
-  // fails, then in smaller batches. Memory to compute in depends on the batch alone, so it is halved first
-  // then. What twice cannot be computed alone and token by token fails.
+  // fails, then in smaller batches. Memory to compute in depends on the batch alone: after OutOfMemory it is
+  // halved first. A sequence that fails twice alone, token by token, is given up.
   if (status == DecodeStatus::NoSlot && scheduler_.evict_idle()) return;
   if (status != DecodeStatus::OutOfMemory && scheduler_.preempt_and_hold()) return;
   if (tokens > 1 && !options_.fixed_batches) {

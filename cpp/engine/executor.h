@@ -10,17 +10,16 @@
 
 namespace verbatim {
 
-/// Runs requests on one llama_context, step by step: schedule, decode, sample, emit. Used by the engine
-/// thread.
+/// Runs requests on one llama_context, step by step: schedule, decode, sample, emit. Engine thread only.
 class Executor {
  public:
   struct Options {
     SchedulerLimits limits;
-    /// Batches are never made smaller to get on: what a request computes must not depend on past failures.
+    /// Never shrinks batches after failures, on which a reproducible request must not depend.
     bool fixed_batches = false;
-    int32_t threads = 1;        ///< to compute with…
-    int32_t threads_beside = 1; ///< …and while the lane computes
-    /// The memory holds recurrent states: a batch that fails, or is interrupted, harms all sequences.
+    int32_t threads = 1;        ///< CPU threads
+    int32_t threads_beside = 1; ///< CPU threads while the lane computes
+    /// The memory holds recurrent states: a batch that fails or is interrupted harms all sequences.
     bool recurrent = false;
   };
 
@@ -30,19 +29,20 @@ class Executor {
   void add(std::unique_ptr<Sequence> sequence) { scheduler_.add(std::move(sequence)); }
   void drop_cancelled();
 
-  /// One batch. False when there is nothing to do. A failure beyond one request throws or ends all of them.
+  /// Computes one batch. False when there is nothing to do. Throws, or fails all requests, when more than one
+  /// is affected.
   bool step();
 
-  /// While there are no requests: runs a task that may leave anything in the decoder's memory, and returns
-  /// whether the decoder is as good as before. It is given null where the decoder was lost.
+  /// Runs a task while there are no requests. It gets the decoder, or null where that was lost, may leave
+  /// anything in its memory, and returns false when it has broken it.
   void use_alone(const std::function<bool(Decoder*)>& task);
 
-  /// Ends every request.
+  /// Fails every request.
   void fail_all(const Error& error);
-  /// After an exception: everything in progress is lost, and the context is built anew.
+  /// Fails every request and rebuilds the context. For after an exception.
   void start_over(const std::string& reason);
 
-  /// True when the decode in progress serves nobody any more. Called by llama.cpp while it computes.
+  /// True when every request of the decode in progress is cancelled. llama.cpp asks while it computes.
   bool serves_nobody() const;
 
   bool empty() const { return scheduler_.empty(); }
@@ -52,14 +52,14 @@ class Executor {
   std::vector<Chunk> schedule();
   DecodeStatus compute();
   void sample(const std::vector<Chunk>& chunks);
-  /// Samples at the end of a chunk and at its draft tokens. False when that was the end of the request.
+  /// Samples at the end of a chunk and at its draft tokens. False at the end of the request.
   bool advance(const Chunk& chunk, size_t first_output);
-  /// Samples one token and emits it. False when that was the end of the request.
+  /// Samples one token and emits it. False at the end of the request.
   bool next_token(Sequence& sequence, size_t output);
   void recover(const std::vector<Chunk>& chunks, DecodeStatus status);
   void restart_all();
-  /// Failures shrink the batches. They grow back only as requests end, not with every success: a batch
-  /// that has to start its sequences over would otherwise fail at the same place for ever.
+  /// Doubles the batches that failures have shrunk. Called as requests end, not at each success: a batch that
+  /// recomputes its sequences would fail in the same place for ever.
   void grow_batches();
   void fail(const Sequence& sequence, const Error& error);
 
@@ -69,11 +69,11 @@ class Executor {
   PrefillLane* const lane_;
   Scheduler scheduler_;
   size_t batch_limit_; ///< options_.limits.batch_tokens, less after failures
-  std::pair<uint64_t, size_t>
-      failed_alone_{}; ///< the sequence (by arrival) that did so last, and its length then
+  /// Last sequence that failed alone (arrival, length): failing twice in the same place ends it.
+  std::pair<uint64_t, size_t> failed_alone_{};
   bool broken_ = false;
   std::vector<BatchToken> batch_;
-  std::vector<Inference*> served_; ///< while decoding: whom an interrupt would set back
+  std::vector<Inference*> served_; ///< while decoding: requests that an interrupt would set back
 };
 
 } // namespace verbatim

@@ -66,7 +66,7 @@ void Inference::describe_prompt(PromptDigest digest) {
 bool Inference::begin(uint32_t prompt_tokens) {
   const std::lock_guard lock(mutex_);
   if (finished_) return false;
-  if (running_) return true; // taken up again after it had to give its place away
+  if (running_) return true; // again, after it was preempted
   running_ = true;
   begun_ = Clock::now();
   result_.usage.prompt_tokens = prompt_tokens;

@@ -16,16 +16,16 @@
 namespace verbatim {
 
 enum class FinishReason {
-  Stop,       ///< the model ended its turn
-  Length,     ///< max_tokens reached
-  StopString, ///< one of the caller's stop strings was completed
-  Context,    ///< the request fills the context
+  Stop,       ///< The model ended its turn.
+  Length,     ///< max_tokens is reached.
+  StopString, ///< A stop string is complete.
+  Context,    ///< The context is full.
 };
 
 const char* finish_reason_name(FinishReason reason);
 
-/// A token at a place of the output, and the natural logarithm of its probability there: in the model's
-/// own distribution, before penalties and temperature.
+/// A token and the natural logarithm of its probability at a place of the output, in the model's own
+/// distribution: before penalties and temperature.
 struct TokenLogprob {
   Token token;
   std::string text; ///< whole UTF-8; control tokens by their names
@@ -34,35 +34,35 @@ struct TokenLogprob {
 
 struct ChosenTokenLogprob {
   TokenLogprob chosen;
-  std::vector<TokenLogprob> top; ///< the most likely tokens there, the most likely first
+  std::vector<TokenLogprob> top; ///< the most likely tokens there, by falling probability
 };
 
 struct Usage {
   uint32_t prompt_tokens = 0;
-  uint32_t cached_tokens = 0; ///< of the prompt tokens: not computed, because they were in the cache
+  uint32_t cached_tokens = 0; ///< prompt tokens that were in the cache
   uint32_t completion_tokens = 0;
 };
 
 /// Milliseconds, by a monotonic clock.
 struct Timings {
-  double queue_ms = 0;          ///< from the call until the engine took the request up; includes rendering
+  double queue_ms = 0;          ///< from the call until it runs, rendering included
   double prefill_ms = 0;        ///< from then until the first token
   double first_token_ms = 0;    ///< from the call until the first token
   double per_token_ms = 0;      ///< mean interval between the tokens after the first
   double total_ms = 0;          ///< from the call until the end
-  uint32_t drafted_tokens = 0;  ///< guessed ahead, with speculation
-  uint32_t accepted_tokens = 0; ///< of those: guessed right
+  uint32_t drafted_tokens = 0;  ///< computed ahead, with speculation
+  uint32_t accepted_tokens = 0; ///< drafted tokens that were then sampled
 };
 
-/// One generation as its caller sees it: the engine writes, the caller reads from another thread.
-/// Unread text coalesces, so a slow reader costs no more than the whole text.
+/// A request as its caller sees it. The engine writes, the caller reads from another thread. Unread text
+/// coalesces, so a slow reader costs no more memory than the whole text.
 class Inference {
  public:
   using Clock = std::chrono::steady_clock;
-  /// Called from any thread: after finish(), and once after each arm() as soon as there is news.
+  /// Called from any thread: at the end, and once when there is news after a take() that was empty.
   using Listener = std::function<void()>;
 
-  /// `on_end` is called once, at the end, before the listener.
+  /// @param on_end called once, at the end, before the listener
   explicit Inference(
       Listener listener, std::function<void()> on_end = [] {})
       : listener_(std::move(listener)), on_end_(std::move(on_end)) {}
@@ -87,29 +87,29 @@ class Inference {
     std::string token_ids_sha256;
   };
 
-  /// What was generated since the last call. When that is nothing and the run goes on, the listener is
+  /// Returns what was generated since the last call. When that is empty and the run goes on, the listener is
   /// called at the next news.
   Delta take();
 
-  /// Asks for the end. A run that no engine holds ends at once, a running one at the next step.
+  /// Cancels. A run that has not begun ends at once, a running one at the next step.
   void cancel();
 
   bool finished() const;
 
-  /// Everything. Call after the run has finished, once: it moves the data out.
+  /// Moves the whole result out. Call once, after the end.
   Result result();
 
   // ---- for the engine ----
 
   void describe_prompt(PromptDigest digest);
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-  /// The engine takes the run up. False when it has ended already.
+  /// Marks the run as running. False when it has ended already.
   bool begin(uint32_t prompt_tokens);
   void append(std::string_view text, Token token, std::optional<ChosenTokenLogprob> logprobs);
-  /// Text without a token of its own: what was held back until the end.
+  /// Appends text that was held back until the end.
   void append_text(std::string_view text);
-  /// How much of the prompt came from the cache. The first time counts: one that had to give its place away
-  /// finds its own prompt there later.
+  /// Sets Usage::cached_tokens at the first call. A preempted request finds its own prompt in the cache
+  /// later.
   void set_cached_tokens(uint32_t count);
   void add_drafts(uint32_t drafted, uint32_t accepted);
   void finish(FinishReason reason);

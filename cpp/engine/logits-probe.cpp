@@ -12,7 +12,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Of each kind, one after the other, so that a slow moment of the machine falls on all of them.
+// Rounds of each kind alternate, so that a slow moment of the machine affects all of them.
 constexpr size_t rounds = 3;
 
 double milliseconds(Clock::duration duration) {

@@ -14,46 +14,46 @@
 
 namespace verbatim {
 
-/// Computes a long prompt beside the sequences that generate. An interface so that the scheduler can be
+/// Computes a long prompt beside the sequences that generate. An interface, so that the scheduler can be
 /// tested without threads.
 class PromptLane {
  public:
   struct Job {
     std::vector<Token> tokens;
-    size_t begin = 0;            ///< the tokens before this are in…
-    std::vector<uint8_t> prefix; ///< …these cells; the others are to be computed
+    size_t begin = 0;            ///< first token to compute
+    std::vector<uint8_t> prefix; ///< saved cells of the tokens before it
   };
-  /// The cells of the tokens that were computed. Empty where that failed.
+  /// Data of the cells that were computed, as SequenceMemory::save() returns it. Empty: it failed.
   using SavedCells = std::vector<uint8_t>;
 
   virtual ~PromptLane() = default;
-  /// From start() until take() or, after cancel(), until the lane is free again.
+  /// True from start() until take() or, after cancel(), until the computation has ended.
   virtual bool busy() const = 0;
-  /// May throw when there is no memory, or no thread; the lane is free then.
+  /// Starts computing. May throw for want of memory or of a thread; the lane is free then.
   virtual void start(Job job) = 0;
-  /// Nobody wants the result any more.
+  /// Drops the result.
   virtual void cancel() = 0;
-  /// The result, once.
+  /// Returns the result, once. None: not yet.
   virtual std::optional<SavedCells> take() = 0;
 };
 
-/// The lane of a CPU: a thread with a llama_context of its own.
+/// The lane on a CPU: a thread with its own llama_context.
 ///
 /// In the batches of the sequences that generate, a long prompt holds them up: large pieces take long, small
-/// ones are several times slower by the token, and attention passes over all that is in a shared cache. So
-/// while somebody generates, a long prompt gets a part of the processor's threads and a cache to itself, as
-/// servers with several machines separate prefill from decoding (DistServe, arXiv:2401.09670), and its cells
-/// are copied into the shared cache when they are done. The context lives as long as its prompt.
+/// ones are several times slower by the token, and attention passes over all of a shared cache. So a long
+/// prompt gets some of the CPU threads and its own cache, as servers with several machines separate prefill
+/// from decoding (DistServe, arXiv:2401.09670). Its cells are copied into the shared cache at the end. The
+/// context lives as long as its prompt.
 class PrefillLane : public PromptLane {
  public:
   struct Options {
-    /// Of this many cells and two sequence ids. May throw.
+    /// Makes a decoder with `cells` cells and two sequence ids. May throw.
     std::function<std::unique_ptr<Decoder>(size_t cells, std::function<bool()> should_abort)> make_decoder;
-    /// Called on the lane's thread: there is a result, or the lane is free.
+    /// Called on the lane's thread when there is a result or the lane is free.
     std::function<void()> on_done;
     size_t batch_tokens = 1;
-    int32_t threads = 1;        ///< while nobody generates
-    int32_t threads_beside = 1; ///< beside those who do
+    int32_t threads = 1;        ///< CPU threads while nobody generates
+    int32_t threads_beside = 1; ///< CPU threads while somebody generates
   };
   PrefillLane(Options options, const LogSink* log_sink);
   ~PrefillLane() override;
@@ -63,9 +63,9 @@ class PrefillLane : public PromptLane {
   void cancel() override;
   std::optional<SavedCells> take() override;
 
-  /// Whether anybody generates now.
+  /// Tells whether somebody generates now.
   void set_beside(bool beside) { beside_ = beside; }
-  /// Gives up what it does and waits for that. Idempotent.
+  /// Cancels and joins the thread. Idempotent.
   void stop();
 
  private:
@@ -82,7 +82,7 @@ class PrefillLane : public PromptLane {
   std::atomic<bool> cancelled_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> beside_ = false;
-  Thread thread_; ///< begins with the first job
+  Thread thread_; ///< starts with the first job
 };
 
 } // namespace verbatim

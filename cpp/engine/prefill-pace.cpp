@@ -6,7 +6,7 @@ namespace verbatim {
 
 namespace {
 
-// Known, and not nothing: whatever the clock says.
+// Above 0, which means unknown, whatever the clock says.
 constexpr double shortest_step_ms = 1e-6;
 
 void blend(double& mean, double value) {
@@ -16,7 +16,7 @@ void blend(double& mean, double value) {
 } // namespace
 
 double PrefillPace::generation_ms(size_t generating) const {
-  // Of the nearest number that is known: the time grows slowly with it.
+  // The time of the nearest known number of sequences: it grows slowly with them.
   for (size_t distance = 0; distance < generation_ms_.size() + generating; ++distance) {
     const size_t more = generating + distance;
     if (more < generation_ms_.size() && generation_ms_[more] > 0) return generation_ms_[more];
@@ -56,7 +56,7 @@ void PrefillPace::record(const Demand& demand, size_t generated, size_t prompt_t
     debt_ms_ += added;
   }
   if (demand.disturbed == 0 || demand.prefilling == 0)
-    debt_ms_ = 0; // nobody to pay, or nobody who owes
+    debt_ms_ = 0; // no stream to repay, or no prompt that owes
   else {
     const double step = share(demand) * generation_ms(demand.generating);
     if (generated > 0) debt_ms_ -= step;

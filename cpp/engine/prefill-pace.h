@@ -5,53 +5,53 @@
 
 namespace verbatim {
 
-/// Decides how many prompt tokens one step may compute beside the sequences that generate.
+/// Decides how many prompt tokens a step may compute beside the sequences that generate.
 ///
-/// A step that also computes prompts takes longer, and whoever generates feels it. What counts are the
-/// streams that were there before the prompts came. A few prompts get `share_of_few` of what generation alone
-/// takes: newcomers are not starved, and on average the streams slow down less than twice. Where a prompt is
-/// computed in larger pieces than its share of one step, steps without any pay for it. When a third of those
-/// that count or more still wait for their first token, small steps would only make everybody wait: few
-/// streams in a batch generate slowly anyway, and larger batches compute prompts faster. Requests that come
-/// together wait for each other: their prompts get whole batches, and then all generate at once, as fast as a
-/// batch can.
+/// A step that also computes prompts takes longer and slows down the streams. Only streams that were there
+/// before the prompts count as disturbed. A few prompts get `share_of_few` of the time that generation alone
+/// takes: newcomers are not starved, and on average the streams slow down less than twice. When a prompt is
+/// computed in larger pieces than its share of one step, steps without prompts pay for it. Many prompts get
+/// `share_of_many`: small steps would only make everybody wait, few streams in a batch generate slowly
+/// anyway, and larger batches compute prompts faster. Requests that come together disturb nobody: their
+/// prompts get whole batches, and then all generate at once.
 class PrefillPace {
  public:
   explicit PrefillPace(size_t most) : most_(most) {}
 
-  /// Who there is at a step.
+  /// The sequences of a step.
   struct Demand {
     size_t generating = 0; ///< sequences that generate
-    size_t disturbed = 0;  ///< those of them that had begun before any of the prompts was let in
+    size_t disturbed = 0;  ///< of those, the ones that generated before any of the prompts was admitted
     size_t prefilling = 0; ///< sequences whose prompt is being computed
-    size_t depth = 0;      ///< tokens of the longest of those that are computed
+    size_t depth = 0;      ///< most computed tokens of such a prompt
   };
   struct Budget {
-    size_t prompt_tokens; ///< at most, perhaps none
-    bool alone = false;   ///< in a batch of their own: nobody generates in this step
+    size_t prompt_tokens; ///< most prompt tokens of the step
+    bool alone = false;   ///< nobody generates in the step
   };
   Budget budget(const Demand& demand) const;
 
-  /// What a step took that generated for so many sequences, and computed so many prompt tokens.
+  /// Records a step: sequences that generated, prompt tokens computed, duration.
   void record(const Demand& demand, size_t generated, size_t prompt_tokens, double milliseconds);
 
   static constexpr double share_of_few = 0.8;
   static constexpr double share_of_many = 16;
-  static constexpr size_t longest_wait = 50; ///< steps without prompts, whatever the last one with some took
-  static constexpr size_t fewest = 8;        ///< prompt tokens of a step that has any
-  /// llama.cpp's attention on the CPU works on 64 tokens of a batch at once, and passes over what none of
-  /// them attends to. Fewer take several times as long for each, and so do tokens of several sequences. From
-  /// this depth on attention is most of the work, and prompts are computed in pieces of such a size, alone.
-  static constexpr size_t deep = 1024, deep_piece = 128;
+  static constexpr size_t longest_wait = 50; ///< most steps without prompts after one with prompts
+  static constexpr size_t fewest = 8;        ///< least prompt tokens of a step with prompts
+  /// Depth from which attention is most of the work, and prompts are computed alone, in pieces of deep_piece.
+  static constexpr size_t deep = 1024;
+  /// Two tiles of llama.cpp's attention on the CPU, which works on 64 tokens of one sequence at once; other
+  /// batches take several times as long for each token.
+  static constexpr size_t deep_piece = 128;
 
  private:
   static double share(const Demand& demand);
   double generation_ms(size_t generating) const;
 
   const size_t most_;
-  std::vector<double> generation_ms_; ///< of a step that only generates, by number of sequences; 0: unknown
-  double prompt_token_ms_ = 0;        ///< what one prompt token adds
-  double debt_ms_ = 0;                ///< what prompts took beyond their share
+  std::vector<double> generation_ms_; ///< a step that only generates, by sequences; 0: unknown
+  double prompt_token_ms_ = 0;        ///< added by one prompt token
+  double debt_ms_ = 0;                ///< taken by prompts beyond their share
 };
 
 } // namespace verbatim

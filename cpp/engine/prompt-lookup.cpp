@@ -6,7 +6,7 @@ namespace verbatim {
 
 namespace {
 
-/// A collision costs a wrong guess, nothing else.
+/// Hashes the tokens before `end`. A collision costs a wrong draft, nothing else.
 uint64_t hash_before(const std::vector<Token>& tokens, size_t end, size_t count) {
   uint64_t hash = 0;
   for (size_t i = end - count; i < end; ++i)
@@ -17,7 +17,7 @@ uint64_t hash_before(const std::vector<Token>& tokens, size_t end, size_t count)
 } // namespace
 
 void PromptLookup::index(const std::vector<Token>& tokens) {
-  // The end itself is left out: it has no continuation yet.
+  // The end is left out: nothing follows it yet.
   for (size_t end = std::max<size_t>(indexed_, 2); end < tokens.size(); ++end) {
     bigrams_[hash_before(tokens, end, 2)] = static_cast<uint32_t>(end);
     if (end >= 3) trigrams_[hash_before(tokens, end, 3)] = static_cast<uint32_t>(end);
@@ -29,7 +29,7 @@ std::span<const Token> PromptLookup::draft(const std::vector<Token>& tokens, siz
   index(tokens);
   draft_.clear();
   const size_t count = std::min(draft_length_, limit);
-  // What follows is taken one by one, from the proposal itself where the text repeats with a short period.
+  // Tokens are copied one by one, from the draft itself when the text repeats with a short period.
   size_t from = 0;
   if (tokens.size() >= 3) {
     const auto triple = trigrams_.find(hash_before(tokens, tokens.size(), 3));

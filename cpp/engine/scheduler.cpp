@@ -7,19 +7,19 @@ namespace verbatim {
 
 namespace {
 
-// Room that each sequence is expected to grow into soon. Without it a preempted sequence would be let in
-// again as soon as it fits, and pushed out a few tokens later.
+// Cells kept free for each sequence to grow into. Without them a preempted sequence would be admitted as soon
+// as it fits, and preempted again a few tokens later.
 constexpr size_t expected_growth = 64;
 
-// Waiting for another request's prefix costs about one step of the engine: it has to spare this many tokens.
+// Least tokens of a prefix to wait for: waiting costs about one step of the engine.
 constexpr size_t worth_waiting = 32;
 
-/// What may come from the cache: all but the last token, whose logits are wanted.
+/// Returns the tokens that may come from the cache: all but the last, whose logits are wanted.
 std::span<const Token> reusable(const Sequence& sequence) {
   return std::span(sequence.tokens()).first(sequence.tokens().size() - 1);
 }
 
-/// Cells that a running sequence will still take for what it has now.
+/// Returns the cells that a running sequence will still take for its present tokens.
 size_t outstanding(const Sequence& sequence) {
   return sequence.tokens().size() - std::max(sequence.num_computed_tokens,
                                              sequence.schedule.leader ? sequence.schedule.leader_tokens : 0);
@@ -47,7 +47,7 @@ size_t Scheduler::growth_reserve(const Sequence* newcomer) const {
   return reserve;
 }
 
-/// Cells that a newcomer adds to those that running sequences use.
+/// Returns the cells that a newcomer adds to those of running sequences.
 size_t Scheduler::new_cells(const Sequence& newcomer) const {
   size_t shared = 0;
   if (limits_.cache.sharing)
@@ -76,7 +76,8 @@ void Scheduler::admit() {
   }
 }
 
-/// Starts a sequence from what is known of its tokens, or lets it wait for somebody who computes them.
+/// Starts a sequence from the cached prefix of its tokens, or makes it wait for a leader that computes more
+/// of them.
 void Scheduler::attach_or_follow(Sequence& sequence) {
   if (sequence.schedule.attached) return;
   if (sequence.schedule.leader &&
@@ -107,7 +108,7 @@ void Scheduler::find_leader(Sequence& sequence) {
 }
 
 bool Scheduler::preempt_and_hold() {
-  // What the cells hold after a failure is not worth keeping.
+  // After a failure the cells may be wrong.
   if (!preempt_newest(CachedCells::Discard)) return false;
   holding_ = true;
   return true;
@@ -139,7 +140,7 @@ void Scheduler::restart_all() {
   }
 }
 
-/// A sequence has given its id back.
+/// Resets the state of a sequence that has released its id.
 void Scheduler::reset_state(Sequence& sequence) {
   if (sequence.schedule.lane == Sequence::Schedule::Lane::Computing) {
     lane_->cancel();
@@ -212,8 +213,8 @@ void Scheduler::collect_from_lane() {
     sequence.num_computed_tokens += computed.size();
 }
 
-/// Takes out the long prompts that the lane computes or that wait for it. Where many prompts are to be
-/// computed, nobody generates undisturbed anyway.
+/// Removes the long prompts that the lane computes or that wait for it. With many prompts the lane is not
+/// used: nobody generates undisturbed anyway.
 void Scheduler::use_lane(size_t generating, std::vector<Sequence*>& prefilling) {
   if (!lane_ || generating == 0) return;
   if (prefilling.size() > 1 && 2 * prefilling.size() >= generating) return;
@@ -241,7 +242,7 @@ bool Scheduler::start_lane(Sequence& sequence) {
   return true;
 }
 
-/// Whether anybody's next tokens could be in a batch, if there were cells.
+/// True when some sequence's next tokens could be in a batch, given cells.
 bool Scheduler::can_compute() const {
   return std::ranges::any_of(running_, [](const auto& sequence) { return sequence->schedule.computable(); });
 }
@@ -290,10 +291,10 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   return chunks;
 }
 
-/// How many tokens each gets: first half of them the oldest, then whoever has least left, then the oldest.
+/// Divides prompt tokens: half to the oldest, the rest to those with the fewest tokens left, ties by age.
 std::vector<size_t> Scheduler::share_prefill(const std::vector<Sequence*>& prefilling, size_t tokens) const {
   std::vector<size_t> shares(prefilling.size());
-  const auto give = [&](size_t index, size_t most) {
+  const auto add = [&](size_t index, size_t most) {
     const Sequence& sequence = *prefilling[index];
     const size_t total = std::min(sequence.pending(), shares[index] + std::min(most, tokens));
     const size_t capped = cap_for_followers(sequence, total);
@@ -302,17 +303,17 @@ std::vector<size_t> Scheduler::share_prefill(const std::vector<Sequence*>& prefi
     shares[index] = capped;
   };
   if (prefilling.empty()) return shares;
-  give(0, (tokens + 1) / 2);
+  add(0, (tokens + 1) / 2);
   std::vector<size_t> order(prefilling.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, {}, [&](size_t i) { return prefilling[i]->pending() - shares[i]; });
   for (const size_t index : order)
-    give(index, tokens);
+    add(index, tokens);
   return shares;
 }
 
-/// One that others wait for stops where they join it, if it would be done otherwise: then all the ends are
-/// computed in one batch, and nobody generates alone meanwhile.
+/// Makes a leader that would finish stop where its followers join it: then all the ends are computed in one
+/// batch, and nobody generates alone meanwhile.
 size_t Scheduler::cap_for_followers(const Sequence& leader, size_t count) const {
   if (count < leader.pending()) return count;
   for (const auto& follower : running_)

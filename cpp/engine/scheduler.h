@@ -12,29 +12,29 @@
 
 namespace verbatim {
 
-/// A run of tokens of one sequence that the next batch decodes.
+/// Consecutive tokens of one sequence in a batch.
 struct Chunk {
   Sequence* sequence;
-  size_t begin, count; ///< into Sequence::tokens()
-  bool reaches_end;    ///< the last pending token is among them: its logits are wanted
-  size_t drafted = 0;  ///< so many of Sequence::draft() follow, and the logits of each are wanted
+  size_t begin, count; ///< of Sequence::tokens()
+  bool reaches_end;    ///< includes the last pending token, whose logits are wanted
+  size_t drafted = 0;  ///< tokens of Sequence::draft() that follow, the logits of each wanted
 };
 
 struct SchedulerLimits {
   PrefixCache::Limits cache;
   size_t batch_tokens;       ///< most tokens of one batch
   size_t outputs;            ///< most tokens of one batch whose logits are wanted
-  size_t long_prompt = 1024; ///< tokens to compute from which on the lane is used
+  size_t long_prompt = 1024; ///< most pending tokens of a prompt that is not computed by the lane
 };
 
-/// Decides what the next batch holds. Pure policy: it knows no llama.cpp and runs on the engine thread.
+/// Chooses the tokens of each batch. Policy only: it calls no llama.cpp. Engine thread only.
 ///
-/// Running sequences that generate come first, one token each, and prompts get what PrefillPace allows: half
-/// of it the oldest request, the other half whoever has least left, so that a long prompt neither starves nor
-/// blocks. A request that begins like an older one which is being read in waits until that is done, and then
-/// starts from its cells. When the cells run out, the newest sequence gives its place back and goes on later;
-/// what it has generated is kept. A sequence alone always fits. Where there is a lane, it computes long
-/// prompts while others generate, one at a time.
+/// Sequences that generate come first, one token each. Prompts get what PrefillPace allows: half for the
+/// oldest request, half for the one with the fewest tokens left, so that a long prompt neither starves nor
+/// blocks. A request that begins like an older one, whose prompt is being computed, waits for it and then
+/// starts from its cells. When the cells run out, the newest sequence is preempted and goes on later; its
+/// output is kept. A sequence alone always fits. A lane, if any, computes long prompts while others generate,
+/// one at a time.
 class Scheduler {
  public:
   /// The memory and the lane must outlive it.
@@ -42,34 +42,33 @@ class Scheduler {
 
   void add(std::unique_ptr<Sequence> sequence);
 
-  /// The next batch, of at most `batch_tokens` tokens. Empty when there is nothing to do, or only the lane
-  /// has.
+  /// Returns the next batch, of at most `batch_tokens` tokens. Empty when nobody but the lane has work.
   std::vector<Chunk> schedule(size_t batch_tokens);
 
-  /// The chunks of a plan are in the cache. Draft tokens are not counted yet.
+  /// Records that the chunks of a batch are in the cache, their draft tokens excepted.
   void mark_computed(const std::vector<Chunk>& chunks, double milliseconds);
-  /// So many of the draft tokens were accepted and belong to the sequence now.
+  /// Records the draft tokens that now belong to the sequence, and drops the others from the cache.
   void accept_drafts(const Chunk& chunk, size_t accepted);
 
-  /// The cache turned out smaller than the limits say: sends the newest running sequence back to the
-  /// waiting ones and lets nobody in until a running one has ended. False when only one is running.
+  /// Preempts the newest running sequence, and admits nobody until a running one has ended. False when only
+  /// one runs. For a cache that turned out smaller than its limits say.
   bool preempt_and_hold();
 
-  /// Frees the cells that only idle prefixes use. False when there were none.
+  /// Frees the cells of idle prefixes. False when there were none.
   bool evict_idle() { return cache_.evict_all(); }
 
-  /// Forgets what a running sequence has in the cache; it keeps its place and is computed again.
+  /// Clears a running sequence's cells. It keeps running and is computed again.
   void restart(Sequence& sequence);
-  /// The same for all of them, after everything in the cache is gone.
+  /// Computes all running sequences again, after the cache was cleared.
   void restart_all();
 
-  /// Takes a sequence out, waiting or running. Its cells are kept for others unless they may be wrong.
+  /// Removes a sequence, waiting or running.
   std::unique_ptr<Sequence> remove(const Sequence& sequence, CachedCells cells);
-  /// Takes out every sequence for which the predicate holds.
+  /// Removes the sequences for which `predicate` returns true.
   std::vector<std::unique_ptr<Sequence>> remove_if(const std::function<bool(Sequence&)>& predicate,
                                                    CachedCells cells);
 
-  /// All cells are gone; unless `usable`, for good. To be followed by the removal of all sequences.
+  /// Resets the cache, whose cells are gone; unless `usable`, for good. All sequences must be removed next.
   void reset(bool usable) { cache_.reset(usable); }
 
   bool empty() const { return waiting_.empty() && running_.empty(); }
@@ -101,12 +100,12 @@ class Scheduler {
   PromptLane* const lane_; ///< null: none
   PrefixCache cache_;
   PrefillPace pace_;
-  uint64_t steps_ = 0;                             ///< planned so far
-  PrefillPace::Demand demand_;                     ///< at the last plan
+  uint64_t steps_ = 0;                             ///< scheduled so far
+  PrefillPace::Demand demand_;                     ///< at the last step
   std::deque<std::unique_ptr<Sequence>> waiting_;  ///< by arrival
   std::vector<std::unique_ptr<Sequence>> running_; ///< by arrival
   uint64_t arrivals_ = 1;
-  bool holding_ = false; ///< nobody is let in
+  bool holding_ = false; ///< admits nobody
 };
 
 } // namespace verbatim

@@ -51,7 +51,7 @@ bool Sequence::emit(const Sampled& sampled) {
 }
 
 size_t Sequence::make_draft(size_t limit) {
-  // One token follows the last guess at least, and it has to fit too.
+  // The token sampled after the last draft token must fit too.
   draft_ = prompt_lookup_->draft(tokens_, std::min(limit, headroom() - 1));
   return draft_.size();
 }

@@ -15,36 +15,35 @@
 
 namespace verbatim {
 
-/// One request as the engine sees it: its tokens, how many of them are in the KV cache, and the state of
-/// its sampler and text. Used by the engine thread only.
+/// A request in the engine: its tokens, its progress, its sampler and its text. Engine thread only.
 class Sequence {
  public:
-  /// `context_size`: the most tokens this request may occupy, prompt included.
+  /// @param context_size most tokens of the request, prompt included
   Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prompt, const GenerateOptions& options,
            const Tokenizer& tokenizer, size_t context_size);
 
-  const std::vector<Token>& tokens() const { return tokens_; } ///< the prompt and what was generated
+  const std::vector<Token>& tokens() const { return tokens_; } ///< prompt and output
   size_t prompt_size() const { return prompt_size_; }
-  size_t pending() const { return tokens_.size() - num_computed_tokens; } ///< tokens still to be decoded
-  /// Only the newest token is to be decoded: one step of generation rather than prefill.
+  size_t pending() const { return tokens_.size() - num_computed_tokens; } ///< not yet in the KV cache
+  /// True when it generates: only its newest token is pending.
   bool decoding() const { return num_computed_tokens >= prompt_size_ && pending() == 1; }
-  /// The most tokens it may still add.
+  /// Returns how many tokens may still be added.
   size_t headroom() const { return token_limit_ - tokens_.size(); }
 
-  /// Chooses the next token from the logits of the last one, and adds it.
+  /// Samples the next token and appends it.
   Sampled sample(const float* logits);
-  /// Tells the caller of the token that was just added. False when that was the end: the inference is
-  /// finished then.
+  /// Gives the caller the token just appended. False when it was the last; the inference is finished then.
   bool emit(const Sampled& sampled);
 
   Inference& inference() { return *inference_; }
 
   bool reproducible() const { return reproducible_; }
   bool speculative() const { return prompt_lookup_.has_value(); }
-  /// Guesses at most so many of the tokens to come; how many there are in draft().
+  /// Drafts at most `limit` of the next tokens, and returns how many.
   size_t make_draft(size_t limit);
+  /// Returns the tokens of the last make_draft().
   std::span<const Token> draft() const { return draft_; }
-  /// So many of the guesses were accepted.
+  /// Adapts the length of the next draft to how many of these were accepted.
   void record_drafts(size_t drafted, size_t accepted);
 
   size_t num_computed_tokens = 0; ///< tokens()[0, num_computed_tokens) are in the KV cache
@@ -83,7 +82,7 @@ class Sequence {
   TextStream text_stream_;
   std::optional<PromptLookup> prompt_lookup_;
   std::span<const Token> draft_;
-  std::string piece_, visible_; // reused from token to token
+  std::string piece_, visible_;
 };
 
 } // namespace verbatim

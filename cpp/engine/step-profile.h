@@ -10,34 +10,34 @@
 
 namespace verbatim {
 
-/// Where the time of one step of the engine went, in milliseconds.
+/// Milliseconds that the parts of one step of the engine took.
 struct StepTimes {
   enum Part {
-    Planning, ///< who is in the batch, and what the cache holds of them
-    Submit,   ///< llama_decode(): where the CPU computes, all of the computing
-    Wait,     ///< until the device is done and the logits are in host memory
+    Planning, ///< choosing the batch, and the bookkeeping of the cache
+    Submit,   ///< llama_decode(), with all of the computation when the CPU computes
+    Wait,     ///< for the device, and for the logits in host memory
     Sampling,
-    Emission, ///< the token's text, stop strings, and telling the caller's thread
-    Idle,     ///< nothing to do, or waiting for requests that are being prepared
+    Emission, ///< the token's text, stop strings, and waking the caller's thread
+    Idle,     ///< without requests, or waiting for those being prepared
   };
   static constexpr size_t part_count = 6;
 
   uint32_t generating = 0;    ///< sequences that got their next token
   uint32_t prompt_tokens = 0; ///< computed beside them
-  uint32_t drafted = 0;       ///< guessed tokens among those computed
+  uint32_t drafted = 0;       ///< draft tokens computed
   double total = 0;           ///< from the end of the step before to its own
-  /// Each is timed by itself: what none of them covers is the total less their sum.
+  /// Each is timed by itself. The rest of the total is covered by none.
   std::array<double, part_count> parts{};
 };
 
-/// Notes where the time of steps goes, while somebody wants to know. Otherwise it reads no clock.
+/// Records StepTimes between start() and take(). At other times it reads no clock.
 class StepProfile {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// From any thread: notes the steps that begin from now on, so many at most.
+  /// Records the steps that begin from now on, at most `most`. Any thread.
   void start(size_t most);
-  /// From any thread: ends that, and gives what was noted.
+  /// Ends the recording and returns it. Any thread.
   std::vector<StepTimes> take();
 
   // ---- the engine thread's ----
@@ -60,19 +60,19 @@ class StepProfile {
     Clock::time_point begun_;
   };
 
-  /// Adds what a batch that has been computed held.
+  /// Adds the contents of a computed batch.
   void count(size_t generating, size_t prompt_tokens, size_t drafted);
-  /// The engine has gone round once. Where nothing was computed, the time belongs to the next step.
+  /// Ends a turn of the engine's loop. The time of a turn without a batch counts to the next step.
   void end_turn();
 
  private:
-  std::atomic<uint64_t> wanted_ = 0; ///< which start() steps are noted for; 0: none
-  std::mutex mutex_;                 ///< of what follows, up to the engine thread's own
+  std::atomic<uint64_t> wanted_ = 0; ///< number of the start() to record for; 0: none
+  std::mutex mutex_;                 ///< of the members up to starts_
   std::vector<StepTimes> noted_;
   size_t most_ = 0;
   uint64_t starts_ = 0;
 
-  uint64_t noting_ = 0; ///< for which start()
+  uint64_t noting_ = 0; ///< number of the start() recorded for; engine thread
   StepTimes step_;
   Clock::time_point begun_;
 };

@@ -6,14 +6,13 @@
 
 namespace verbatim {
 
-/// Turns bytes that arrive in any pieces into whole UTF-8 code points. Invalid bytes become U+FFFD, one
-/// per maximal subpart (WHATWG Encoding Standard, "UTF-8 decoder"), so that the result never depends on
-/// where the pieces were cut.
+/// Decodes UTF-8 that arrives in pieces into whole code points. Invalid bytes become U+FFFD, one per maximal
+/// subpart (WHATWG Encoding Standard, "UTF-8 decoder"), wherever the pieces were cut.
 class Utf8Decoder {
  public:
-  /// Appends what is complete to `out`.
+  /// Appends the code points that are complete to `out`.
   void decode(std::string_view bytes, std::string& out);
-  /// The end: an unfinished code point becomes U+FFFD.
+  /// Ends the text. An unfinished code point becomes U+FFFD.
   void finish(std::string& out);
 
  private:
@@ -25,18 +24,17 @@ class Utf8Decoder {
   unsigned char upper_ = 0xbf;
 };
 
-/// The text of a generation as it may be shown: whole code points only, and never a part of something
-/// that may still turn out to be a stop string.
+/// The text of a request that may be shown: whole code points, and nothing that may become a stop string.
 class TextStream {
  public:
   explicit TextStream(std::vector<std::string> stop_strings);
 
-  /// Adds the bytes of a token; appends what may be shown to `out`. True when a stop string was
-  /// completed: the text before it is in `out`, it and what follows are gone.
+  /// Adds the bytes of a token, and appends text that may be shown to `out`. True when a stop string is
+  /// complete: `out` has the text before it, the rest is dropped.
   bool append(std::string_view bytes, std::string& out);
 
-  /// The end of the tokens: what was held back is appended to `out`. True when the last bytes, now that
-  /// they are final, complete a stop string after all.
+  /// Ends the text, and appends what was held back to `out`. True when the last bytes, now final, complete a
+  /// stop string.
   bool finish(std::string& out);
 
  private:

@@ -21,7 +21,7 @@ std::optional<uint64_t> read_number(const std::string& path) {
   return file >> value ? std::optional(value) : std::nullopt; // "max" is no number
 }
 
-/// The value after a key at the beginning of a line.
+/// Reads the number after a key at the beginning of a line. 0: no such line.
 uint64_t read_key(const std::string& path, const std::string& key) {
   std::ifstream file(path);
   std::string word;
@@ -49,7 +49,7 @@ std::optional<CgroupMemory> cgroup_memory(const std::string& groups, const std::
     const std::string names = "," + line.substr(controllers, colon - controllers) + ",";
     if (names != ",," && names.find(",memory,") == std::string::npos) continue;
     const Files& files = names == ",," ? version_2 : version_1;
-    // Up to the root. In a container the path may be one outside of it, and then only the root exists here.
+    // Up to the root. In a container the path may lie outside of it; then only the root exists.
     for (std::string path = line.substr(colon + 1);; path.resize(path.find_last_of('/'))) {
       const std::string folder = root + files.folder + path + "/";
       if (const auto limit = read_number(folder + files.limit)) {
@@ -75,7 +75,7 @@ HostMemory host_memory() {
   memory.total = memory.limit = total;
   memory.free = free;
 #ifdef __linux__
-  // ggml takes all of the memory for free.
+  // ggml reports all memory as free.
   if (const uint64_t available = read_key("/proc/meminfo", "MemAvailable:") * 1024)
     memory.free = std::min(memory.free, available);
   if (const auto cgroup = cgroup_memory("/proc/self/cgroup", "/sys/fs/cgroup")) {

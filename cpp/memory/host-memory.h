@@ -6,14 +6,13 @@
 
 namespace verbatim {
 
-/// Bytes of the memory that the CPU computes in.
+/// Bytes of host memory.
 struct HostMemory {
   uint64_t total = 0;
-  uint64_t limit = 0; ///< most of it that this process may ever have, by the limits of its cgroups
-  /// What this process can still have without anybody being killed for it: the least of what the system has
-  /// available and what its cgroups and resource limits leave.
+  uint64_t limit = 0; ///< most that this process may ever have: the total or its cgroups' limit
+  /// Left for this process: the least that the system, its cgroups and its resource limits leave.
   uint64_t free = 0;
-  /// Where the process's address space is limited (RLIMIT_AS), what is left of it.
+  /// Left of the process's address space (RLIMIT_AS). None: not limited.
   std::optional<uint64_t> address_space;
 };
 
@@ -22,7 +21,7 @@ HostMemory host_memory();
 /// Bytes by the memory limits of a process's cgroup and of those above it.
 struct CgroupMemory {
   uint64_t limit = UINT64_MAX; ///< the smallest limit
-  uint64_t free = UINT64_MAX;  ///< least that a limit leaves; copies of files count as free
+  uint64_t free = UINT64_MAX;  ///< least that a limit leaves, with copies of files counted as free
 };
 
 /// Reads the limits of cgroup version 1 or 2. None: not limited.

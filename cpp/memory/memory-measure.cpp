@@ -12,13 +12,13 @@ namespace verbatim {
 
 namespace {
 
-// What CUDA's own pools and cuBLAS take beside llama.cpp's buffers; llama.cpp's tools leave as much.
+// For CUDA's pools and cuBLAS; llama.cpp's tools leave as much.
 constexpr uint64_t gpu_margin = 1ULL << 30;
 // For the stacks, tables and strings of this process.
 constexpr uint64_t host_margin = 64ULL << 20;
-// For the stacks of the threads, 64 MiB each, and what the allocator sets aside for each of them.
+// For the threads: stacks of 64 MiB, and an arena of the allocator for each.
 constexpr uint64_t address_space_of_threads = 640ULL << 20;
-// What llama.cpp's llama_kv_cells holds for each cell, besides keys and values.
+// Of llama.cpp's llama_kv_cells for each cell, besides keys and values.
 constexpr uint64_t bytes_per_cell = 52;
 
 } // namespace
@@ -102,7 +102,7 @@ std::vector<MemoryNeed> MemoryMeter::measure(const MemoryPlan& plan) {
     model_ = load_weights(path_, params, log_sink_);
     gpu_layers_ = plan.gpu_layers;
   }
-  // llama.cpp notes something about each cell even so. Needs are linear in the cells.
+  // llama.cpp's bookkeeping of the cells is allocated even so. Needs are linear in the cells.
   constexpr uint32_t most_cells = 1U << 20;
   if (plan.cache_size <= most_cells) return measure_cells(plan, plan.cache_size);
   auto needs = measure_cells(plan, most_cells);

@@ -12,7 +12,7 @@
 
 namespace verbatim {
 
-/// A device, and what a model takes of it.
+/// A device, and a model's use of its memory.
 struct DeviceUse {
   std::string name, description, backend;
   const char* type = ""; ///< cpu, gpu or integrated-gpu
@@ -21,38 +21,38 @@ struct DeviceUse {
   MemoryNeed need;
 };
 
-/// How a model fits into memory.
+/// The memory a model takes or would take.
 struct MemoryEstimate {
   bool fits = true;
-  MemoryPlan plan; ///< that was taken; where none fits, the last one that was computed
+  MemoryPlan plan; ///< the one taken; when none fits, the last one measured
   uint32_t context_size = 0;
-  std::vector<DeviceUse> devices; ///< the CPU is the last one
+  std::vector<DeviceUse> devices; ///< the CPU last
   std::vector<MemoryAttempt> attempts;
 };
 
-/// The devices of the placement and the CPU, with the needs and budgets of an attempt.
+/// Returns the devices of the placement and the CPU, with the needs and budgets of an attempt.
 std::vector<DeviceUse> device_uses(const Placement& placement, const MemoryAttempt& attempt);
 
-/// What there is on each device of the placement, in its order, and at the end on the CPU.
+/// Returns the free memory of each device of the placement and, last, of the CPU.
 std::vector<MemoryBudget> memory_budgets(const Placement& placement);
 
-/// Refuses more cells than this machine could ever keep account of: llama.cpp touches memory for each of them
-/// until the system ends the process. Throws Error OutOfMemory.
+/// Throws Error OutOfMemory for more cells than fit into this machine's memory by llama.cpp's bookkeeping
+/// alone, which is allocated and touched even where needs are only measured.
 void require_memory_for_cells(uint32_t cells);
 
-/// What a context and its model take there.
+/// Returns what a context and its model take of each device, in the same order.
 std::vector<MemoryNeed> memory_needs(const llama_context* context, const Placement& placement);
 
-/// Computes needs without allocating them: llama.cpp goes through the motions of loading with buffers of no
-/// size.
+/// Measures the needs of a plan without allocating them: llama.cpp goes through loading with empty buffers.
 class MemoryMeter {
  public:
-  /// The context that a plan would be given.
+  /// Returns the options of the context for a plan.
   using ContextFor = std::function<ContextOptions(const llama_model*, const MemoryPlan&)>;
 
   MemoryMeter(std::string path, Placement placement, ContextFor context_for, const LogSink& log_sink);
 
-  /// Throws Error for what this model or these devices cannot do.
+  /// Returns the needs of each device, the CPU last. Throws Error for what the model or a device does not
+  /// support.
   std::vector<MemoryNeed> measure(const MemoryPlan& plan);
 
  private:
@@ -62,7 +62,7 @@ class MemoryMeter {
   const Placement placement_;
   const ContextFor context_for_;
   const LogSink log_sink_;
-  ModelWeights model_; ///< without weights
+  ModelWeights model_; ///< loaded without weights
   int32_t gpu_layers_ = 0;
 };
 

@@ -94,7 +94,7 @@ bool MemoryPlanner::measured_to_fit(const MemoryPlan& plan) {
       fit = fit && fits(attempt.needs[i], budgets_[i]);
     attempt.reason = "it needs more memory than there is";
   } catch (const Error& error) {
-    // What the wish cannot do is the caller's to know; what a smaller plan cannot do is passed over.
+    // An unsupported desired plan is the caller's error; an unsupported smaller one is passed over.
     const bool too_large = error.code() == ErrorCode::OutOfMemory;
     if (attempts_.empty() && !too_large) throw;
     attempt.outcome = too_large ? MemoryAttempt::Outcome::TooLarge : MemoryAttempt::Outcome::Unusable;

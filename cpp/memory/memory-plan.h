@@ -10,9 +10,9 @@
 
 namespace verbatim {
 
-/// What decides how much memory a model takes, beside the model itself.
+/// The choices that decide how much memory a model takes.
 struct MemoryPlan {
-  int32_t gpu_layers = 0; ///< of the model's layers and its output, which counts as one
+  int32_t gpu_layers = 0; ///< layers on GPUs, the output counted as one
   uint32_t cache_size = 0;
   uint32_t batch_size = 0;
   ggml_type kv_cache_type = GGML_TYPE_F16;
@@ -20,33 +20,32 @@ struct MemoryPlan {
   bool operator==(const MemoryPlan&) const = default;
 };
 
-/// Bytes that a model takes on one device.
+/// Bytes that a model needs of one device.
 struct MemoryNeed {
-  uint64_t weights = 0; ///< that are copied there
-  uint64_t mapped = 0;  ///< weights that stay in the file, which the system can drop and read again
+  uint64_t weights = 0; ///< copied there
+  uint64_t mapped = 0;  ///< weights that stay in the mapped file, which the system can drop and read again
   uint64_t cache = 0;
   uint64_t compute = 0; ///< intermediate results
 
   uint64_t allocated() const { return weights + cache + compute; }
 };
 
-/// What a device has for it.
+/// Bytes that a device has for a model.
 struct MemoryBudget {
   uint64_t free = 0;
-  uint64_t margin = 0; ///< of that is left alone
-  /// Of the process's address space, mapped weights included. None: not limited.
+  uint64_t margin = 0; ///< part of `free` that is left unused
+  /// Free address space of the process, which mapped weights take too. None: not limited.
   std::optional<uint64_t> address_space;
 };
 
-/// What decides whether a need can be met: bytes needed, the margin included, and bytes that there are. Of
-/// the address space where that is what is short.
+/// Bytes needed (with margin) and bytes free, of the scarcer of memory and address space.
 struct MemoryBalance {
   uint64_t needed, free;
 };
 MemoryBalance balance(const MemoryNeed& need, const MemoryBudget& budget);
 bool fits(const MemoryNeed& need, const MemoryBudget& budget);
 
-/// How far a plan may be reduced, in this order: the type of the cache, the batch, the cells, the layers.
+/// Limits to which a plan may be reduced, in this order: cache type, batch, cells, layers.
 struct MemoryLimits {
   std::optional<ggml_type> smaller_cache_type; ///< none: the type stays
   uint32_t least_batch_size = 0;
@@ -54,48 +53,49 @@ struct MemoryLimits {
   int32_t least_gpu_layers = 0;
 };
 
-/// One plan, and what came of it.
+/// A plan that was tried, and its outcome.
 struct MemoryAttempt {
   enum class Outcome {
     Taken,
-    TooLarge, ///< needs more than there is, by computation
+    TooLarge, ///< needs more than there is, by measure
     Failed,   ///< an allocation failed
-    Unusable, ///< the model or the device cannot do this
+    Unusable, ///< not supported by the model or a device
   };
   MemoryPlan plan;
-  std::vector<MemoryNeed> needs; ///< of each device; empty where nothing was computed
+  std::vector<MemoryNeed> needs; ///< of each device; empty: not measured
   std::vector<MemoryBudget> budgets;
   Outcome outcome = Outcome::TooLarge;
-  std::string reason; ///< in words, unless it was taken
+  std::string reason; ///< empty when taken
 };
 
 /// Finds plans that fit, the largest first.
 class MemoryPlanner {
  public:
-  /// What a plan needs of each device, the order of which stays. Throws Error for what cannot be done.
+  /// Returns the needs of each device, always in the same order. Throws Error for what is not supported.
   using Measure = std::function<std::vector<MemoryNeed>(const MemoryPlan&)>;
 
   MemoryPlanner(MemoryPlan desired, MemoryLimits limits, std::vector<MemoryBudget> budgets, Measure measure);
 
-  /// The largest plan that is no larger than the last one and fits by computation. None: not even the
-  /// smallest.
+  /// Returns the largest plan that fits by measure and has not been handed out. None: not even the smallest
+  /// fits.
   std::optional<MemoryPlan> next();
-  /// Takes the wish without computing it: for a model that is tiny beside the memory there is.
+  /// Returns the desired plan without measuring it: for a model that is tiny beside the free memory.
   MemoryPlan take_unmeasured();
 
-  /// What the plan that was handed out last needs; empty where that was not computed.
+  /// Returns the needs of the plan handed out last; empty: not measured.
   const std::vector<MemoryNeed>& needs() const { return needs_; }
-  /// What came of it.
+  /// Records that the plan handed out last was taken.
   void succeeded(std::vector<MemoryNeed> needs);
+  /// Records that the plan handed out last failed to load.
   void failed(const std::string& reason);
 
-  /// Everything that was computed or tried, in order.
+  /// Returns all plans measured or tried, in order.
   const std::vector<MemoryAttempt>& attempts() const { return attempts_; }
 
  private:
-  /// Takes one step down without touching the layers. False at the last.
+  /// Reduces the plan by one step, layers excepted. False at the smallest.
   bool reduce();
-  /// Computes it and notes it down.
+  /// Measures a plan, and records it as an attempt unless it fits.
   bool measured_to_fit(const MemoryPlan& plan);
 
   MemoryPlan plan_;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The smallest test harness that serves: TEST(name) { CHECK(condition); CHECK_EQ(a, b); }
+// A minimal test harness: TEST(name) { CHECK(condition); CHECK_EQ(a, b); }
 // The binary runs every test, or those whose name contains one of its arguments.
 
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
 
-// A decoder without a model: the next token follows from the tokens before it. It fails when told to, and
-// notes every breach of the contract in decoder.h.
+// A decoder without a model: the next token is a function of the tokens before it. Fails on demand, and
+// records every breach of the contract in decoder.h.
 
 #include "engine/decoder.h"
 #include "engine/scheduler.h"
@@ -19,7 +19,7 @@ namespace support {
 
 using Tokens = std::vector<Token>;
 
-/// So many tokens that no other kind begins with.
+/// Returns `size` tokens that no other `kind` begins with.
 inline Tokens text(Token kind, size_t size) {
   Tokens tokens(size);
   for (size_t i = 0; i < size; ++i)
@@ -38,7 +38,7 @@ class FakeDecoder : public Decoder {
     int32_t sequences = 8;
     size_t cells = 100000;
     size_t batch_tokens = 64;
-    bool recurrent = false; ///< a batch that fails harms everything in the memory
+    bool recurrent = false; ///< a failed batch harms all sequences
 
     SchedulerLimits scheduler() const {
       return {{.running = sequences,
@@ -53,22 +53,22 @@ class FakeDecoder : public Decoder {
 
   explicit FakeDecoder(Limits limits) : limits_(limits), logits_(static_cast<size_t>(gpt2().size()), -100) {}
 
-  /// Called before each decode; what it returns happens. May block and may throw.
+  /// Returns the status of each decode before it. May block and may throw.
   std::function<DecodeStatus(Batch)> script = [](Batch) { return DecodeStatus::Ok; };
-  /// Called by synchronize(): what a device would still do. May block and may throw.
+  /// Called by synchronize(). May block and may throw.
   std::function<void()> device = [] {};
   bool can_rebuild = true, can_save = true, can_restore = true;
-  /// The token that is to follow; by default some letter, by the hash of all tokens so far.
+  /// Returns the next token; by default a letter, by the hash of all tokens so far.
   std::function<Token(const std::vector<Token>& history)> next = [](const std::vector<Token>& history) {
     return static_cast<Token>(letter_a + static_cast<Token>(hash(history) % 26));
   };
 
-  // To be read when the engine has stopped.
+  // Read when the engine has stopped.
   std::vector<std::string> breaches;
   int32_t threads = 0;
   int decodes = 0, rebuilds = 0, shares = 0, saves = 0, restores = 0, clears_of_all = 0;
   size_t largest_batch = 0, most_cells = 0;
-  std::vector<Token> admitted; ///< the first token of each sequence that was begun, in order
+  std::vector<Token> admitted; ///< first token of each sequence, in the order of their begin
 
   DecodeStatus decode(Batch batch) override {
     ++decodes;
@@ -116,7 +116,7 @@ class FakeDecoder : public Decoder {
     expect(synchronized_, "logits() before synchronize()");
     const auto wanted = wanted_.find(batch_index);
     if (wanted == wanted_.end()) throw std::runtime_error("no logits were asked for");
-    // Only a few of the many thousands are not alike, and only those are written each time.
+    // Only the few logits that differ from the rest are written each time.
     for (const Token token : raised_)
       logits_[static_cast<size_t>(token)] = -100;
     raised_ = {next(wanted->second)};
@@ -204,15 +204,15 @@ class FakeDecoder : public Decoder {
     return true;
   }
 
-  /// How many sequences are in the cache.
+  /// Counts the sequences in the cache.
   size_t sequences() const {
     return static_cast<size_t>(
         std::ranges::count_if(sequences_, [](const auto& entry) { return !entry.second.empty(); }));
   }
-  /// Cells in use, those that sequences share once.
+  /// Counts the cells in use, shared ones once.
   size_t used() const { return *used_; }
 
-  /// Cells in use by any of these sequences, each counted once.
+  /// Counts the cells of these sequences, shared ones once.
   size_t used(const std::vector<int32_t>& ids) const {
     std::set<const Token*> cells;
     for (const int32_t id : ids)
@@ -221,7 +221,7 @@ class FakeDecoder : public Decoder {
           cells.insert(cell.get());
     return cells.size();
   }
-  /// The tokens in the cells of a sequence, by position.
+  /// Returns the tokens in the cells of a sequence, by position.
   std::vector<Token> tokens(int32_t sequence) const {
     std::vector<Token> tokens;
     if (const auto found = sequences_.find(sequence); found != sequences_.end())
@@ -230,7 +230,7 @@ class FakeDecoder : public Decoder {
     return tokens;
   }
 
-  /// The first token of a sequence in the cache, or -1.
+  /// Returns the first token of a sequence in the cache, or -1.
   Token first(int32_t sequence) const {
     const auto found = sequences_.find(sequence);
     return found == sequences_.end() || found->second.empty() ? -1 : *found->second.begin()->second;

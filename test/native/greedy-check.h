@@ -1,6 +1,6 @@
 #pragma once
 
-// What a greedy request has generated among others, compared with what it is to generate alone.
+// Compares the output of a greedy request among others with its output alone.
 
 #include "backend/context.h"
 #include "check.h"
@@ -13,10 +13,8 @@ namespace support {
 
 using namespace verbatim;
 
-/// Computes a request alone and step by step, with a look at all logits: each of these tokens is the one that
-/// follows, unless the two best are nearly as likely. So it is what a run alone would have given, up to the
-/// first such place, and from there on what one would give that took the same turn. How many steps were
-/// clear.
+/// Computes a request alone, token by token, and checks that each of `tokens` is the most likely one, unless
+/// the two best are nearly as likely. Returns how many were clearly the best.
 inline size_t check_greedy(Context& context, size_t vocabulary_size, const std::vector<Token>& prompt,
                            const std::vector<Token>& tokens, float near) {
   size_t clear = 0;

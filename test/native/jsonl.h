@@ -1,6 +1,6 @@
 #pragma once
 
-// Just enough JSON for the test tools: rows of an object whose values are taken as text or as strings.
+// Just enough JSON for tests: objects in rows, with their values as text or strings.
 
 #include <cstdio>
 #include <map>
@@ -27,7 +27,7 @@ inline std::string quote(std::string_view text) {
   return out + "\"";
 }
 
-/// One object; values are kept as the JSON text they are.
+/// An object with its values as JSON text.
 class Row {
  public:
   explicit Row(std::string_view text) : text_(text) {

@@ -16,7 +16,7 @@ using Tokens = std::vector<Token>;
 
 constexpr uint32_t context_size = 192;
 
-/// A context that counts what is done to its cells.
+/// A context that counts the operations on its cells.
 struct CountingContext : Context {
   using Context::Context;
   void share(int32_t from, int32_t to, int32_t begin, int32_t end) override {
@@ -60,7 +60,7 @@ std::vector<Asked> make_requests(TinyModel& model, size_t count) {
   return requests;
 }
 
-/// All of them through one executor, as they come.
+/// Runs all requests through one executor.
 std::vector<Tokens> run_together(TinyModel& model, CountingContext& context, const SchedulerLimits& limits,
                                  const std::vector<Asked>& requests, PrefillLane* lane) {
   StepProfile profile;

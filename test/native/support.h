@@ -1,6 +1,6 @@
 #pragma once
 
-// What several native tests share: a vocabulary, runs that can be waited for, gates between threads.
+// Shared by native tests: vocabularies, inferences that can be awaited, gates between threads.
 
 #include "backend/backend.h"
 #include "check.h"
@@ -19,14 +19,14 @@ namespace support {
 
 using namespace verbatim;
 
-/// Longer than anything here takes, on a slow machine and under a sanitizer too.
+/// Longest wait, long enough for a slow machine under a sanitizer.
 constexpr auto patience = std::chrono::seconds(120);
 
 inline void load_backends() {
   verbatim::load_backends(VERBATIM_OUTPUT_DIR); // the folder of this binary
 }
 
-/// A vocabulary file of llama.cpp's own tests, for example "qwen2". Loaded once.
+/// Returns a vocabulary of llama.cpp's own tests, such as "qwen2". Loaded once.
 inline const llama_vocab* vocabulary(const std::string& name) {
   struct Free {
     void operator()(llama_model* model) const { llama_model_free(model); }
@@ -44,7 +44,7 @@ inline const llama_vocab* vocabulary(const std::string& name) {
   return llama_model_get_vocab(model.get());
 }
 
-/// A small vocabulary, for what must be fast.
+/// Returns a small vocabulary, for tests that must be fast.
 inline const Tokenizer& gpt2() {
   static const Tokenizer tokenizer(vocabulary("gpt-2"));
   return tokenizer;
@@ -61,10 +61,10 @@ constexpr Token byte_token(unsigned byte) {
 constexpr Token letter_a = byte_token('a');
 constexpr Token end_token = 50256; // <|endoftext|>
 
-/// A place where one thread stops until another opens it.
+/// Stops a thread until another opens it.
 class Gate {
  public:
-  /// Stops here until open(). False when nobody opened.
+  /// Waits for open(). False when nobody opened in time.
   bool pass() {
     std::unique_lock lock(mutex_);
     ++arrived_;
@@ -93,11 +93,11 @@ class Gate {
   bool open_ = false;
 };
 
-/// An inference that can be waited for. Counts the calls of its listener.
+/// An inference that can be awaited. Counts the calls of its listener.
 class Run {
  public:
   Run() { inference = std::make_shared<Inference>(listener()); }
-  /// For whoever makes the inference itself.
+  /// Returns a listener for an inference made elsewhere.
   Inference::Listener listener() {
     return [state = state_] {
       const std::lock_guard lock(state->mutex);
@@ -114,7 +114,7 @@ class Run {
     if (!state_->changed.wait_for(lock, patience, [&] { return state_->calls >= count; }))
       throw std::runtime_error("the listener was not called");
   }
-  /// Never armed here, so the listener's one call is the end.
+  /// Waits for the end: take() is not called, so it is the listener's only call.
   Inference::Result result() const {
     await_calls(1);
     if (!inference->finished()) throw std::runtime_error("the listener was called before the end");
@@ -137,7 +137,7 @@ class Run {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-/// The code of the Error that a callable throws.
+/// Returns the code of the Error that a callable throws.
 template <typename Callable> ErrorCode thrown_code(Callable&& callable) {
   try {
     callable();

@@ -1,6 +1,6 @@
 #pragma once
 
-// The weights of a tiny model with random weights, for tests of what holds only where something is computed.
+// Tiny models with random weights, for tests that must compute.
 
 #include "backend/context.h"
 #include "support.h"
@@ -12,7 +12,7 @@ namespace support {
 
 class TinyModel {
  public:
-  /// Loaded once. None where it has not been made: every test that npm runs has made it.
+  /// Loads it once. None when it has not been made; npm test makes it.
   static TinyModel* get() {
     static const std::unique_ptr<TinyModel> model = []() -> std::unique_ptr<TinyModel> {
       for (const char* name : {"tiny-llama-Q8_0", "tiny-Q8_0"}) { // the first has fewer words, and is faster
@@ -25,7 +25,7 @@ class TinyModel {
     return model.get();
   }
 
-  /// The models whose memory can be neither shared nor cut, as far as they have been made.
+  /// Returns the models made whose memory can be neither shared nor cut.
   static std::vector<TinyModel*> special() {
     static const auto models = [] {
       std::vector<std::unique_ptr<TinyModel>> found;
@@ -44,7 +44,7 @@ class TinyModel {
     return pointers;
   }
 
-  /// With one thread, as several that wait for each other are slow where the processor is shared.
+  /// Makes a context with one thread, because threads that spin are slow on shared processors.
   template <typename Kind = Context>
   std::unique_ptr<Kind>
   context(ContextOptions options, std::function<bool()> should_abort = [] { return false; }) {

@@ -43,7 +43,7 @@ class ContextFixture {
     return context->decode(batch);
   }
 
-  /// Of the last of tokens[begin, end), which are computed.
+  /// Computes tokens[begin, end), and returns the logits of the last.
   Logits decode(int32_t sequence, const Tokens& tokens, size_t begin, size_t end) {
     const auto status = try_decode(sequence, begin, std::span(tokens).subspan(begin, end - begin));
     CHECK(status == DecodeStatus::Ok);
@@ -51,7 +51,7 @@ class ContextFixture {
     return {logits, logits + model.vocabulary_size()};
   }
 
-  /// How many cells are free.
+  /// Counts the free cells.
   size_t free_cells() {
     constexpr int32_t probe = 7;
     size_t count = 0;
@@ -67,7 +67,7 @@ class ContextFixture {
   std::unique_ptr<Context> context;
 };
 
-/// The largest difference, as a part of the range.
+/// Returns the largest difference as a part of the range.
 float difference(const Logits& actual, const Logits& expected) {
   CHECK_EQ(actual.size(), expected.size());
   const auto [least, most] = std::ranges::minmax(expected);

@@ -25,7 +25,7 @@ ContextOptions exact(uint32_t cells, uint32_t sequences, uint32_t batch_tokens) 
   return options;
 }
 
-/// A context whose computations can be made to stop after so many operations.
+/// A context that can be interrupted after a number of operations.
 struct FailingContext : Context {
   using Context::Context;
   DecodeStatus decode(Batch batch) override {

@@ -1,4 +1,4 @@
-// What llama.cpp logs, and what is left of it when it aborts the process.
+// llama.cpp's log, and its last lines when it aborts the process.
 
 #include "base/log.h"
 #include "check.h"

@@ -1,6 +1,6 @@
 #pragma once
 
-// A prefix cache over a fake decoder, with what each running sequence must hold kept beside it.
+// A prefix cache over a fake decoder, checked against the tokens that each running sequence must hold.
 
 #include "cache/prefix-cache.h"
 #include "fake-decoder.h"
@@ -12,7 +12,7 @@ class CacheFixture {
   explicit CacheFixture(PrefixCache::Limits limits)
       : limits(limits), decoder({limits.running, limits.cells, limits.cells}), cache(decoder, limits) {}
 
-  /// A sequence with these tokens in its cells; `known` tells how many of them were there already.
+  /// Starts a sequence with these tokens; `known` gets how many of them were cached.
   int32_t start(const Tokens& tokens, size_t* known = nullptr) {
     const int32_t id = cache.acquire();
     CHECK(id >= 0 && !running.contains(id));
@@ -66,7 +66,7 @@ class CacheFixture {
     check();
   }
 
-  /// A text that was computed and is over.
+  /// Leaves a finished sequence behind.
   void leave_behind(const Tokens& tokens) { release(start(tokens), CachedCells::Keep); }
 
   void check() const {
@@ -86,7 +86,7 @@ class CacheFixture {
     CHECK(cache.used_cells() - cache.pinned_cells() <= limits.idle_cells);
   }
 
-  /// What is known now, without the idle cells: only in host memory.
+  /// Evicts all idle prefixes, and returns how many of the tokens are in host memory.
   size_t saved_of(const Tokens& tokens) {
     cache.evict_all();
     check();
@@ -96,7 +96,7 @@ class CacheFixture {
   const PrefixCache::Limits limits;
   FakeDecoder decoder;
   PrefixCache cache;
-  std::map<int32_t, Tokens> running; ///< what is in the cells of each
+  std::map<int32_t, Tokens> running; ///< tokens in the cells of each
 };
 
 } // namespace support

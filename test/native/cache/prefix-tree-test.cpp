@@ -19,7 +19,7 @@ size_t nodes(PrefixTree& tree) {
   return count;
 }
 
-/// The tokens from the root to the end of a node.
+/// Returns the tokens from the root to the end of a node.
 Tokens text(const PrefixNode& node) {
   Tokens tokens;
   for (const PrefixNode* at = &node; at->parent; at = at->parent)
@@ -27,7 +27,7 @@ Tokens text(const PrefixNode& node) {
   return tokens;
 }
 
-/// A match is a way down from the root, and its tokens are those asked for.
+/// Checks that a match is a path down from the root with the tokens asked for.
 void check_match(PrefixTree& tree, const PrefixTree::Match& match, const Tokens& tokens) {
   CHECK_EQ(match.path.empty(), match.length == 0);
   const PrefixNode* parent = &tree.root();

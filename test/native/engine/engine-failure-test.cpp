@@ -1,4 +1,4 @@
-// What the engine makes of a decoder that fails.
+// An engine with a decoder that fails.
 
 #include "check.h"
 #include "engine/engine-fixture.h"

@@ -8,7 +8,7 @@
 
 namespace support {
 
-/// What a request is to be; its prompt is made of its number, so that every request has its own text.
+/// A request. Its prompt is made from its number, so that every request has its own text.
 struct Request {
   size_t number = 0;
   size_t prompt_size = 10;
@@ -19,7 +19,7 @@ struct Request {
   size_t context_size = 1000;
   int32_t logprobs = -1;
   bool prompt_lookup = false, reproducible = false;
-  Tokens own_prompt = {}; ///< unless empty: instead of that
+  Tokens own_prompt = {}; ///< replaces that prompt unless empty
 
   Tokens prompt() const {
     if (!own_prompt.empty()) return own_prompt;
@@ -31,19 +31,19 @@ struct Request {
   Token first_token() const { return static_cast<Token>(1000 + number); }
 };
 
-/// An engine over a fake decoder. finish() is to be called at the end of each test.
+/// An engine over a fake decoder. Call finish() at the end of each test.
 class EngineFixture {
  public:
   explicit EngineFixture(FakeDecoder::Limits limits = {}) : limits_(limits), decoder(limits) {}
   ~EngineFixture() { stop(); }
 
-  /// Not before the decoder's script is set.
+  /// Starts the engine. Set the decoder's script before.
   void start() { engine_ = std::make_unique<Engine>(decoder, options(), nullptr); }
   Engine& engine() {
     if (!engine_) start();
     return *engine_;
   }
-  /// The engine while it may be running in the script, where start() has not returned perhaps.
+  /// Returns the engine for use in a script, which may run before start() has returned.
   Engine* running() const { return engine_.get(); }
 
   Engine::Options options() {
@@ -91,7 +91,7 @@ class EngineFixture {
   void stop() {
     if (engine_) engine_->stop();
   }
-  /// The decoder may be read then.
+  /// Stops the engine, so that the decoder may be read.
   void finish() {
     stop();
     if (!decoder.breaches.empty())
@@ -115,7 +115,7 @@ class EngineFixture {
                                       request.context_size);
   }
 
-  /// The text of a request when nothing is in its way. Remembered: it is asked for often.
+  /// Returns the text of a request that nothing disturbs. Computed once.
   static const std::string& alone(const Request& request) {
     static std::map<std::tuple<size_t, Tokens, uint32_t, double, size_t>, std::string> known;
     auto& text = known[{request.number, request.prompt(), request.max_tokens, request.temperature,
@@ -131,7 +131,7 @@ class EngineFixture {
   }
 
  private:
-  /// Leaves its breaches to the first decoder when the engine ends it.
+  /// Adds its breaches to the first decoder's when it is destroyed.
   struct Second : FakeDecoder {
     Second(Limits limits, std::vector<std::string>& to) : FakeDecoder(limits), breaches_to(to) {}
     ~Second() override {
@@ -149,13 +149,14 @@ class EngineFixture {
   std::function<void(Engine::Options&)> adjust; ///< before start()
   bool refuse_reproducible = false;
   bool with_lane = false; ///< for prompts of more than 30 tokens
-  /// The decoder of the lane, on the lane's thread; what it throws is that there is none.
+  /// Adjusts the lane's decoder, on the lane's thread. May throw: then there is none.
   std::function<void(FakeDecoder&, const std::function<bool()>& should_abort)> on_lane =
       [](FakeDecoder&, const std::function<bool()>&) {};
-  std::function<void(FakeDecoder&)> on_second = [](FakeDecoder&) {}; ///< the decoder of reproducible runs
+  std::function<void(FakeDecoder&)> on_second = [](FakeDecoder&) {
+  }; ///< adjusts the decoder of reproducible requests
 
  private:
-  std::unique_ptr<Engine> engine_; ///< before the decoder goes
+  std::unique_ptr<Engine> engine_; ///< destroyed before the decoder
 };
 
 inline std::vector<Request> several(size_t count, uint32_t max_tokens = 40) {
@@ -165,7 +166,7 @@ inline std::vector<Request> several(size_t count, uint32_t max_tokens = 40) {
   return requests;
 }
 
-/// Every run ended as it does alone, token by token.
+/// Checks that every request ended as it does alone.
 inline void check_undisturbed(const std::vector<Request>& requests, const std::vector<Run>& runs,
                               std::optional<size_t> except = {}) {
   for (size_t i = 0; i < runs.size(); ++i) {

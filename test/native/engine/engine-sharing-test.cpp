@@ -11,7 +11,7 @@ using namespace support;
 
 namespace {
 
-/// Random requests of a few families; those of one begin with some of the same tokens.
+/// Random requests of a few families; those of a family begin with some of the same tokens.
 std::vector<Request> families(std::mt19937_64& random, size_t count, size_t context_size) {
   std::vector<Request> requests;
   for (size_t i = 0; i < count; ++i) {
@@ -36,7 +36,7 @@ std::vector<Run> submit_all(EngineFixture& fixture, const std::vector<Request>& 
   return runs;
 }
 
-/// As alone, or an error after as much of that as there was.
+/// Checks that a request ended as it does alone, or failed after a part of that.
 void check_outcomes(const std::vector<Request>& requests, const std::vector<Run>& runs,
                     std::initializer_list<ErrorCode> allowed = {}) {
   for (size_t i = 0; i < runs.size(); ++i) {
@@ -56,7 +56,7 @@ void check_outcomes(const std::vector<Request>& requests, const std::vector<Run>
   }
 }
 
-/// What is left in the cells belongs to idle prefixes.
+/// Checks that all cells left belong to idle prefixes.
 void finish(EngineFixture& fixture) {
   fixture.finish();
   CHECK(fixture.decoder.used() <= fixture.options().shared.limits.cache.idle_cells);

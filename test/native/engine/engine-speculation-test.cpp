@@ -1,4 +1,4 @@
-// Guessing ahead changes nothing but the number of batches.
+// Speculation changes nothing but the number of batches.
 
 #include "check.h"
 #include "engine/engine-fixture.h"
@@ -44,7 +44,7 @@ Result generate(Request request, const std::function<Token(const Tokens&)>& next
   return result;
 }
 
-/// The same with guesses as without; what it took with them.
+/// Checks that drafts do not change the result, and returns the batches it took with them.
 Result check_same(const Request& request, const std::function<Token(const Tokens&)>& next) {
   const auto plain = generate(request, next, false);
   auto guessed = generate(request, next, true);

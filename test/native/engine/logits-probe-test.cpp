@@ -1,4 +1,4 @@
-// What the logits of a step take, and how such a measurement gets the engine for itself.
+// The cost of logits, and tasks that have the engine for themselves.
 
 #include "check.h"
 #include "engine/engine-fixture.h"
@@ -13,7 +13,7 @@ namespace {
 
 constexpr LogitsProbeOptions small{.sequences = 4, .depth = 40, .steps = 3, .batch_tokens = 16};
 
-/// Until a task has run, or half a minute is over.
+/// Waits until a task has run, at most half a minute.
 void await(const std::atomic<bool>& ran) {
   for (int waits = 0; !ran && waits < 30000; ++waits)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -1,5 +1,4 @@
-// Long prompts that are computed beside the sequences that generate: by the scheduler's plans, and in an
-// engine with a lane of its own.
+// Long prompts computed beside the sequences that generate, in the scheduler and in an engine.
 
 #include "check.h"
 #include "engine/engine-fixture.h"
@@ -27,7 +26,7 @@ struct FakeLane : PromptLane {
   }
   std::optional<SavedCells> take() override { return std::exchange(result, std::nullopt); }
 
-  /// As FakeDecoder saves them.
+  /// Returns cells as FakeDecoder::save() does.
   void succeed() {
     std::vector<int32_t> data;
     for (size_t i = job->begin; i < job->tokens.size(); ++i) {
@@ -64,7 +63,7 @@ struct LaneFixture : SharingFixture {
     return sequence;
   }
   bool planned(const Sequence& sequence) {
-    plan();
+    schedule();
     return std::ranges::find(chunks, &sequence, &Chunk::sequence) != chunks.end();
   }
 
@@ -214,7 +213,7 @@ TEST(lane_keeps_its_request_running_when_nothing_else_is_to_do) {
   const Sequence& follower = fixture.add(text(2, 280) + text(3, 10), 5); // waits for the same tokens
   while (fixture.completed == 0)
     fixture.step();
-  CHECK(fixture.plan().empty());
+  CHECK(fixture.schedule().empty());
   CHECK_EQ(fixture.scheduler.running(), 2u);
   CHECK_EQ(fixture.scheduler.waiting(), 0u); // nobody was sent away
   fixture.lane.succeed();

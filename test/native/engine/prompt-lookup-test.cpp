@@ -17,7 +17,7 @@ Tokens proposal(PromptLookup& lookup, const Tokens& tokens, size_t limit = 100) 
   return {proposed.begin(), proposed.end()};
 }
 
-/// How many tokens it proposes where a text repeats for ever.
+/// Returns the length of a draft when the text repeats for ever.
 size_t reach(PromptLookup& lookup) {
   return proposal(lookup, Tokens(10, 5)).size();
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// A scheduler over a fake decoder: what it plans is computed, and checked at every step.
+// A scheduler over a fake decoder: its batches are computed and checked at every step.
 
 #include "engine/scheduler.h"
 #include "fake-decoder.h"
@@ -32,7 +32,7 @@ class SharingFixture {
   }
   Sequence& add(const Tokens& prompt, uint32_t max_tokens = 8) { return add(prompt, Kind{max_tokens}); }
 
-  const std::vector<Chunk>& plan() {
+  const std::vector<Chunk>& schedule() {
     chunks = scheduler.schedule(limits.batch_tokens);
     size_t tokens = 0, outputs = 0;
     std::set<int32_t> ids;
@@ -58,7 +58,7 @@ class SharingFixture {
     return chunks;
   }
 
-  /// Computes the plan.
+  /// Computes the batch.
   void decode() {
     std::vector<BatchToken> batch;
     for (const auto& chunk : chunks) {
@@ -86,10 +86,10 @@ class SharingFixture {
   }
 
   void step() {
-    plan();
+    schedule();
     decode();
   }
-  /// How many steps it took until all was done.
+  /// Runs until all is done, and returns the number of steps.
   size_t run(size_t most = 100000) {
     size_t steps = 0;
     for (; !scheduler.empty(); ++steps) {
@@ -98,7 +98,7 @@ class SharingFixture {
     }
     return steps;
   }
-  /// Nothing runs: what idle prefixes have is all there is, and can be had back.
+  /// Checks, when nothing runs, that all cells belong to idle prefixes and can be freed.
   void finish() {
     CHECK(scheduler.empty());
     CHECK_EQ(scheduler.cache().pinned_cells(), 0u);
@@ -114,10 +114,10 @@ class SharingFixture {
   PromptLane* const lane;
   Scheduler scheduler;
   std::vector<std::shared_ptr<Inference>> inferences;
-  std::map<const Sequence*, std::shared_ptr<Inference>> inference_of; ///< addresses come again: of the newest
+  std::map<const Sequence*, std::shared_ptr<Inference>> inference_of; ///< by address, of the newest
   std::vector<Chunk> chunks;
-  size_t computed = 0;                           ///< tokens, without drafts
-  std::map<const Sequence*, size_t> computed_of; ///< by each
+  size_t computed = 0;                           ///< tokens computed, without drafts
+  std::map<const Sequence*, size_t> computed_of; ///< the same for each sequence
   int completed = 0;
 
  private:

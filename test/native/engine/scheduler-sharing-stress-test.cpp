@@ -31,7 +31,7 @@ class Stress {
   void run(int steps) {
     for (int step = 0; step < steps; ++step) {
       if (fixture.scheduler.waiting() < 12 && random_() % 3 == 0) arrive();
-      fixture.plan();
+      fixture.schedule();
       if (fixture.chunks.empty() || !disturb()) fixture.decode();
       forget_finished();
     }
@@ -68,7 +68,7 @@ class Stress {
     needed += prompt.size() + most - 1;
   }
 
-  /// What a failure or an impatient caller does to a plan. False when nothing happened.
+  /// Does to a batch what a failure or a cancelling caller does. False when nothing happened.
   bool disturb() {
     Sequence& victim = *fixture.chunks[random_() % fixture.chunks.size()].sequence;
     switch (random_() % 60) {
@@ -110,7 +110,7 @@ class Stress {
   int removed_ = 0;
 
  public:
-  size_t needed = 0; ///< tokens to be computed, if nothing were shared or lost
+  size_t needed = 0; ///< tokens to compute if nothing were shared or lost
   SharingFixture fixture;
 };
 

@@ -1,4 +1,4 @@
-// What the scheduler makes of requests that begin alike.
+// The scheduler with requests that begin alike.
 
 #include "check.h"
 #include "engine/scheduler-sharing-fixture.h"
@@ -22,7 +22,7 @@ TEST(scheduler_computes_a_common_prefix_once) {
   std::vector<Sequence*> sequences;
   for (Token i = 0; i < 6; ++i)
     sequences.push_back(&fixture.add(text(1, 200) + text(2 + i, 10 + static_cast<size_t>(i))));
-  fixture.plan();
+  fixture.schedule();
   CHECK_EQ(fixture.chunks.size(), 1u);               // the others have their places, and wait
   CHECK(planned(fixture, 0, *sequences[0], 0, 200)); // up to where they join
   for (size_t i = 1; i < 6; ++i) {
@@ -31,7 +31,7 @@ TEST(scheduler_computes_a_common_prefix_once) {
     CHECK_EQ(sequences[i]->schedule.leader_tokens, 200u);
   }
   fixture.decode();
-  fixture.plan();
+  fixture.schedule();
   CHECK_EQ(fixture.chunks.size(), 6u); // all the ends in one batch
   for (size_t i = 0; i < 6; ++i)
     CHECK(planned(fixture, i, *sequences[i], 200, 10 + i) && fixture.chunks[i].reaches_end);
@@ -48,7 +48,7 @@ TEST(scheduler_computes_a_prompt_that_comes_twice_once) {
   SharingFixture fixture({8, 10000, 512});
   fixture.add(text(1, 100));
   fixture.add(text(1, 100));
-  fixture.plan();
+  fixture.schedule();
   // All but the last token can be had; that one's logits are wanted by both.
   CHECK(fixture.chunks.size() == 1 && fixture.chunks[0].count == 99);
   fixture.run();
@@ -65,7 +65,7 @@ TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
     SharingFixture fixture({8, 10000, 512});
     fixture.add(text(1, common) + text(2, 50));
     const Sequence& second = fixture.add(text(1, common) + text(3, 50));
-    fixture.plan();
+    fixture.schedule();
     CHECK_EQ(second.schedule.attached, common < 32);
     CHECK_EQ(fixture.chunks.size(), common < 32 ? 2u : 1u);
     fixture.run();
@@ -78,7 +78,7 @@ TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
     fixture.add(text(1, 64 + rest) + text(2, 100));
     fixture.step();
     const Sequence& second = fixture.add(text(1, 64 + rest) + text(3, 50));
-    fixture.plan();
+    fixture.schedule();
     CHECK_EQ(second.schedule.attached, rest < 32);
     CHECK_EQ(second.num_computed_tokens, rest < 32 ? 64u : 0u);
     fixture.run();
@@ -95,7 +95,7 @@ TEST(scheduler_stops_a_leader_only_where_it_would_be_done) {
   fixture.step();
   CHECK_EQ(leader.num_computed_tokens, 128u); // beyond the fork: it has more to do anyway
   CHECK(!follower.schedule.attached);
-  fixture.plan();
+  fixture.schedule();
   CHECK_EQ(follower.num_computed_tokens, 100u);
   CHECK(planned(fixture, 0, leader, 128, 44)); // half, and what the short one leaves
   CHECK(planned(fixture, 1, follower, 100, 20));
@@ -109,17 +109,17 @@ TEST(scheduler_lets_a_follower_lead_others) {
   const Sequence& first = fixture.add(text(1, 100) + text(2, 100));
   const Sequence& second = fixture.add(text(1, 100) + text(3, 50) + text(4, 20));
   const Sequence& third = fixture.add(text(1, 100) + text(3, 50) + text(5, 30));
-  fixture.plan();
+  fixture.schedule();
   CHECK(planned(fixture, 0, first, 0, 100) && fixture.chunks.size() == 1);
   CHECK(second.schedule.leader == &first && second.schedule.leader_tokens == 100);
   CHECK(third.schedule.leader == &second &&
         third.schedule.leader_tokens == 150); // more than the first could give
   fixture.decode();
-  fixture.plan();
+  fixture.schedule();
   CHECK(planned(fixture, 0, first, 100, 100) && planned(fixture, 1, second, 100, 50) &&
         fixture.chunks.size() == 2);
   fixture.decode();
-  fixture.plan();
+  fixture.schedule();
   CHECK_EQ(fixture.chunks.size(), 3u);
   CHECK(planned(fixture, 1, second, 150, 20) && planned(fixture, 2, third, 150, 30));
   fixture.run();
@@ -145,7 +145,7 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
     case End::Cancelled: // what it has computed stays
       fixture.scheduler.remove(leader, CachedCells::Keep);
       CHECK_EQ(follower.schedule.leader, nullptr);
-      fixture.plan();
+      fixture.schedule();
       CHECK_EQ(follower.num_computed_tokens, computed);
       CHECK_EQ(last.schedule.leader, &follower); // the next in line leads
       fixture.decode();
@@ -153,7 +153,7 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
     case End::Failed:
       fixture.scheduler.remove(leader, CachedCells::Discard);
       lost = computed;
-      fixture.plan();
+      fixture.schedule();
       CHECK_EQ(follower.num_computed_tokens, 0u);
       CHECK_EQ(last.schedule.leader, &follower);
       fixture.decode();
@@ -161,7 +161,7 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
     case End::Restarted:
       fixture.scheduler.restart(leader);
       lost = computed;
-      fixture.plan();
+      fixture.schedule();
       CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader); // it is still the first
       fixture.decode();
       break;
@@ -174,7 +174,7 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
         CHECK(each->schedule.id == -1 && each->schedule.leader == nullptr && !each->schedule.attached &&
               each->num_computed_tokens == 0);
       fixture.scheduler.remove(oldest, CachedCells::Keep);
-      fixture.plan();
+      fixture.schedule();
       CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader);
       fixture.decode();
       break;
@@ -250,7 +250,7 @@ TEST(scheduler_lets_no_long_prompt_block_short_ones) {
   const Sequence& large = fixture.add(text(1, 999) + text(2, 999) + text(3, 999), 1);
   fixture.step();
   const Sequence& small = fixture.add(text(4, 20), 100);
-  fixture.plan();
+  fixture.schedule();
   CHECK(planned(fixture, 1, small, 0, 20)); // at once
   CHECK(planned(fixture, 0, large, 64, 44));
   fixture.decode();
@@ -260,7 +260,7 @@ TEST(scheduler_lets_no_long_prompt_block_short_ones) {
     CHECK(steps < 400);
     fixture.add(text(kind, 60), 1);
     const size_t before = large.num_computed_tokens;
-    fixture.plan();
+    fixture.schedule();
     size_t prompts = 0;
     for (const auto& chunk : fixture.chunks)
       prompts += chunk.sequence->decoding() ? 0 : chunk.count;

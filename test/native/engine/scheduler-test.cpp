@@ -23,8 +23,7 @@ const float* logits() {
   return all.data();
 }
 
-/// A scheduler with a cache that notes what is in it and refuses what must not happen. No prefixes are
-/// shared.
+/// A scheduler with a cache that records its contents and refuses mistakes. Shares no prefixes.
 class Fixture : SequenceMemory {
  public:
   explicit Fixture(int32_t sequences, size_t cells)
@@ -44,8 +43,8 @@ class Fixture : SequenceMemory {
     return added;
   }
 
-  /// Plans, checks the plan against what the cache holds, and keeps it.
-  const std::vector<Chunk>& plan(size_t batch_tokens) {
+  /// Schedules a batch and checks it against the cache.
+  const std::vector<Chunk>& schedule(size_t batch_tokens) {
     chunks = scheduler.schedule(batch_tokens);
     size_t tokens = 0;
     std::set<int32_t> ids;
@@ -70,7 +69,7 @@ class Fixture : SequenceMemory {
     return chunks;
   }
 
-  /// Computes the plan.
+  /// Computes the batch.
   void decode(double milliseconds = 1) {
     scheduler.mark_computed(chunks, milliseconds);
     for (const auto& chunk : chunks)
@@ -82,7 +81,7 @@ class Fixture : SequenceMemory {
       }
   }
   void step(size_t batch_tokens) {
-    plan(batch_tokens);
+    schedule(batch_tokens);
     decode();
   }
 
@@ -119,7 +118,7 @@ class Fixture : SequenceMemory {
 
 TEST(scheduler_has_nothing_to_do_when_empty) {
   Fixture fixture(2, 100);
-  CHECK(fixture.plan(10).empty());
+  CHECK(fixture.schedule(10).empty());
   CHECK(fixture.scheduler.empty());
   CHECK(!fixture.scheduler.preempt_and_hold());
 }
@@ -128,7 +127,7 @@ TEST(scheduler_prefills_in_order_of_arrival_within_the_budget) {
   Fixture fixture(4, 1000);
   Sequence& first = fixture.add(7, 5);
   Sequence& second = fixture.add(7, 5);
-  const auto& chunks = fixture.plan(10);
+  const auto& chunks = fixture.schedule(10);
   CHECK_EQ(chunks.size(), 2u);
   CHECK(chunks[0].sequence == &first && chunks[0].count == 7 && chunks[0].reaches_end);
   CHECK(chunks[1].sequence == &second && chunks[1].count == 3 && !chunks[1].reaches_end);
@@ -142,13 +141,13 @@ TEST(scheduler_decodes_before_it_prefills) {
   fixture.step(10);
   Sequence& second = fixture.add(20, 5);
   Sequence& third = fixture.add(2, 5);
-  auto chunks = fixture.plan(10);
+  auto chunks = fixture.schedule(10);
   CHECK_EQ(chunks.size(), 3u);
   CHECK(chunks[0].sequence == &first && chunks[0].count == 1);
   CHECK(chunks[1].sequence == &second && chunks[1].count == 7);
   CHECK(chunks[2].sequence == &third && chunks[2].count == 2); // a short one is not held up by a long one
   fixture.decode();
-  chunks = fixture.plan(10);
+  chunks = fixture.schedule(10);
   CHECK_EQ(chunks.size(), 3u);
   CHECK(chunks[0].sequence == &first && chunks[1].sequence == &third && chunks[1].count == 1);
   CHECK(chunks[2].sequence == &second && chunks[2].begin == 7 && chunks[2].count == 8);
@@ -159,7 +158,7 @@ TEST(scheduler_computes_prompts_that_come_together_in_whole_batches) {
   // 10 ms for a step, and 1 ms for each token of a prompt: how many of those it computed.
   const auto timed_step = [&fixture] {
     size_t prompt_tokens = 0;
-    for (const Chunk& chunk : fixture.plan(512))
+    for (const Chunk& chunk : fixture.schedule(512))
       if (!chunk.sequence->decoding()) prompt_tokens += chunk.count;
     fixture.decode(10 + static_cast<double>(prompt_tokens));
     return prompt_tokens;
@@ -194,7 +193,7 @@ TEST(scheduler_admits_no_more_sequences_than_ids) {
   fixture.step(100);
   fixture.step(100); // both end
   CHECK_EQ(fixture.completed, 2);
-  const auto& chunks = fixture.plan(100);
+  const auto& chunks = fixture.schedule(100);
   CHECK_EQ(chunks.size(), 1u);
   CHECK(chunks[0].sequence->schedule.id == 0 || chunks[0].sequence->schedule.id == 1); // used again
   CHECK_EQ(fixture.clears, 2);
@@ -246,7 +245,7 @@ TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
     CHECK(fixture.inferences[0]->finished() ||
           third.schedule.id == -1); // does not overtake the preempted one
   }
-  fixture.plan(64);
+  fixture.schedule(64);
   CHECK_EQ(second.tokens().size() - 20, generated);
   CHECK(fixture.chunks[0].sequence == &second && fixture.chunks[0].begin == 0);
   fixture.decode();
@@ -313,7 +312,7 @@ TEST(scheduler_restarts_a_sequence_without_its_cells) {
   fixture.scheduler.restart(sequence);
   CHECK_EQ(fixture.used(), 0u);
   CHECK_EQ(sequence.schedule.id, 0);
-  fixture.plan(6);
+  fixture.schedule(6);
   CHECK_EQ(fixture.chunks[0].begin, 0u);
 }
 
@@ -346,7 +345,7 @@ TEST(scheduler_survives_thousands_of_random_steps) {
       if (random() % 4 == 0)
         sequences.push_back(&fixture.add(pick<size_t>(random, 1, context_size - 1),
                                          pick<uint32_t>(random, 1, 100), context_size));
-      fixture.plan(pick<size_t>(random, 1, most_tokens));
+      fixture.schedule(pick<size_t>(random, 1, most_tokens));
       if (!fixture.chunks.empty()) {
         Sequence& victim = *fixture.chunks[random() % fixture.chunks.size()].sequence;
         switch (random() % 40) {

@@ -1,4 +1,4 @@
-// Where the time of the engine's steps goes.
+// The profile of the engine's steps.
 
 #include "check.h"
 #include "engine/engine-fixture.h"
@@ -15,7 +15,7 @@ void sleep_ms(int milliseconds) {
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
 }
 
-/// The steps of some requests, which all begin before the first is computed.
+/// Returns the steps of requests that all begin before the first is computed.
 std::vector<StepTimes> profiled(EngineFixture& fixture, const std::vector<Request>& requests,
                                 size_t most = 1000) {
   fixture.engine().profile().start(most);

@@ -67,7 +67,7 @@ std::string reference_decode(const std::string& bytes) {
   return out;
 }
 
-/// Bytes among which the interesting ones are frequent.
+/// Random bytes with many interesting ones.
 std::string random_bytes(std::mt19937_64& random, size_t most) {
   static const unsigned char pool[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0,
                                        0xc1, 0xc2, 0xdf, 0xe0, 0xe2, 0x82, 0xac, 0xed, 0xef, 0xbd,
@@ -97,7 +97,7 @@ struct Shown {
   }
 };
 
-/// What is shown to the end, when the bytes arrive in these pieces.
+/// Returns all text shown when the bytes arrive in these pieces.
 Shown show(const std::vector<std::string>& pieces, const std::vector<std::string>& stops) {
   TextStream stream(stops);
   Shown shown;

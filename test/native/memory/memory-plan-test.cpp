@@ -1,4 +1,4 @@
-// Plans for devices that only exist here.
+// Memory plans for made-up devices.
 
 #include "memory/memory-plan.h"
 
@@ -22,7 +22,7 @@ struct FakeModel {
   uint64_t token_bytes = 100'000;
   int measured = 0;
 
-  /// On one GPU and the CPU.
+  /// Returns the needs of one GPU and the CPU.
   std::vector<MemoryNeed> need(const MemoryPlan& plan) {
     ++measured;
     const uint64_t cache = plan.cache_size * cell_bytes / (plan.kv_cache_type == GGML_TYPE_Q8_0 ? 2 : 1);
