@@ -46,6 +46,7 @@ enum class Speculative { None, PromptLookup };
 struct GenerateOptions {
   SamplerOptions sampling;
   uint32_t max_tokens = std::numeric_limits<int32_t>::max();
+  uint32_t min_tokens = 0; ///< the message does not end before
   std::vector<std::string> stop;
   bool ignore_end_of_sequence = false;
   bool reproducible = false; ///< compute it by itself, in batches of fixed size
@@ -64,6 +65,7 @@ template <typename Visit> void visit_options(RenderInput& input, const Visit& vi
 
 template <typename Visit> void visit_options(GenerateOptions& options, const Visit& visit) {
   visit("maxTokens", options.max_tokens);
+  visit("minTokens", options.min_tokens);
   visit("temperature", options.sampling.temperature);
   visit("topP", options.sampling.top_p);
   visit("topK", options.sampling.top_k);

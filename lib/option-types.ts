@@ -34,6 +34,11 @@ export interface GenerateOptions extends RenderOptions {
   /** The most tokens to generate. An integer from 1 to 2147483647. Default: 512. */
   readonly maxTokens?: number | undefined
   /**
+   * The message does not end before this many tokens; `stop` texts still end it. As in Transformers: until then
+   * the tokens that end a message cannot be chosen. An integer from 0 to 2147483647. Default: 0.
+   */
+  readonly minTokens?: number | undefined
+  /**
    * Divide the logits by this; 0 always takes the most likely token. A number from 0 to 100. Default: 0.7.
    */
   readonly temperature?: number | undefined
@@ -221,6 +226,7 @@ export interface LoadModelOptions extends MemoryOptions {
 /** The values of a receipt’s options that were in effect, defaults included. */
 export interface ReceiptSampling {
   readonly maxTokens: number
+  readonly minTokens: number
   readonly temperature: number
   readonly topP: number
   readonly topK: number

@@ -34,6 +34,7 @@ describe('without options', () => {
     expect(rest).toEqual({
       model,
       maxTokens: 512,
+      minTokens: 0,
       temperature: 0.7,
       topP: 0.9,
       topK: 0,
@@ -149,6 +150,7 @@ describe('numbers', () => {
   const I32 = 2 ** 31 - 1
   const numbers: [string, 'generate' | 'load', number[], number[]][] = [
     ['maxTokens', 'generate', [1, 512, I32], [0, -1, 1.5, I32 + 1]],
+    ['minTokens', 'generate', [0, 1, 512], [-1, 0.5, I32 + 1]],
     ['temperature', 'generate', [0, 0.1, 100], [-0.1, 100.1]],
     ['topP', 'generate', [0.001, 1], [0, -1, 1.001, 1e-60]],
     ['topK', 'generate', [0, 40, I32], [-1, 0.5, I32 + 1]],

@@ -9,7 +9,7 @@ Sequence::Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prom
     : inference_(std::move(inference)), tokenizer_(tokenizer),
       ignore_end_of_sequence_(options.ignore_end_of_sequence),
       wants_logprobs_(options.sampling.logprobs >= 0), reproducible_(options.reproducible),
-      max_tokens_(options.max_tokens), prompt_size_(prompt.size()),
+      max_tokens_(options.max_tokens), min_tokens_(options.min_tokens), prompt_size_(prompt.size()),
       token_limit_(std::min(context_size, prompt.size() + options.max_tokens)), tokens_(std::move(prompt)),
       sampler_(options.sampling, tokenizer.size()), text_stream_(options.stop) {
   sampler_.accept_prompt(tokens_);
@@ -17,7 +17,8 @@ Sequence::Sequence(std::shared_ptr<Inference> inference, std::vector<Token> prom
 }
 
 Sampled Sequence::sample(const float* logits) {
-  auto sampled = sampler_.sample(logits);
+  const bool may_end = tokens_.size() - prompt_size_ >= min_tokens_;
+  auto sampled = sampler_.sample(logits, may_end ? std::span<const Token>() : tokenizer_.end_tokens());
   sampler_.accept(sampled.token);
   tokens_.push_back(sampled.token);
   return sampled;

@@ -75,6 +75,7 @@ class Sequence {
   const bool wants_logprobs_;
   const bool reproducible_;
   const size_t max_tokens_;
+  const size_t min_tokens_;
   const size_t prompt_size_;
   const size_t token_limit_;
   std::vector<Token> tokens_;

@@ -73,6 +73,21 @@ export const GENERATE_ROWS = {
     ],
     receipt: true,
   },
+  minTokens: {
+    sentence: 'The message does not end before this many tokens; `stop` texts still end it.',
+    more: 'As in Transformers: until then the tokens that end a message cannot be chosen.',
+    takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
+    default: 0,
+    aliases: ['minnewtokens', 'minlength', 'minpredict'],
+    receipt: true,
+    refuse: ({ minTokens, maxTokens, ignoreEndOfSequence }) => {
+      if (minTokens === 0) return undefined
+      if (ignoreEndOfSequence) return 'has no effect with ignoreEndOfSequence. Leave one of them out.'
+      return (minTokens as number) > (maxTokens as number)
+        ? `is ${minTokens}, more than the ${maxTokens} tokens of maxTokens.`
+        : undefined
+    },
+  },
   temperature: {
     sentence: 'Divide the logits by this; 0 always takes the most likely token.',
     takes: { kind: 'number', range: { min: 0, max: 100 } },

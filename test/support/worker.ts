@@ -76,7 +76,8 @@ export function parseEvents(text: string): ServerEvent[] {
   const blocks = text.split('\n\n')
   if (blocks.pop() !== '') throw new Error('the stream ended in the middle of an event')
   return blocks.map((block) => {
-    const { name = '', data = '' } = /^(?:event: (?<name>\w+)\n)?data: (?<data>.*)$/.exec(block)?.groups ?? {}
+    const { name = '', data = '' } =
+      /^(?:event: (?<name>\w+)\n)?data: (?<data>[^\n]*)$/.exec(block)?.groups ?? {}
     return { name, data: data === '[DONE]' ? data : JSON.parse(data) }
   })
 }
