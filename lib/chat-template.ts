@@ -3,7 +3,7 @@ import type { NativeChatTemplate } from './native.js'
 import { fromNative, type NativeError } from './native-error.js'
 import { readTemplateSource, readTemplateVariables } from './options/arguments.js'
 import { readTemplateRenderOptions } from './options/read.js'
-import type { RenderedText, SpecialTokenName, TemplateRenderOptions } from './types.js'
+import type { RenderedText, SpecialTokens, TemplateRenderOptions } from './types.js'
 
 /**
  * A Jinja chat template, rendered byte for byte as Hugging Face transformers renders it, with the origin of every
@@ -18,14 +18,14 @@ export class ChatTemplate {
   /** The template as it was given. */
   readonly source: string
   readonly #native: NativeChatTemplate
-  readonly #specialTokens: { readonly [name in SpecialTokenName]?: string }
+  readonly #specialTokens: SpecialTokens<string>
 
   /**
    * @param source the Jinja template
    * @param specialTokens values of `bos_token`, `eos_token` … unless `render` is given others. Default: none.
    * @throws TemplateError (`TEMPLATE_SYNTAX`), TemplateLimitError, InvalidOptionError, AddonLoadError
    */
-  constructor(source: string, specialTokens: { readonly [name in SpecialTokenName]?: string } = {}) {
+  constructor(source: string, specialTokens: SpecialTokens<string> = {}) {
     this.source = readTemplateSource(source)
     this.#specialTokens = specialTokens
     try {

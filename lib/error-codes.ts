@@ -10,8 +10,7 @@ export interface ErrorCodeRow {
   readonly clientMessage?: string
 }
 
-/** Every value of `error.code`. Codes are stable across versions; messages are not. */
-export const ERROR_CODES = {
+const TABLE = {
   INVALID_OPTION: {
     className: 'InvalidOptionError',
     status: 400,
@@ -111,9 +110,20 @@ export const ERROR_CODES = {
 } as const satisfies Record<string, ErrorCodeRow>
 
 /** A value of `error.code`: a key of {@link ERROR_CODES}. */
-export type ErrorCode = keyof typeof ERROR_CODES
+export type ErrorCode = keyof typeof TABLE
+
+/** The name of a class of errors. */
+export type ErrorClassName = (typeof TABLE)[ErrorCode]['className']
 
 /** The codes of one class of errors. */
-export type CodeOf<ClassName extends string> = {
-  [Code in ErrorCode]: (typeof ERROR_CODES)[Code]['className'] extends ClassName ? Code : never
+export type CodeOf<ClassName extends ErrorClassName> = {
+  [Code in ErrorCode]: (typeof TABLE)[Code]['className'] extends ClassName ? Code : never
 }[ErrorCode]
+
+/** Every value of `error.code`. Codes are stable across versions; messages are not. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeRow>> = TABLE
+
+/** The message for an HTTP client that must not see the error's own. */
+export function clientMessage(code: ErrorCode): string {
+  return ERROR_CODES[code].clientMessage ?? TABLE.INTERNAL.clientMessage
+}

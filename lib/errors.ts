@@ -1,4 +1,4 @@
-import { type CodeOf, ERROR_CODES, type ErrorCode } from './error-codes.js'
+import { type CodeOf, ERROR_CODES, type ErrorClassName, type ErrorCode } from './error-codes.js'
 import type { DeviceShortage, FittingOptions } from './memory-types.js'
 import type { AddonLoadAttempt, PartialInferenceResult } from './types.js'
 
@@ -104,9 +104,13 @@ export class ModelLoadError extends VerbatimError {
   }
 }
 
-interface OutOfMemoryErrorFields {
+/** The facts of {@link OutOfMemoryError}. */
+export interface OutOfMemoryErrorFields {
+  /** How many bytes were asked for. */
   readonly neededBytes?: number | undefined
+  /** Bytes needed and free of each device. Default: none. */
   readonly devices?: readonly DeviceShortage[]
+  /** Options with which the model would fit. */
   readonly wouldFit?: FittingOptions | undefined
 }
 
@@ -338,10 +342,7 @@ const classes = {
   DecodeError,
   AddonLoadError,
   InternalError,
-} satisfies Record<
-  'VerbatimError' | (typeof ERROR_CODES)[ErrorCode]['className'],
-  { readonly prototype: VerbatimError }
->
+} satisfies Record<'VerbatimError' | ErrorClassName, { readonly prototype: VerbatimError }>
 for (const [name, errorClass] of Object.entries(classes)) {
   Object.defineProperty(errorClass.prototype, 'name', { value: name, writable: true, configurable: true })
 }

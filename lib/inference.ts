@@ -74,6 +74,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     }
   }
 
+  /** Awaits the result. */
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what this class is for
   then<A = InferenceResult, B = never>(
     onFulfilled?: ((result: InferenceResult) => A | PromiseLike<A>) | null,
@@ -82,12 +83,14 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     return this.result.then(onFulfilled, onRejected)
   }
 
+  /** Handles the error of the result, as of any promise. */
   catch<B = never>(
     onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<InferenceResult | B> {
     return this.result.catch(onRejected)
   }
 
+  /** Calls back when the run has ended, as any promise does. */
   finally(onFinally?: (() => void) | null): Promise<InferenceResult> {
     return this.result.finally(onFinally)
   }
@@ -99,6 +102,7 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
     this.#native?.cancel()
   }
 
+  /** Iterates the pieces, once. */
   [Symbol.asyncIterator](): AsyncIterator<Delta, undefined> {
     return this.#iterate()
   }

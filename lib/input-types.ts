@@ -1,6 +1,4 @@
 // Types of what callers pass: messages, and values of options.
-import type { SPECIAL_TOKENS } from './options/special-tokens.js'
-
 /**
  * A value JSON can carry. Numbers mean what `JSON.stringify` writes for them; a `bigint` is written as an integer
  * with all its digits. What JSON would drop or replace (`undefined`, `NaN`, infinities, `-0`, functions, symbols,
@@ -55,17 +53,48 @@ export interface Tool {
  * wrote (`'template'`: callers' text stays text, whatever it spells), everywhere (`'anywhere'`: as Transformers does,
  * for callers who trust their content), or also in messages of the roles named, such as replayed assistant messages.
  */
-export type ControlTokens = 'template' | 'anywhere' | { readonly trustRoles: readonly string[] }
+export type ControlTokens = 'template' | 'anywhere' | TrustedRoles
 
-/** A special token that chat templates can use, by the name it has there. */
-export type SpecialTokenName = (typeof SPECIAL_TOKENS)[number]
+/** Roles whose messages may write control tokens, such as replayed assistant messages. */
+export interface TrustedRoles {
+  /** Compared with `role` as it is. */
+  readonly trustRoles: readonly string[]
+}
+
+/** Something for each special token that chat templates can use, by the name it has there. */
+export interface SpecialTokens<Value> {
+  /** Begins a text. */
+  readonly bos_token?: Value
+  /** Ends a text. */
+  readonly eos_token?: Value
+  /** Stands for what the vocabulary does not have. */
+  readonly unk_token?: Value
+  /** Separates texts. */
+  readonly sep_token?: Value
+  /** Fills a batch. */
+  readonly pad_token?: Value
+  /** Stands for a whole text. */
+  readonly cls_token?: Value
+  /** Stands for what is to be guessed. */
+  readonly mask_token?: Value
+}
+
+/** The name of a special token in chat templates. */
+export type SpecialTokenName = keyof SpecialTokens<string>
 
 /** Fraction of the model that has been loaded, from 0 to 1. */
 export type LoadProgress = number
 
 /** A line of the engine's log. */
 export interface LogEntry {
+  /** The level the engine gave it. */
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** The line, without its line end. */
   readonly message: string
+}
+
+/** A chat template of the model file, by its name there. */
+export interface NamedChatTemplate {
+  /** Such as `'tool_use'`. */
+  readonly name: string
 }

@@ -9,6 +9,7 @@ export interface MemoryPlan {
   readonly cacheSize: number
   /** The most tokens evaluated in one step. */
   readonly batchSize: number
+  /** The type of the key-value cache. */
   readonly kvCacheType: KvCacheType
 }
 
@@ -29,15 +30,21 @@ export interface MemoryAttempt extends MemoryPlan {
 export interface DeviceShortage {
   /** The name, such as `'CPU'` or `'CUDA0'`. */
   readonly name: string
+  /** Bytes needed, a margin included. */
   readonly neededBytes: number
+  /** Bytes free. */
   readonly freeBytes: number
 }
 
 /** Values of options with which a model would fit into memory, by computation. */
 export interface FittingOptions {
+  /** Layers on GPUs, the output counted as one. */
   readonly gpuLayers: number
+  /** Most tokens of one request. */
   readonly contextSize: number
+  /** Cells of the key-value cache. */
   readonly cacheSize: number
+  /** The type of the key-value cache. */
   readonly kvCacheType: KvCacheType
 }
 
@@ -47,6 +54,7 @@ export interface DeviceUse {
   readonly name: string
   /** The name of the product. */
   readonly description: string
+  /** The kind of device. */
   readonly type: 'cpu' | 'gpu' | 'integrated-gpu'
   /** The backend, such as `'CPU'` or `'CUDA'`. */
   readonly backend: string
@@ -74,5 +82,6 @@ export interface MemoryEstimate extends MemoryPlan {
   readonly contextSize: number
   /** The devices, the CPU last. */
   readonly devices: readonly DeviceUse[]
+  /** The plans that were computed, in order. */
   readonly attempts: readonly MemoryAttempt[]
 }

@@ -116,6 +116,7 @@ export class Model implements AsyncDisposable {
     return this.#disposal
   }
 
+  /** The same as {@link dispose}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
   }

@@ -1,5 +1,5 @@
 // Made from lib/options/ by scripts/make-option-types.ts: change the rows there, then npm run format.
-import type { ControlTokens, JsonValue, LoadProgress, LogEntry, SpecialTokenName, Tool } from './input-types.js'
+import type { ControlTokens, JsonValue, LoadProgress, LogEntry, NamedChatTemplate, SpecialTokens, Tool } from './input-types.js'
 
 /** Number type of the key-value cache; the quantized types need less memory and are less exact. */
 export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
@@ -120,7 +120,7 @@ export interface TemplateRenderOptions {
   /**
    * Special tokens as the template sees them; their text counts as the template’s. Default: the template’s own.
    */
-  readonly specialTokens?: { readonly [name in SpecialTokenName]?: string | null | undefined } | undefined
+  readonly specialTokens?: SpecialTokens<string | null | undefined> | undefined
 }
 
 /** The options of `loadModel` that decide what memory the model takes, and where. */
@@ -204,11 +204,11 @@ export interface LoadModelOptions extends MemoryOptions {
    * The chat template (Jinja) to use in place of the one in the model file. An object names another one in the
    * file, such as `{ name: 'tool_use' }`. Default: the file’s own.
    */
-  readonly chatTemplate?: string | { readonly name: string } | undefined
+  readonly chatTemplate?: string | NamedChatTemplate | undefined
   /**
    * Special tokens as the template sees them, in place of the model file’s; null for none. Default: the file’s.
    */
-  readonly specialTokens?: { readonly [name in SpecialTokenName]?: string | null | undefined } | undefined
+  readonly specialTokens?: SpecialTokens<string | null | undefined> | undefined
   /** Cancels the loading: it rejects with the signal’s reason. Default: none. */
   readonly signal?: AbortSignal | undefined
   /**
@@ -225,17 +225,30 @@ export interface LoadModelOptions extends MemoryOptions {
 
 /** The values of a receipt’s options that were in effect, defaults included. */
 export interface ReceiptSampling {
+  /** The most tokens to generate. */
   readonly maxTokens: number
+  /** The message does not end before this many tokens; `stop` texts still end it. */
   readonly minTokens: number
+  /** Divide the logits by this; 0 always takes the most likely token. */
   readonly temperature: number
+  /** Keep the most likely tokens that together have this probability; 1 is off. */
   readonly topP: number
+  /** Keep this many of the most likely tokens; 0 is off. */
   readonly topK: number
+  /** Drop tokens less likely than this share of the most likely one; 0 is off. */
   readonly minP: number
+  /** Divide the scores of tokens that occurred before by this; 1 is off. */
   readonly repetitionPenalty: number
+  /** Take this from the score of every token that was generated before; 0 is off. */
   readonly presencePenalty: number
+  /** Take this from the score of a token for each time it was generated before; 0 is off. */
   readonly frequencyPenalty: number
+  /** Texts that end the generation and are not part of the result: one, or up to 16, none of them empty. */
   readonly stop: readonly string[]
+  /** Generate on when the model ends its message, up to `maxTokens`. */
   readonly ignoreEndOfSequence: boolean
+  /** The same messages, options and seed give the same tokens whatever else is running, on the same machine and build: slower. */
   readonly reproducible: boolean
+  /** `prompt-lookup` guesses what the text repeats of itself or of the prompt, and checks the guesses in one batch. */
   readonly speculative: 'prompt-lookup' | false
 }

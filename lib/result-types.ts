@@ -1,11 +1,13 @@
 // Types of results.
-import type { ControlTokens, SpecialTokenName } from './input-types.js'
+import type { ControlTokens, SpecialTokens } from './input-types.js'
 import type { DeviceUse, MemoryAttempt } from './memory-types.js'
 import type { KvCacheType, ReceiptSampling } from './option-types.js'
 
 /** A stretch of rendered text and who wrote it. Offsets are in UTF-16 code units, as in `text.slice(start, end)`. */
 export interface Span {
+  /** Offset of the first code unit. */
   readonly start: number
+  /** Offset after the last code unit. */
   readonly end: number
   /** Author of the text: the template (its literals and the special tokens), or the caller. */
   readonly origin: 'template' | 'caller'
@@ -15,6 +17,7 @@ export interface Span {
 
 /** Rendered text and the origin of every character. */
 export interface RenderedText {
+  /** The rendered text. */
   readonly text: string
   /** Cover the text completely, in order; neighbours differ. */
   readonly spans: readonly Span[]
@@ -65,9 +68,11 @@ export interface Timings {
 
 /** A token and the natural logarithm of its probability. */
 export interface TokenLogprob {
+  /** The id of the token. */
   readonly tokenId: number
   /** The token's text; bytes that are not valid UTF-8 on their own appear as U+FFFD. */
   readonly text: string
+  /** Natural logarithm of its probability, in the model’s own distribution. */
   readonly logprob: number
 }
 
@@ -93,7 +98,9 @@ export interface PartialInferenceResult {
   readonly text: string
   /** The generated tokens. */
   readonly tokenIds: readonly number[]
+  /** Counts of tokens. */
   readonly usage: Usage
+  /** Durations, and counts of guessed tokens. */
   readonly timings: Timings
   /** The seed that was used: pass it again to repeat the random choices. */
   readonly seed: number
@@ -103,6 +110,7 @@ export interface PartialInferenceResult {
 
 /** The result of an inference. */
 export interface InferenceResult extends PartialInferenceResult {
+  /** Why the generation ended. */
   readonly finishReason: FinishReason
   /** Record of input and output, to be checked with `verifyReceipt`. */
   readonly receipt: Receipt
@@ -116,32 +124,45 @@ export interface InferenceResult extends PartialInferenceResult {
 export interface Receipt {
   /** Version of this format. */
   readonly version: 1
+  /** Of the messages. */
   readonly messagesSha256: string
+  /** Of the tools. */
   readonly toolsSha256: string | null
+  /** Of the documents. */
   readonly documentsSha256: string | null
+  /** Of the further template variables. */
   readonly templateVariablesSha256: string | null
   /** Hash of the chat template's source. */
   readonly chatTemplateSha256: string
   /** Hash of everything in the model file before the weights. */
   readonly modelMetadataSha256: string
+  /** Of the rendered prompt. */
   readonly promptTextSha256: string
+  /** Of the tokens the model was given. */
   readonly promptTokenIdsSha256: string
+  /** Of the generated tokens. */
   readonly outputTokenIdsSha256: string
   /** Time that the template saw, in milliseconds since 1970-01-01T00:00Z. */
   readonly now: number
+  /** Whether the prompt ends with the start of the assistant’s message. */
   readonly addGenerationPrompt: boolean
+  /** Who might write control tokens. */
   readonly controlTokens: ControlTokens
-  readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
+  /** The special tokens the template saw. */
+  readonly specialTokens: SpecialTokens<string>
   /** The sampler's values that were in effect. */
   readonly sampling: ReceiptSampling
+  /** The seed that was given or drawn. */
   readonly seed: number
   /** Version of this package. */
   readonly packageVersion: string
+  /** Of llama.cpp. */
   readonly llamaCppVersion: string
 }
 
 /** Result of `verifyReceipt`. */
 export interface ReceiptVerification {
+  /** True when everything agrees. */
   readonly ok: boolean
   /** The fields of the receipt that do not agree. */
   readonly mismatches: readonly (keyof Receipt)[]
@@ -180,7 +201,12 @@ export interface ModelInfo {
   /** Most tokens of finished requests that are kept for later ones. */
   readonly prefixCacheSize: number
   /** Sharing of computed prefixes between requests; `reason` says why it is not enabled, else it is null. */
-  readonly prefixSharing: { readonly enabled: boolean; readonly reason: string | null }
+  readonly prefixSharing: {
+    /** True when requests share. */
+    readonly enabled: boolean
+    /** The reason why they do not; null when they do. */
+    readonly reason: string | null
+  }
   /** The most tokens evaluated in one step. */
   readonly batchSize: number
   /** CPU threads used for evaluation. */
@@ -190,7 +216,7 @@ export interface ModelInfo {
   /** SHA-256 of everything in the file before the weights, in hexadecimal. */
   readonly metadataSha256: string
   /** The special tokens the chat template sees, by their names there. */
-  readonly specialTokens: { readonly [name in SpecialTokenName]?: string }
+  readonly specialTokens: SpecialTokens<string>
   /** Layers on GPUs, the output counted as one. */
   readonly gpuLayers: number
   /** Number type of the key-value cache. */
@@ -198,7 +224,10 @@ export interface ModelInfo {
   /** The devices used for evaluation, with the memory that the model takes of each; the CPU is last. */
   readonly devices: readonly DeviceUse[]
   /** Plans that were tried until one fitted. */
-  readonly memory: { readonly attempts: readonly MemoryAttempt[] }
+  readonly memory: {
+    /** The plans that were tried, in order. */
+    readonly attempts: readonly MemoryAttempt[]
+  }
   /** Backends of GPUs that are installed and cannot be used here. */
   readonly unusableBackends: readonly AddonLoadAttempt[]
 }

@@ -6,7 +6,9 @@ import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './ty
 
 /** The model and the input to check a receipt against. */
 export interface ReceiptEvidence extends Pick<RenderOptions, 'tools' | 'documents' | 'templateVariables'> {
+  /** The model that the result came from. */
   readonly model: Model
+  /** The messages of the request. */
   readonly messages: Messages
   /** Tokens of the output, when it is to be checked too. */
   readonly tokenIds?: readonly number[] | undefined

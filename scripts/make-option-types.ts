@@ -71,7 +71,7 @@ function types(): string {
       named.set(takes.type, { doc: sentence, text: union(takes.values) })
   return [
     '// Made from lib/options/ by scripts/make-option-types.ts: change the rows there, then npm run format.',
-    "import type { ControlTokens, JsonValue, LoadProgress, LogEntry, SpecialTokenName, Tool } from './input-types.js'",
+    "import type { ControlTokens, JsonValue, LoadProgress, LogEntry, NamedChatTemplate, SpecialTokens, Tool } from './input-types.js'",
     '',
     ...[...named].map(([name, { doc, text }]) => `/** ${doc} */\nexport type ${name} = ${text}\n`),
     ...INTERFACES.map(interfaceText),
@@ -91,7 +91,9 @@ function interfaceText({ name, doc, rows, base }: Interface): string {
 function receiptText(): string {
   const members = Object.entries(GENERATE_ROWS as OptionRows)
     .filter(([, { receipt }]) => receipt)
-    .map(([name, { takes }]) => `  readonly ${name}: ${checkedTypeText(takes)}`)
+    .map(
+      ([name, { sentence, takes }]) => `  /** ${sentence} */\n  readonly ${name}: ${checkedTypeText(takes)}`,
+    )
   return `/** The values of a receipt’s options that were in effect, defaults included. */\nexport interface ReceiptSampling {\n${members.join('\n')}\n}\n`
 }
 
@@ -153,9 +155,9 @@ function typeText(takes: Takes): string {
     case 'controlTokens':
       return 'ControlTokens'
     case 'chatTemplate':
-      return 'string | { readonly name: string }'
+      return 'string | NamedChatTemplate'
     case 'specialTokens':
-      return '{ readonly [name in SpecialTokenName]?: string | null | undefined }'
+      return 'SpecialTokens<string | null | undefined>'
     case 'signal':
       return 'AbortSignal'
     case 'callback':

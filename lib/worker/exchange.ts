@@ -7,12 +7,18 @@ import type { Metrics } from './metrics.js'
 import { requestId } from './request-id.js'
 
 /** Type of `c.env`: Node's own objects under @hono/node-server, nothing elsewhere. */
-export type WorkerEnv = { Bindings: Partial<HttpBindings> }
+export type WorkerEnv = {
+  /** Request and response of Node.js. */
+  Bindings: Partial<HttpBindings>
+}
 
 /** Takes one line of the log: an object of facts and a message, as pino's loggers do. */
 export interface WorkerLogger {
+  /** Logs that something happened. */
   info(facts: object, message: string): void
+  /** Logs what deserves attention. */
   warn(facts: object, message: string): void
+  /** Logs a failure inside the server. */
   error(facts: object, message: string): void
 }
 

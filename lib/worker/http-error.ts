@@ -1,7 +1,7 @@
+import { clientMessage } from '../error-codes.js'
 import {
   type ContextOverflowError,
   ERROR_CODES,
-  type ErrorCodeRow,
   type QueueFullError,
   type TemplateError,
   VerbatimError,
@@ -78,9 +78,8 @@ export function unavailable(code: 'NOT_READY' | 'SHUTTING_DOWN' | 'ENGINE_DOWN',
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof HttpError) return error.description
   const code = error instanceof VerbatimError ? error.code : 'INTERNAL'
-  const { status, clientMessage }: ErrorCodeRow = ERROR_CODES[code]
-  const ofServer = clientMessage ?? ERROR_CODES.INTERNAL.clientMessage
-  if (!(error instanceof VerbatimError)) return { status, code, message: ofServer }
+  const { status } = ERROR_CODES[code]
+  if (!(error instanceof VerbatimError)) return { status, code, message: clientMessage(code) }
   const message = inSnakeCase(error.message)
   switch (code) {
     case 'INVALID_OPTION':
@@ -104,7 +103,7 @@ export function describeError(error: unknown): ErrorDescription {
     }
     default:
       if (status < 500) return { status, code, message: error.message }
-      return { status, code, message: ofServer, ...(status === 503 && { headers: RETRY_SOON }) }
+      return { status, code, message: clientMessage(code), ...(status === 503 && { headers: RETRY_SOON }) }
   }
 }
 
