@@ -46,7 +46,8 @@ std::optional<CgroupMemory> cgroup_memory(const std::string& groups, const std::
     const size_t controllers = line.find(':') + 1;
     const size_t colon = line.find(':', controllers);
     if (controllers == 0 || colon == std::string::npos) continue;
-    const std::string names = "," + line.substr(controllers, colon - controllers) + ",";
+    std::string names(1, ',');
+    names.append(line, controllers, colon - controllers).push_back(',');
     if (names != ",," && names.find(",memory,") == std::string::npos) continue;
     const Files& files = names == ",," ? version_2 : version_1;
     // Up to the root. In a container the path may lie outside of it; then only the root exists.
