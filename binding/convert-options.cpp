@@ -1,14 +1,13 @@
-// Options as lib/options/ has checked them, as the engine takes them. What is null, undefined or the word
-// auto leaves a member at its default: the engine chooses.
+// Options as lib/options/ has checked them, as the engine takes them. A value that is null or absent leaves a
+// member at its default, and so does the word auto in place of a number: the engine chooses.
 #include "convert.h"
 
 namespace verbatim {
 
 namespace {
 
-bool is_default(const Napi::Value& value) {
-  return value.IsNull() || value.IsUndefined() ||
-         (value.IsString() && value.As<Napi::String>().Utf8Value() == "auto");
+bool is_absent(const Napi::Value& value) {
+  return value.IsNull() || value.IsUndefined();
 }
 
 void assign(const Napi::Value& value, bool& member) {
@@ -16,7 +15,7 @@ void assign(const Napi::Value& value, bool& member) {
 }
 
 void assign(const Napi::Value& value, int32_t& member) {
-  member = value.As<Napi::Number>().Int32Value();
+  if (!value.IsString()) member = value.As<Napi::Number>().Int32Value();
 }
 
 void assign(const Napi::Value& value, uint32_t& member) {
@@ -47,6 +46,7 @@ template <typename Visit> void each_member(const Napi::Object& object, const Vis
   const auto names = object.GetPropertyNames();
   for (uint32_t i = 0; i < names.Length(); ++i) {
     const auto name = names.Get(i).As<Napi::String>();
+    if (!object.HasOwnProperty(name)) continue; // of a prototype that somebody added to
     visit(name.Utf8Value(), Napi::Value(object.Get(name)));
   }
 }
@@ -64,6 +64,7 @@ void assign(const Napi::Value& value, OnOutOfMemory& member) {
 }
 
 void assign(const Napi::Value& value, llama_flash_attn_type& member) {
+  if (value.IsString()) return;
   member = value.As<Napi::Boolean>().Value() ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
 }
 
@@ -102,15 +103,16 @@ void assign(const Napi::Value& value, ChatTemplateChoice& member) {
 void assign(const Napi::Value& value, SpecialTokenReplacements& member) {
   each_member(value.As<Napi::Object>(), [&](std::string name, const Napi::Value& text) {
     auto& replacement = member.emplace_back(std::move(name), std::nullopt);
-    if (!is_default(text)) assign(text, replacement.second);
+    if (!is_absent(text)) assign(text, replacement.second);
   });
 }
 
 template <typename Options> Options to_options(const Napi::Object& object) {
   Options options;
   visit_options(options, [&](const char* name, auto& member) {
+    if (!object.HasOwnProperty(name)) return;
     const Napi::Value value = object.Get(name);
-    if (!is_default(value)) assign(value, member);
+    if (!is_absent(value)) assign(value, member);
   });
   return options;
 }

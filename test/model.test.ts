@@ -241,6 +241,25 @@ describe('tokenize and detokenize', () => {
 })
 
 describe('a chatTemplate', () => {
+  test('may be the word auto, which stands for a choice of the engine in other options', async () => {
+    const load = { specialTokens: { bos_token: 'auto', eos_token: null } }
+    expect(await rendered('auto', user('x'), {}, load)).toBe('auto')
+    expect(await rendered('{{ bos_token }}', user('x'), {}, load)).toBe('auto')
+  })
+
+  test('and special tokens are not taken from a prototype that somebody added to', async () => {
+    const added = { value: 'x', configurable: true, enumerable: true }
+    Object.defineProperties(Object.prototype, { bos_token: added, maxQueue: added, chatTemplate: added })
+    try {
+      await using other = await loadModel(spmModel, { contextSize: 16, threads: 1 })
+      expect(other.info).toMatchObject({ chatTemplate: null, maxQueue: 1000 })
+      expect(Object.values(other.info.specialTokens)).not.toContain('x')
+    } finally {
+      for (const name of ['bos_token', 'maxQueue', 'chatTemplate'])
+        delete (Object.prototype as Record<string, unknown>)[name]
+    }
+  })
+
   test('takes the place of the one in the file', async () => {
     const chatTemplate = '{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}'
     await using other = await loadModel(tinyModel, { contextSize: 16, threads: 1, chatTemplate })
