@@ -35,15 +35,14 @@ export const HASH = Symbol('hash')
 export class Model implements AsyncDisposable {
   /** Facts about the model; they stay after {@link dispose}. */
   readonly info: ModelInfo
-  /** @internal */
-  readonly [NATIVE]: NativeModel
+  readonly #native: NativeModel
   #disposal: Promise<void> | undefined
   #chatTemplate: ChatTemplate | undefined
 
   /** @internal */
   constructor(key: typeof MAKE, native: NativeModel) {
     if (key !== MAKE) throw new TypeError('Models are made by loadModel().')
-    this[NATIVE] = native
+    this.#native = native
     this.info = Object.freeze({ ...native.info(), unusableBackends: unusableBackends() })
   }
 
@@ -61,7 +60,7 @@ export class Model implements AsyncDisposable {
 
   /** The model's load at this moment. */
   get status(): ModelStatus {
-    return this[NATIVE].status()
+    return this.#native.status()
   }
 
   /**
@@ -92,7 +91,7 @@ export class Model implements AsyncDisposable {
     const { controlTokens } = readTokenizeOptions(options)
     const checked = readText(text)
     this.#requireAlive()
-    return toNumbers(await this.#settle(this[NATIVE].tokenize(checked, controlTokens === 'parse')))
+    return toNumbers(await this.#settle(this.#native.tokenize(checked, controlTokens === 'parse')))
   }
 
   /**
@@ -103,7 +102,7 @@ export class Model implements AsyncDisposable {
   async detokenize(tokenIds: ArrayLike<number>): Promise<string> {
     const checked = readTokenIds(tokenIds)
     this.#requireAlive()
-    return this.#settle(this[NATIVE].detokenize(checked, true))
+    return this.#settle(this.#native.detokenize(checked, true))
   }
 
   /**
@@ -112,7 +111,7 @@ export class Model implements AsyncDisposable {
    * runs.
    */
   dispose(): Promise<void> {
-    this.#disposal ??= this[NATIVE].dispose()
+    this.#disposal ??= this.#native.dispose()
     return this.#disposal
   }
 
@@ -122,13 +121,18 @@ export class Model implements AsyncDisposable {
   }
 
   /** @internal */
+  get [NATIVE](): NativeModel {
+    return this.#native
+  }
+
+  /** @internal */
   [START](messages: unknown, options: CheckedGenerateOptions, onNews: () => void): StartedInference {
     const { signal, ...checked } = options
     const request = { ...checked, messages: readMessages(messages) }
     this.#requireAlive()
     if (signal?.aborted) throw signal.reason
     return {
-      native: this[NATIVE].generate(request, onNews),
+      native: this.#native.generate(request, onNews),
       seed: options.seed,
       signal,
       wantsLogprobs: options.logprobs !== null,
@@ -140,14 +144,14 @@ export class Model implements AsyncDisposable {
   async [RENDER](messages: unknown, options: CheckedRenderOptions): Promise<NativePrompt> {
     const request: NativeRenderRequest = { ...options, messages: readMessages(messages) }
     this.#requireAlive()
-    return this.#settle(this[NATIVE].render(request))
+    return this.#settle(this.#native.render(request))
   }
 
   /** @internal */
   async [HASH](tokenIds: ArrayLike<number>): Promise<string> {
     const checked = readTokenIds(tokenIds)
     this.#requireAlive()
-    return this.#settle(this[NATIVE].tokenIdsSha256(checked))
+    return this.#settle(this.#native.tokenIdsSha256(checked))
   }
 
   #requireAlive(): void {

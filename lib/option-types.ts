@@ -35,7 +35,8 @@ export interface GenerateOptions extends RenderOptions {
   readonly maxTokens?: number | undefined
   /**
    * The message does not end before this many tokens; `stop` texts still end it. As in Transformers: until then
-   * the tokens that end a message cannot be chosen. An integer from 0 to 2147483647. Default: 0.
+   * the tokens that end a message cannot be chosen. More than `maxTokens` is refused, and so is any with
+   * `ignoreEndOfSequence`; a full context ends the message earlier. An integer from 0 to 2147483647. Default: 0.
    */
   readonly minTokens?: number | undefined
   /**

@@ -4,6 +4,7 @@
 //   tsx scripts/make-option-types.ts --check   fails where they are out of date (npm run check)
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { flagsOf } from '../lib/cli/load-flags.js'
 import { ERROR_CODES, type ErrorCodeRow } from '../lib/error-codes.js'
 import {
   GENERATE_ROWS,
@@ -53,15 +54,36 @@ const INTERFACES: readonly Interface[] = [
   },
 ]
 
-/** Mistakes in the rows: a sentence for each. */
+/** Returns a sentence for each mistake in the rows. */
 function mistakes(): string[] {
-  return INTERFACES.flatMap(({ rows }) => Object.entries(rows as OptionRows)).flatMap(([name, row]) =>
-    /^[A-Z`].*[a-z)`0-9]\.$/s.test(row.sentence) && !row.sentence.includes('. ')
-      ? []
-      : [
-          `The option ${name} needs one sentence that says what it does, not ${JSON.stringify(row.sentence)}.`,
-        ],
+  return [
+    ...INTERFACES.flatMap(({ rows }) => Object.entries(rows as OptionRows)).flatMap(([name, row]) =>
+      /^[A-Z`].*[a-z)`0-9]\.$/s.test(row.sentence) && !row.sentence.includes('. ')
+        ? []
+        : [
+            `The option ${name} needs one sentence that says what it does, not ${JSON.stringify(row.sentence)}.`,
+          ],
+    ),
+    ...unread(GENERATE_ROWS, 'cpp/generate-options.h', ['messages', 'controlTokens']),
+    ...unread(LOAD_ROWS, 'cpp/load-options.h', ['path']),
+  ]
+}
+
+/** Returns a sentence for each option that the engine does not read, or that it alone knows. */
+function unread(rows: OptionRows, header: string, others: readonly string[]): string[] {
+  const text = readFileSync(root + header, 'utf8')
+  const read = [...text.matchAll(/visit\("(\w+)"/g)].map(([, name = '']) => name)
+  const own = Object.keys(rows).filter(
+    (name) => !['signal', 'callback'].includes(rows[name]?.takes.kind ?? ''),
   )
+  return [
+    ...own
+      .filter((name) => !read.includes(name) && !others.includes(name))
+      .map((name) => `The engine does not read the option ${name}: ${header} has no visit("${name}", …).`),
+    ...read
+      .filter((name) => !own.includes(name) && !others.includes(name))
+      .map((name) => `${header} reads ${name}, which has no row in lib/options/.`),
+  ]
 }
 
 function types(): string {
@@ -171,7 +193,7 @@ function checkedTypeText(takes: Takes): string {
 }
 
 function documentation(): string {
-  const flagged = (rows: OptionRows) => Object.entries(rows)
+  const rowsOf = (rows: OptionRows) => Object.entries(rows)
   return `# Options and errors
 
 Made from the tables in \`lib/options/\` and \`lib/error-codes.ts\` by \`npm run format\`.
@@ -182,8 +204,8 @@ Of \`generateInference\` and of HTTP bodies, where names are in snake_case. \`re
 
 | option | field | what it does | values | default |
 | --- | --- | --- | --- | --- |
-${flagged(GENERATE_ROWS)
-  .map(([name, row]) => line(name, row.remote === false ? '' : `\`${snakeCase(name)}\``, row))
+${rowsOf(GENERATE_ROWS)
+  .map(([name, row]) => line(name, row.remote === false ? '' : code(snakeCase(name)), row))
   .join('\n')}
 
 ## Options of loading
@@ -192,8 +214,8 @@ Of \`loadModel\`, and as flags of \`verbatim-llama serve\`. \`estimateMemory\` t
 
 | option | flag | what it does | values | default |
 | --- | --- | --- | --- | --- |
-${flagged(LOAD_ROWS)
-  .map(([name, row]) => line(name, row.remote === false ? '' : flags(name, row.takes), row))
+${rowsOf(LOAD_ROWS)
+  .map(([name, row]) => line(name, row.remote === false ? '' : flagsOf(name, row).map(code).join(', '), row))
   .join('\n')}
 
 ## Errors
@@ -211,10 +233,7 @@ ${Object.entries(ERROR_CODES)
 `
 }
 
-function flags(name: string, takes: Takes): string {
-  const flag = `--${snakeCase(name).replaceAll('_', '-')}`
-  return takes.kind === 'chatTemplate' ? `\`${flag}-file\`, \`${flag}-name\`` : `\`${flag}\``
-}
+const code = (text: string) => `\`${text}\``
 
 function line(name: string, there: string, row: OptionRow): string {
   const cells = [`\`${name}\``, there, row.sentence, valuesText(row.takes), defaultText(row)]
@@ -224,15 +243,29 @@ function line(name: string, there: string, row: OptionRow): string {
 function valuesText(takes: Takes): string {
   switch (takes.kind) {
     case 'number':
-      return `${takes.or === undefined ? '' : `\`${takes.or}\` or `}${rangeText(takes.range)}`
+      return `${takes.or === undefined ? '' : `${code(takes.or)} or `}${rangeText(takes.range)}`
     case 'boolean':
       return 'true or false'
     case 'choice':
-      return takes.values.map((value) => `\`${value}\``).join(', ')
+      return takes.values.map((value) => code(String(value))).join(', ')
+    case 'json':
+      return takes.shape.root === 'object' ? 'an object, or its JSON text' : 'an array, or its JSON text'
+    case 'texts':
+      return `a string, or an array of at most ${takes.most}`
+    case 'names':
+    case 'shares':
     case 'controlTokens':
-      return '`template`, `anywhere` or `{ trustRoles }`'
-    default:
-      return ''
+      return takes.wanted.replaceAll("'", '`')
+    case 'date':
+      return 'a Date; over HTTP milliseconds since 1970 or an ISO 8601 time'
+    case 'chatTemplate':
+      return 'Jinja, or `{ name }`'
+    case 'specialTokens':
+      return '`bos_token`, `eos_token`, …: a string or null'
+    case 'signal':
+      return 'an AbortSignal'
+    case 'callback':
+      return 'a function'
   }
 }
 

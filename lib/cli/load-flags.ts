@@ -9,24 +9,35 @@ import { snakeCase } from '../worker/snake-case.js'
 
 const ROWS = Object.entries(LOAD_ROWS as OptionRows).filter(([, { remote }]) => remote !== false)
 
+/** The flags of an option, without what they take. */
+export function flagsOf(name: string, { takes }: OptionRow): readonly string[] {
+  const flag = `--${snakeCase(name).replaceAll('_', '-')}`
+  return takes.kind === 'chatTemplate' ? [`${flag}-file`, `${flag}-name`] : [flag]
+}
+
 /** Adds the flags to a command. */
 export function addLoadFlags(command: Command): Command {
   for (const [name, row] of ROWS) {
-    const flag = `--${snakeCase(name).replaceAll('_', '-')}`
-    const help = row.sentence.replaceAll('`', '').replace(/\.$/, '')
-    if (row.takes.kind === 'chatTemplate') {
-      command.option(`${flag}-file <path>`, help)
+    const [flag, named] = flagsOf(name, row)
+    const help = withFlags(row.sentence.replace(/\.$/, ''))
+    if (named !== undefined) {
+      command.option(`${flag} <path>`, help)
       command.addOption(
-        new Option(`${flag}-name <name>`, 'The template of this name in the model file').conflicts(
-          `${name}File`,
-        ),
+        new Option(`${named} <name>`, 'The template of this name in the model file').conflicts(`${name}File`),
       )
     } else {
-      const option = new Option(`${flag} ${placeholder(row.takes)}`, `${help} (default: ${defaultText(row)})`)
+      const fallback = withFlags(row.defaultText ?? String(row.default))
+      const option = new Option(`${flag} ${placeholder(row.takes)}`, `${help} (default: ${fallback})`)
       command.addOption(option.argParser((text) => parsed(row.takes, text)))
     }
   }
   return command
+}
+
+/** A text of the table with options by their flags, and without marks. */
+function withFlags(text: string): string {
+  const flags = new Map(ROWS.map(([name, row]) => [name, flagsOf(name, row)[0]]))
+  return text.replace(/`([^`]+)`/g, (_, name: string) => flags.get(name) ?? name)
 }
 
 /**
@@ -47,10 +58,6 @@ export function loadOptions(flags: Readonly<Record<string, unknown>>): LoadModel
 function chatTemplate(name: string, flags: Readonly<Record<string, unknown>>): unknown {
   const { [`${name}File`]: file, [`${name}Name`]: inFile } = flags
   return typeof file === 'string' ? readFileSync(file, 'utf8') : inFile && { name: inFile }
-}
-
-function defaultText({ defaultText, default: value }: OptionRow): string {
-  return (defaultText ?? String(value)).replaceAll('`', '')
 }
 
 function placeholder(takes: Takes): string {

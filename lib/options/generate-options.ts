@@ -52,7 +52,7 @@ export const RENDER_ROWS = {
   },
   controlTokens: {
     sentence: 'Places where the spelling of a control token becomes that token; elsewhere it stays text.',
-    takes: { kind: 'controlTokens' },
+    takes: { kind: 'controlTokens', wanted: "'template', 'anywhere' or { trustRoles }" },
     default: 'template',
   },
 } as const satisfies OptionRows
@@ -75,7 +75,9 @@ export const GENERATE_ROWS = {
   },
   minTokens: {
     sentence: 'The message does not end before this many tokens; `stop` texts still end it.',
-    more: 'As in Transformers: until then the tokens that end a message cannot be chosen.',
+    more:
+      'As in Transformers: until then the tokens that end a message cannot be chosen. More than `maxTokens` is refused, ' +
+      'and so is any with `ignoreEndOfSequence`; a full context ends the message earlier.',
     takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
     default: 0,
     aliases: ['minnewtokens', 'minlength', 'minpredict'],

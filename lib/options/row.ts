@@ -26,7 +26,7 @@ export type Takes =
   /** An array of 1 to `most` numbers from 0, one of them above. */
   | { readonly kind: 'shares'; readonly most: number; readonly wanted: string }
   | { readonly kind: 'date' }
-  | { readonly kind: 'controlTokens' }
+  | { readonly kind: 'controlTokens'; readonly wanted: string }
   | { readonly kind: 'chatTemplate' }
   | { readonly kind: 'specialTokens' }
   | { readonly kind: 'signal' }

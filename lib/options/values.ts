@@ -35,7 +35,7 @@ export function readOption(given: OptionBag, name: string, row: OptionRow): unkn
     case 'date':
       return milliseconds(given, name)
     case 'controlTokens':
-      return controlTokens(given, name)
+      return controlTokens(given, name, takes)
     case 'chatTemplate':
       return chatTemplate(given, name)
     case 'specialTokens':
@@ -61,12 +61,15 @@ function milliseconds(given: OptionBag, name: string): number {
   return time
 }
 
-function controlTokens(given: OptionBag, name: string): 'anywhere' | readonly string[] {
+function controlTokens(
+  given: OptionBag,
+  name: string,
+  { wanted }: TakesOf<'controlTokens'>,
+): 'anywhere' | readonly string[] {
   const value = given.get(name)
   if (value === undefined || value === 'template') return Object.freeze([])
   if (value === 'anywhere') return value
-  if (typeof value !== 'object' || value === null)
-    throw given.error(name, "'template', 'anywhere' or { trustRoles }")
+  if (typeof value !== 'object' || value === null) throw given.error(name, wanted)
   const policy = new OptionBag(value, name, ['trustRoles'], { prefix: `${name}.` })
   return reading(`${name}.trustRoles`, () => {
     const roles = policy.get('trustRoles')

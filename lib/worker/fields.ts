@@ -116,7 +116,7 @@ function valueField({ takes }: OptionRow): Field {
       return {
         schema: z.union(
           [z.enum(['template', 'anywhere']), z.strictObject({ trust_roles: z.array(z.string()) })],
-          must("'template', 'anywhere' or { trust_roles }"),
+          must(inSnakeCase(takes.wanted)),
         ),
         toOption: (policy: string | { trust_roles: string[] }) =>
           typeof policy === 'string' ? policy : { trustRoles: policy.trust_roles },
