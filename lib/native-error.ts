@@ -1,4 +1,5 @@
 // Failures of the native side, turned into errors of this package.
+import type { ErrorCode } from './error-codes.js'
 import {
   CancelledError,
   ContextOverflowError,
@@ -71,6 +72,9 @@ function camelCaseKeys(fields: readonly (readonly [string, string | number])[]):
   return Object.fromEntries(fields.map(([name, value]) => [camelCase(name), value]))
 }
 
+/** The codes of cpp/base/error.h: all but those that JavaScript alone finds. */
+type NativeErrorCode = Exclude<ErrorCode, 'INFERENCE_CONSUMED' | 'ADDON_LOAD'>
+
 /**
  * Turns a failure reported by the native side into the class of its code. A code this version does not know
  * becomes an {@link InternalError} that names it. Fields without a property of their own go to `details`.
@@ -79,7 +83,8 @@ function camelCaseKeys(fields: readonly (readonly [string, string | number])[]):
  * generated, and makes its own when there is something.
  */
 export function fromNative(error: NativeError): VerbatimError {
-  const { code, message } = error
+  const { message } = error
+  const code = error.code as NativeErrorCode
   const fields = new NativeFields(error.fields)
   switch (code) {
     case 'INVALID_OPTION':
@@ -151,6 +156,7 @@ export function fromNative(error: NativeError): VerbatimError {
     case 'INTERNAL':
       return new InternalError(message, fields.rest())
     default:
+      code satisfies never
       return new InternalError(
         `The native addon reported the unknown error ${JSON.stringify(code)}: ${message}. Reinstall the package, so that the addon and its JavaScript are of one version.`,
         fields.rest(),

@@ -1,5 +1,6 @@
 // Checks that docs/structure.md names every file once, and that nothing reaches upwards: C++ includes follow the order
 // of the rooms there, TypeScript imports follow the floors below, and no files of lib/ import each other in a circle.
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,11 +16,12 @@ const FLOORS = ['lib', 'lib/worker', 'lib/cli', 'scripts', 'bench', 'gpu-kit', '
 const SOURCE = /\.(cpp|h|ts|mjs|py|sh)$/
 
 /** Mistakes in the structure: a sentence for each. */
-export function structureMistakes(folder = root): string[] {
+function structureMistakes(folder: string): string[] {
   const files = NAMED.flatMap((name) => sources(folder, name))
   const rooms = readRooms(readFileSync(join(folder, 'docs/structure.md'), 'utf8'))
   return [
     ...unnamed(files, rooms),
+    ...unnamedFolders(folder),
     ...climbingIncludes(folder, files, rooms),
     ...climbingImports(folder),
     ...circles(folder, sources(folder, 'lib')),
@@ -47,6 +49,7 @@ function readRooms(text: string): Room[] {
     const [, path] = /^### `([^`]+)`/.exec(line) ?? []
     if (path !== undefined) rooms.push({ path, names: [] })
     const [, name, sentence = ''] = /^- `([^`]+)`: (.*)$/.exec(line) ?? []
+    if (line.startsWith('## Other folders')) break
     if (name !== undefined) rooms.at(-1)?.names.push({ name, sentence: sentence.trim() })
   }
   return rooms
@@ -73,6 +76,16 @@ function unnamed(files: readonly string[], rooms: readonly Room[]): string[] {
   return mistakes
 }
 
+/** Every folder at the top has a line, or rooms of its own. */
+function unnamedFolders(folder: string): string[] {
+  const text = readFileSync(join(folder, 'docs/structure.md'), 'utf8')
+  const { stdout } = spawnSync('git', ['ls-files'], { cwd: folder, encoding: 'utf8' })
+  const folders = new Set(stdout.split('\n').flatMap((file) => /^([^./][^/]*)\//.exec(file)?.[1] ?? []))
+  return [...folders]
+    .filter((name) => !text.includes(`\`${name}/`))
+    .map((name) => `docs/structure.md does not name ${name}/.`)
+}
+
 function climbingIncludes(folder: string, files: readonly string[], rooms: readonly Room[]): string[] {
   const cpp = rooms.filter(({ path }) => path.startsWith('cpp/'))
   const floorOf = new Map(
@@ -86,15 +99,19 @@ function climbingIncludes(folder: string, files: readonly string[], rooms: reado
     for (const [, included = ''] of readFileSync(join(folder, file), 'utf8').matchAll(
       /^#include "([^"]+)"/gm,
     )) {
+      if (/^(napi|node_api|js_native_api)\b/.test(included))
+        mistakes.push(`${file} includes <${included}>: cpp/ knows no Node-API.`)
       const path = `cpp/${included}`
       if (!existsSync(join(folder, path))) {
-        if (existsSync(join(folder, dirname(file), included)))
+        if (included.startsWith('.') || existsSync(join(folder, dirname(file), included)))
           mistakes.push(`${file} includes "${included}" without its room.`)
         continue // llama.cpp's, or made by CMake
       }
       const other = floorOf.get(unit(path))
       if (floor !== undefined && other !== undefined && other > floor)
-        mistakes.push(`${file} includes "${included}", which climbs: ${cpp[other]?.path} stands above it.`)
+        mistakes.push(
+          `${file} includes "${included}", which climbs: ${cpp[other]?.path} comes later in docs/structure.md.`,
+        )
     }
   }
   return mistakes
@@ -106,12 +123,12 @@ function floorOf(file: string): number {
 
 function importsOf(folder: string, file: string): string[] {
   const text = readFileSync(join(folder, file), 'utf8')
-  return [...text.matchAll(/^(?:import|export)\b[^'"]*?from '([.#][^']+)'|^import '([.#][^']+)'/gm)].map(
-    ([, from, bare]) => {
-      const path = (from ?? bare ?? '').replace(/\.js$/, '.ts')
-      return path.startsWith('#lib/') ? path.slice(1) : posix.join(posix.dirname(file), path)
-    },
-  )
+  const imports =
+    /^(?:import|export)\b[^'"]*?from '([.#][^']+)'|^import '([.#][^']+)'|\bimport\('([.#][^']+)'\)/gm
+  return [...text.matchAll(imports)].map(([, from, bare, dynamic]) => {
+    const path = (from ?? bare ?? dynamic ?? '').replace(/\.js$/, '.ts')
+    return path.startsWith('#lib/') ? path.slice(1) : posix.join(posix.dirname(file), path)
+  })
 }
 
 function climbingImports(folder: string): string[] {
@@ -152,8 +169,6 @@ function circles(folder: string, files: readonly string[]): string[] {
   return mistakes
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const mistakes = structureMistakes()
-  for (const mistake of mistakes) process.stderr.write(`${mistake}\n`)
-  process.exitCode = mistakes.length === 0 ? 0 : 1
-}
+const mistakes = structureMistakes(root)
+for (const mistake of mistakes) process.stderr.write(`${mistake}\n`)
+process.exitCode = mistakes.length === 0 ? 0 : 1

@@ -30,7 +30,7 @@ try {
 
 async function checkWarnings() {
   const compiler = process.env.CXX || ['c++', 'g++', 'clang++'].find(findTool)
-  if (!compiler) return say('neither GCC nor Clang is on the PATH: no C++ file was checked for warnings')
+  if (!compiler) throw new SetupFailure('neither GCC nor Clang is on the PATH')
   requireTools()
   const llamaCppDir = process.env.LLAMA_CPP_DIR ? resolve(process.env.LLAMA_CPP_DIR) : 'llama.cpp'
   mkdirSync(WORK, { recursive: true })

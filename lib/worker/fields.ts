@@ -134,7 +134,7 @@ function jsonSchema({ root, elements }: JsonShape): z.ZodType {
 }
 
 /** The schema of a body with these members and no others. */
-export function bodySchema(fields: Fields): z.ZodType {
+export function bodySchema(fields: Fields): z.ZodObject {
   return z.strictObject(
     Object.fromEntries(Object.entries(fields).map(([name, { schema }]) => [name, schema])),
   )
@@ -149,7 +149,7 @@ export interface CheckedBody {
 
 /** Checks bodies of two kinds of members: `options` of the library, and the endpoint's `own`. */
 export class BodyReader {
-  readonly schema: z.ZodType
+  readonly schema: z.ZodObject
   readonly #fields: Fields
   readonly #own: Fields
 

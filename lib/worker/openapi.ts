@@ -91,6 +91,12 @@ function get(summary: string, type = 'application/json') {
   }
 }
 
+/** The schema of a body in which a field has another default. */
+function withDefault(body: z.ZodObject, name: string, fallback: number): z.ZodObject {
+  const field = body.shape[name] as z.ZodType
+  return body.extend({ [name]: field.meta({ ...field.meta(), default: fallback }) })
+}
+
 let document: object | undefined
 
 /** The OpenAPI document of the worker. Its paths are relative to where the worker is mounted. */
@@ -105,7 +111,9 @@ function makeDocument(): object {
     path,
     post(
       `Generates the model's answer to the messages; max_tokens is ${maxTokens ?? GENERATE_ROWS.maxTokens.default} by default.`,
-      generateBody.schema,
+      maxTokens === undefined
+        ? generateBody.schema
+        : withDefault(generateBody.schema, 'max_tokens', maxTokens),
       generated,
       true,
     ),
