@@ -63,8 +63,8 @@ void AddonData::run_in_background(std::function<void()> work) {
                     done});
 }
 
-WorkerPool& AddonData::pool() {
-  if (!pool_) pool_ = std::make_unique<WorkerPool>(2);
+TaskPool& AddonData::pool() {
+  if (!pool_) pool_ = std::make_unique<TaskPool>(2);
   return *pool_;
 }
 

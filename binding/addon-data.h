@@ -1,7 +1,7 @@
 #pragma once
 
+#include "base/task-pool.h"
 #include "base/thread.h"
-#include "base/worker-pool.h"
 #include "mailbox.h"
 #include "model.h"
 #include "node-api.h"
@@ -41,7 +41,7 @@ class AddonData {
   void run_in_background(std::function<void()> work);
 
   /// Returns the pool for work without a model, started at the first use. Throws like run_in_background().
-  WorkerPool& pool();
+  TaskPool& pool();
 
   /// Keeps a JavaScript function, and returns an id that may cross threads.
   uint64_t keep(Napi::Function callback);
@@ -67,7 +67,7 @@ class AddonData {
   const napi_env env_;
   std::shared_ptr<Mailbox> mailbox_;
   std::list<Task> tasks_;
-  std::unique_ptr<WorkerPool> pool_;
+  std::unique_ptr<TaskPool> pool_;
   std::unordered_map<uint64_t, Napi::FunctionReference> callbacks_;
   uint64_t next_callback_id_ = 1;
   std::vector<std::weak_ptr<Model>> models_;

@@ -156,7 +156,7 @@ void Model::create_engine(const ContextOptions& context) {
     engine.lane = std::move(lane);
   }
   engine_ = std::make_unique<Engine>(*context_, std::move(engine), &options_.on_log);
-  pool_ = std::make_unique<WorkerPool>(pool_threads);
+  pool_ = std::make_unique<TaskPool>(pool_threads);
 }
 
 void Model::size_cache(PrefixCache::Limits& limits) {

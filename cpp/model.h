@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backend/context.h"
-#include "base/worker-pool.h"
+#include "base/task-pool.h"
 #include "engine/engine.h"
 #include "engine/logits-probe.h"
 #include "load-options.h"
@@ -92,7 +92,7 @@ class Model {
   std::shared_ptr<CpuThreadPool> threads_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Engine> engine_;
-  std::unique_ptr<WorkerPool> pool_;
+  std::unique_ptr<TaskPool> pool_;
   std::shared_ptr<std::atomic<size_t>> in_progress_ = std::make_shared<std::atomic<size_t>>(0);
   std::atomic<bool> disposed_ = false;
   std::once_flag shutdown_once_;

@@ -74,7 +74,7 @@ class Context : public Decoder {
   const std::function<bool()> should_abort_;
   bool abort_at_once_ = false;
   const LogSink* const log_sink_;
-  /// One pool of each size in use, because idle workers of a pool spin. Declared before the context, to
+  /// One pool of each size in use, because idle threads of a pool spin. Declared before the context, to
   /// outlive it.
   std::vector<std::shared_ptr<CpuThreadPool>> threads_;
   int32_t thread_count_;

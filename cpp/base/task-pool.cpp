@@ -1,8 +1,8 @@
-#include "base/worker-pool.h"
+#include "base/task-pool.h"
 
 namespace verbatim {
 
-WorkerPool::WorkerPool(size_t thread_count) {
+TaskPool::TaskPool(size_t thread_count) {
   try {
     for (size_t i = 0; i < thread_count; ++i)
       threads_.emplace_back([this] { work(); });
@@ -12,11 +12,11 @@ WorkerPool::WorkerPool(size_t thread_count) {
   }
 }
 
-WorkerPool::~WorkerPool() {
+TaskPool::~TaskPool() {
   stop();
 }
 
-bool WorkerPool::post(std::function<void()> task) {
+bool TaskPool::post(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return false;
@@ -26,7 +26,7 @@ bool WorkerPool::post(std::function<void()> task) {
   return true;
 }
 
-void WorkerPool::stop() {
+void TaskPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -35,7 +35,7 @@ void WorkerPool::stop() {
   threads_.clear(); // joins
 }
 
-void WorkerPool::work() {
+void TaskPool::work() {
   for (;;) {
     std::function<void()> task;
     {

@@ -11,10 +11,10 @@
 namespace verbatim {
 
 /// Threads that render and tokenize, so that neither the JavaScript thread nor the engine thread does.
-class WorkerPool {
+class TaskPool {
  public:
-  explicit WorkerPool(size_t thread_count);
-  ~WorkerPool();
+  explicit TaskPool(size_t thread_count);
+  ~TaskPool();
 
   /// Runs a task, first come, first served. Tasks must not throw. False after stop().
   bool post(std::function<void()> task);

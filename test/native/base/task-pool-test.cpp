@@ -1,4 +1,4 @@
-#include "base/worker-pool.h"
+#include "base/task-pool.h"
 
 #include "check.h"
 #include "support.h"
@@ -9,10 +9,10 @@
 using namespace verbatim;
 using support::Gate;
 
-TEST(worker_pool_runs_what_many_threads_post) {
+TEST(task_pool_runs_what_many_threads_post) {
   std::atomic<int> sum = 0;
   {
-    WorkerPool pool(3);
+    TaskPool pool(3);
     std::vector<std::thread> posters;
     for (int poster = 0; poster < 4; ++poster)
       posters.emplace_back([&] {
@@ -25,8 +25,8 @@ TEST(worker_pool_runs_what_many_threads_post) {
   CHECK_EQ(sum.load(), 4 * 500500);
 }
 
-TEST(worker_pool_is_first_come_first_served) {
-  WorkerPool pool(1);
+TEST(task_pool_is_first_come_first_served) {
+  TaskPool pool(1);
   std::vector<int> order;
   for (int i = 0; i < 500; ++i)
     pool.post([&order, i] { order.push_back(i); });
@@ -36,8 +36,8 @@ TEST(worker_pool_is_first_come_first_served) {
     CHECK_EQ(order[static_cast<size_t>(i)], i);
 }
 
-TEST(worker_pool_runs_tasks_on_all_its_threads_at_once) {
-  WorkerPool pool(2);
+TEST(task_pool_runs_tasks_on_all_its_threads_at_once) {
+  TaskPool pool(2);
   Gate gate;
   pool.post([&] { gate.pass(); });
   pool.post([&] { gate.pass(); });
@@ -45,8 +45,8 @@ TEST(worker_pool_runs_tasks_on_all_its_threads_at_once) {
   gate.open();
 }
 
-TEST(worker_pool_stops_once_and_refuses_afterwards) {
-  WorkerPool pool(2);
+TEST(task_pool_stops_once_and_refuses_afterwards) {
+  TaskPool pool(2);
   Gate gate;
   std::atomic<int> ran = 0;
   for (int i = 0; i < 10; ++i)
@@ -67,16 +67,16 @@ TEST(worker_pool_stops_once_and_refuses_afterwards) {
   CHECK_EQ(ran.load(), 10);
 }
 
-TEST(worker_pool_accepts_tasks_from_tasks) {
+TEST(task_pool_accepts_tasks_from_tasks) {
   Gate done;
-  WorkerPool pool(1);
+  TaskPool pool(1);
   CHECK(pool.post([&] { pool.post([&] { done.open(); }); }));
   CHECK(done.pass());
 }
 
-TEST(worker_pool_frees_what_a_task_held) {
+TEST(task_pool_frees_what_a_task_held) {
   const auto held = std::make_shared<int>(1);
-  WorkerPool pool(2);
+  TaskPool pool(2);
   for (int i = 0; i < 20; ++i)
     pool.post([held] {});
   pool.stop();
