@@ -37,16 +37,16 @@ class Lexer {
  public:
   explicit Lexer(std::string_view source) : source_(source) {}
 
-  std::vector<Token> run() {
+  std::vector<Lexeme> run() {
     while (at_ < source_.size())
       read_data();
-    add(TokenKind::End, at_, {});
-    return std::move(tokens_);
+    add(LexemeKind::End, at_, {});
+    return std::move(lexemes_);
   }
 
  private:
-  void add(TokenKind kind, size_t position, std::string_view text) {
-    tokens_.push_back({kind, static_cast<uint32_t>(position), std::string(text)});
+  void add(LexemeKind kind, size_t position, std::string_view text) {
+    lexemes_.push_back({kind, static_cast<uint32_t>(position), std::string(text)});
   }
   bool starts(std::string_view text, size_t at) const { return source_.substr(at, text.size()) == text; }
 
@@ -106,7 +106,7 @@ class Lexer {
     for (;; ++tag) {
       tag = source_.find('{', tag);
       if (tag == std::string_view::npos || tag + 1 >= source_.size()) {
-        add(TokenKind::Data, at_, source_.substr(at_));
+        add(LexemeKind::Data, at_, source_.substr(at_));
         advance(source_.size());
         return;
       }
@@ -116,7 +116,7 @@ class Lexer {
     const char type = source_[tag + 1];
     const char sign = sign_of(source_, tag + 2);
     const auto text = strip_before_tag(source_.substr(at_, tag - at_), sign, type == '{');
-    if (!text.empty()) add(TokenKind::Data, at_, text);
+    if (!text.empty()) add(LexemeKind::Data, at_, text);
     if (type == '%') {
       if (const size_t raw = match_raw_begin(tag)) {
         advance(raw);
@@ -128,7 +128,7 @@ class Lexer {
     if (type == '#') {
       read_comment(tag);
     } else {
-      add(type == '{' ? TokenKind::VariableBegin : TokenKind::BlockBegin, tag, {});
+      add(type == '{' ? LexemeKind::VariableBegin : LexemeKind::BlockBegin, tag, {});
       read_tag(type == '%', tag);
     }
   }
@@ -158,7 +158,7 @@ class Lexer {
       if (end_sign) ++at;
       if (!starts("%}", at)) continue;
       const auto text = strip_before_tag(source_.substr(at_, tag - at_), sign, false);
-      if (!text.empty()) add(TokenKind::Data, at_, text);
+      if (!text.empty()) add(LexemeKind::Data, at_, text);
       advance(end_of_tag(at + 2, end_sign, true));
       return;
     }
@@ -171,7 +171,7 @@ class Lexer {
     if (sign == '+' && !block) return false;
     const size_t mark = at_ + (sign ? 1 : 0);
     if (!starts(close, mark)) return false;
-    add(block ? TokenKind::BlockEnd : TokenKind::VariableEnd, at_, {});
+    add(block ? LexemeKind::BlockEnd : LexemeKind::VariableEnd, at_, {});
     advance(end_of_tag(mark + 2, sign, block));
     return true;
   }
@@ -226,7 +226,7 @@ class Lexer {
     return fraction ? at : 0;
   }
 
-  void add_number(TokenKind kind, size_t end) {
+  void add_number(LexemeKind kind, size_t end) {
     std::string digits(source_.substr(at_, end - at_));
     std::erase(digits, '_');
     add(kind, at_, digits);
@@ -235,7 +235,7 @@ class Lexer {
 
   void read_number() {
     if (const size_t end = match_float()) {
-      add_number(TokenKind::Float, end);
+      add_number(LexemeKind::Float, end);
       return;
     }
     size_t end = at_ + 1;
@@ -250,7 +250,7 @@ class Lexer {
     } else {
       end = skip_digits(at_, "0123456789");
     }
-    add_number(TokenKind::Integer, end);
+    add_number(LexemeKind::Integer, end);
   }
 
   bool read_name() {
@@ -267,7 +267,7 @@ class Lexer {
     }
     if (end == at_) return false;
     if (!valid) raise_syntax("Invalid character in identifier", static_cast<uint32_t>(at_));
-    add(TokenKind::Name, at_, source_.substr(at_, end - at_));
+    add(LexemeKind::Name, at_, source_.substr(at_, end - at_));
     advance(end);
     return true;
   }
@@ -279,7 +279,7 @@ class Lexer {
     while (end < source_.size() && source_[end] != quote)
       end += source_[end] == '\\' ? 2 : 1;
     if (end >= source_.size()) return false;
-    add(TokenKind::String, at_,
+    add(LexemeKind::String, at_,
         unescape_literal(source_.substr(at_ + 1, end - at_ - 1), static_cast<uint32_t>(at_)));
     advance(end + 1);
     return true;
@@ -306,19 +306,19 @@ class Lexer {
                      static_cast<uint32_t>(at_));
       closers.pop_back();
     }
-    add(TokenKind::Operator, at_, *found);
+    add(LexemeKind::Operator, at_, *found);
     advance(at_ + found->size());
   }
 
   std::string_view source_;
-  std::vector<Token> tokens_;
+  std::vector<Lexeme> lexemes_;
   size_t at_ = 0;
   bool line_starting_ = true;
 };
 
 } // namespace
 
-std::vector<Token> tokenize(std::string_view source) {
+std::vector<Lexeme> lex(std::string_view source) {
   return Lexer(source).run();
 }
 

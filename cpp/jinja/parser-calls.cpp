@@ -24,7 +24,7 @@ void Parser::parse_arguments(Node* owner, CallArguments& arguments) {
       ensure(!arguments.named_rest);
       take();
       arguments.named_rest = under(owner, parse_expression());
-    } else if (current().kind == TokenKind::Name && ahead().is_operator("=")) {
+    } else if (current().kind == LexemeKind::Name && ahead().is_operator("=")) {
       ensure(!arguments.named_rest);
       const StringId name = intern(take().text);
       take();
@@ -76,14 +76,14 @@ Expression* Parser::parse_test(Expression* operand) {
   node->name = intern(name);
   node->test = find_test(name);
   node->operand = under(node, operand);
-  const Token& token = current();
-  if (token.is_operator("(")) {
+  const Lexeme& lexeme = current();
+  if (lexeme.is_operator("(")) {
     parse_arguments(node, node->arguments);
-  } else if ((token.kind == TokenKind::Name && token.text != "else" && token.text != "or" &&
-              token.text != "and") ||
-             token.kind == TokenKind::String || token.kind == TokenKind::Integer ||
-             token.kind == TokenKind::Float || token.is_operator("[") || token.is_operator("{")) {
-    if (token.is_name("is")) fail("You cannot chain multiple tests with is");
+  } else if ((lexeme.kind == LexemeKind::Name && lexeme.text != "else" && lexeme.text != "or" &&
+              lexeme.text != "and") ||
+             lexeme.kind == LexemeKind::String || lexeme.kind == LexemeKind::Integer ||
+             lexeme.kind == LexemeKind::Float || lexeme.is_operator("[") || lexeme.is_operator("{")) {
+    if (lexeme.is_name("is")) fail("You cannot chain multiple tests with is");
     node->arguments.positional.push_back(under(node, parse_postfix(parse_primary())));
   }
   if (!negated) return node;

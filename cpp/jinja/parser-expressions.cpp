@@ -58,20 +58,20 @@ Expression* Parser::parse_compare() {
   Expression* first = parse_arithmetic(0);
   Compare* node = nullptr;
   for (;;) {
-    const Token& token = current();
+    const Lexeme& lexeme = current();
     const Operator* op = nullptr;
     static constexpr Operator in = Operator::In, not_in = Operator::NotIn;
-    if (token.kind == TokenKind::Operator) {
+    if (lexeme.kind == LexemeKind::Operator) {
       for (const auto& symbol : symbols)
-        if (token.text == symbol.first) op = &symbol.second;
-    } else if (token.is_name("in")) {
+        if (lexeme.text == symbol.first) op = &symbol.second;
+    } else if (lexeme.is_name("in")) {
       op = &in;
-    } else if (token.is_name("not") && ahead().is_name("in")) {
+    } else if (lexeme.is_name("not") && ahead().is_name("in")) {
       op = &not_in;
     }
     if (!op) return node ? node : first;
     if (!node) {
-      node = make<Compare>(token.position);
+      node = make<Compare>(lexeme.position);
       node->first = under(node, first);
     }
     take();
@@ -102,7 +102,7 @@ Expression* Parser::parse_arithmetic(int level) {
                                          {2, "*", Operator::Multiply},     {2, "/", Operator::Divide},
                                          {2, "//", Operator::FloorDivide}, {2, "%", Operator::Modulo},
                                          {3, "**", Operator::Power}};
-    if (current().kind == TokenKind::Operator)
+    if (current().kind == LexemeKind::Operator)
       for (const Symbol& symbol : symbols)
         if (symbol.level == level && symbol.text == current().text) return &symbol.op;
     return nullptr;
@@ -134,22 +134,22 @@ Expression* Parser::parse_unary(bool with_filter) {
 }
 
 Expression* Parser::parse_number() {
-  const Token& token = take();
-  auto* node = make<Const>(token.position);
-  if (token.kind == TokenKind::Float) {
+  const Lexeme& lexeme = take();
+  auto* node = make<Const>(lexeme.position);
+  if (lexeme.kind == LexemeKind::Float) {
     node->type = Const::Type::Float;
-    const auto parsed = parse_float_literal(token.text);
+    const auto parsed = parse_float_literal(lexeme.text);
     node->real = parsed;
     return node;
   }
-  std::string_view digits(token.text);
+  std::string_view digits(lexeme.text);
   unsigned base = 10;
   if (digits.size() > 1 && (digits[1] | 0x20) >= 'a') {
     base = (digits[1] | 0x20) == 'x' ? 16 : (digits[1] | 0x20) == 'o' ? 8 : 2;
     digits.remove_prefix(2);
   }
   if (digits.size() > (base == 10 ? 4300 : limits_.integer_bits / 4))
-    raise_syntax("an integer has too many digits", token.position);
+    raise_syntax("an integer has too many digits", lexeme.position);
   BigInt value = BigInt::from_digits(digits, base);
   if (value.fits_int64()) {
     node->type = Const::Type::Int;
@@ -162,44 +162,44 @@ Expression* Parser::parse_number() {
 }
 
 Expression* Parser::parse_primary() {
-  const Token& token = current();
-  switch (token.kind) {
-  case TokenKind::Name: {
+  const Lexeme& lexeme = current();
+  switch (lexeme.kind) {
+  case LexemeKind::Name: {
     take();
-    const std::string& name = token.text;
+    const std::string& name = lexeme.text;
     if (name == "true" || name == "True" || name == "false" || name == "False") {
-      auto* node = make<Const>(token.position);
+      auto* node = make<Const>(lexeme.position);
       node->type = Const::Type::Bool;
       node->integer = name.size() == 4;
       return node;
     }
-    if (name == "none" || name == "None") return make<Const>(token.position);
-    return make<Name>(token.position, intern(name), Name::Use::Read);
+    if (name == "none" || name == "None") return make<Const>(lexeme.position);
+    return make<Name>(lexeme.position, intern(name), Name::Use::Read);
   }
-  case TokenKind::String: {
-    auto* node = make<Const>(token.position);
+  case LexemeKind::String: {
+    auto* node = make<Const>(lexeme.position);
     std::string content;
-    while (current().kind == TokenKind::String)
+    while (current().kind == LexemeKind::String)
       content += take().text;
     node->type = Const::Type::String;
     node->string = intern(content);
     return node;
   }
-  case TokenKind::Integer:
-  case TokenKind::Float:
+  case LexemeKind::Integer:
+  case LexemeKind::Float:
     return parse_number();
-  case TokenKind::Operator:
-    if (token.text == "(") {
+  case LexemeKind::Operator:
+    if (lexeme.text == "(") {
       take();
       Expression* node = parse_tuple(false, true, {}, true);
       expect_operator(")");
       return node;
     }
-    if (token.text == "[") return parse_list();
-    if (token.text == "{") return parse_dict();
+    if (lexeme.text == "[") return parse_list();
+    if (lexeme.text == "{") return parse_dict();
     [[fallthrough]];
   default:
-    fail("unexpected '" + describe(token) + "'");
+    fail("unexpected '" + describe(lexeme) + "'");
   }
 }
 
@@ -211,9 +211,9 @@ Expression* Parser::parse_tuple(bool simple, bool with_conditional, std::string_
   bool is_tuple = false;
   for (;;) {
     if (!items.empty()) expect_operator(",");
-    const Token& token = current();
-    if (token.kind == TokenKind::VariableEnd || token.kind == TokenKind::BlockEnd || token.is_operator(")") ||
-        (!end_name.empty() && token.is_name(end_name)))
+    const Lexeme& lexeme = current();
+    if (lexeme.kind == LexemeKind::VariableEnd || lexeme.kind == LexemeKind::BlockEnd ||
+        lexeme.is_operator(")") || (!end_name.empty() && lexeme.is_name(end_name)))
       break;
     items.push_back(simple ? parse_primary() : parse_expression(with_conditional));
     if (!current().is_operator(",")) break;
@@ -278,21 +278,21 @@ Expression* Parser::parse_filter_expression(Expression* node) {
 }
 
 Expression* Parser::parse_subscript(Expression* operand) {
-  const Token& token = take();
-  if (token.text == ".") {
-    if (current().kind == TokenKind::Name) {
+  const Lexeme& lexeme = take();
+  if (lexeme.text == ".") {
+    if (current().kind == LexemeKind::Name) {
       auto* node = make<Attribute>(current().position);
       node->operand = under(node, operand);
       node->name = intern(take().text);
       return node;
     }
-    if (current().kind != TokenKind::Integer) fail("expected name or number");
-    auto* node = make<Item>(token.position);
+    if (current().kind != LexemeKind::Integer) fail("expected name or number");
+    auto* node = make<Item>(lexeme.position);
     node->operand = under(node, operand);
     node->key = under(node, parse_number());
     return node;
   }
-  auto* node = make<Item>(token.position);
+  auto* node = make<Item>(lexeme.position);
   node->operand = under(node, operand);
   std::vector<Expression*> keys;
   bool comma = false;
@@ -308,7 +308,7 @@ Expression* Parser::parse_subscript(Expression* operand) {
     node->key = under(node, keys[0]);
     return node;
   }
-  auto* tuple = make<Sequence>(NodeKind::Tuple, token.position);
+  auto* tuple = make<Sequence>(NodeKind::Tuple, lexeme.position);
   for (Expression* key : keys) {
     if (key->kind == NodeKind::Slice) raise_syntax("a slice cannot be part of a tuple", key->position);
     tuple->items.push_back(under(tuple, key));

@@ -16,7 +16,7 @@ Parser::Nesting::Nesting(Parser& owner) : parser(owner) {
 }
 
 Parser::Parser(Program& program, const Limits& limits)
-    : program_(program), limits_(limits), stack_(limits.stack_bytes), tokens_(tokenize(program.source)) {
+    : program_(program), limits_(limits), stack_(limits.stack_bytes), lexemes_(lex(program.source)) {
 }
 
 void Parser::parse() {
@@ -41,35 +41,35 @@ bool Parser::skip_operator(std::string_view symbol) {
   return true;
 }
 
-std::string Parser::describe(const Token& token) {
-  switch (token.kind) {
-  case TokenKind::Data:
+std::string Parser::describe(const Lexeme& lexeme) {
+  switch (lexeme.kind) {
+  case LexemeKind::Data:
     return "template data / text";
-  case TokenKind::VariableBegin:
+  case LexemeKind::VariableBegin:
     return "begin of print statement";
-  case TokenKind::VariableEnd:
+  case LexemeKind::VariableEnd:
     return "end of print statement";
-  case TokenKind::BlockBegin:
+  case LexemeKind::BlockBegin:
     return "begin of statement block";
-  case TokenKind::BlockEnd:
+  case LexemeKind::BlockEnd:
     return "end of statement block";
-  case TokenKind::End:
+  case LexemeKind::End:
     return "end of template";
-  case TokenKind::String:
+  case LexemeKind::String:
     return "string";
   default:
-    return token.text;
+    return lexeme.text;
   }
 }
 
 void Parser::fail_expected(std::string_view what) const {
-  if (current().kind == TokenKind::End)
+  if (current().kind == LexemeKind::End)
     fail("unexpected end of template, expected '" + std::string(what) + "'");
   fail("expected token '" + std::string(what) + "', got '" + describe(current()) + "'");
 }
 
-const Token& Parser::expect_name() {
-  if (current().kind != TokenKind::Name) fail_expected("name");
+const Lexeme& Parser::expect_name() {
+  if (current().kind != LexemeKind::Name) fail_expected("name");
   return take();
 }
 
@@ -81,12 +81,12 @@ void Parser::expect_operator(std::string_view symbol) {
   if (!skip_operator(symbol)) fail_expected(symbol);
 }
 
-void Parser::expect(TokenKind kind) {
+void Parser::expect(LexemeKind kind) {
   if (current().kind != kind) fail_expected(describe({kind, 0, {}}));
   take();
 }
 
-void Parser::fail_tag(const Token* tag) const {
+void Parser::fail_tag(const Lexeme* tag) const {
   std::string message = tag ? "Encountered unknown tag '" + tag->text + "'." : "Unexpected end of template.";
   if (!open_ends_.empty() && !open_ends_.back()->empty()) {
     message += " Jinja was looking for the following tags: ";
@@ -124,23 +124,23 @@ Body Parser::parse_body(const EndTags& ends) {
     return output;
   };
   open_ends_.push_back(&ends);
-  while (current().kind != TokenKind::End) {
-    const Token& token = current();
-    if (token.kind == TokenKind::Data) {
-      output_at(token.position)->items.push_back(make<Data>(token.position, token.text));
+  while (current().kind != LexemeKind::End) {
+    const Lexeme& lexeme = current();
+    if (lexeme.kind == LexemeKind::Data) {
+      output_at(lexeme.position)->items.push_back(make<Data>(lexeme.position, lexeme.text));
       take();
-    } else if (token.kind == TokenKind::VariableBegin) {
+    } else if (lexeme.kind == LexemeKind::VariableBegin) {
       take();
-      Output* const into = output_at(token.position);
+      Output* const into = output_at(lexeme.position);
       into->items.push_back(parse_tuple(false, true, {}, false));
-      expect(TokenKind::VariableEnd);
+      expect(LexemeKind::VariableEnd);
     } else {
       output = nullptr;
-      expect(TokenKind::BlockBegin);
+      expect(LexemeKind::BlockBegin);
       const auto is_end = [&](std::string_view name) { return current().is_name(name); };
       if (std::any_of(ends.begin(), ends.end(), is_end)) break;
       if (Statement* statement = parse_statement()) body.push_back(statement);
-      expect(TokenKind::BlockEnd);
+      expect(LexemeKind::BlockEnd);
     }
   }
   open_ends_.pop_back();
@@ -151,9 +151,9 @@ Body Parser::parse_body(const EndTags& ends) {
 /// too.
 Body Parser::parse_block_body(const EndTags& ends, bool drop_end) {
   skip_operator(":");
-  expect(TokenKind::BlockEnd);
+  expect(LexemeKind::BlockEnd);
   Body body = parse_body(ends);
-  if (current().kind == TokenKind::End) {
+  if (current().kind == LexemeKind::End) {
     open_ends_.push_back(&ends);
     fail_tag(nullptr);
   }
@@ -163,8 +163,8 @@ Body Parser::parse_block_body(const EndTags& ends, bool drop_end) {
 
 Statement* Parser::parse_statement() {
   const Nesting nesting(*this);
-  if (current().kind != TokenKind::Name) fail("tag name expected");
-  const Token tag = current();
+  if (current().kind != LexemeKind::Name) fail("tag name expected");
+  const Lexeme tag = current();
   using Method = Statement* (Parser::*)();
   static const std::unordered_map<std::string_view, Method> statements = {
       {"for", &Parser::parse_for},
@@ -228,7 +228,7 @@ Statement* Parser::parse_set() {
   const uint32_t position = current().position;
   Expression* target;
   if (ahead().is_operator(".")) {
-    const Token name = expect_name();
+    const Lexeme name = expect_name();
     take();
     const StringId member = intern(expect_name().text);
     target = make<NamespaceTarget>(name.position, intern(name.text), member);
@@ -250,7 +250,7 @@ Statement* Parser::parse_set() {
 
 Statement* Parser::parse_with() {
   auto* node = make<With>(current().position);
-  while (current().kind != TokenKind::BlockEnd) {
+  while (current().kind != LexemeKind::BlockEnd) {
     if (!node->targets.empty()) expect_operator(",");
     Expression* target = parse_target(false);
     make_target(target, Name::Use::Parameter);
@@ -271,7 +271,7 @@ Statement* Parser::parse_autoescape() {
 
 Statement* Parser::parse_block() {
   auto* node = make<Block>(current().position);
-  const Token name = expect_name();
+  const Lexeme name = expect_name();
   node->name = intern(name.text);
   node->scoped = skip_name("scoped");
   node->required = skip_name("required");
@@ -348,7 +348,7 @@ Statement* Parser::parse_filter_block() {
 
 Statement* Parser::parse_print() {
   auto* node = make<Output>(current().position);
-  while (current().kind != TokenKind::BlockEnd) {
+  while (current().kind != LexemeKind::BlockEnd) {
     if (!node->items.empty()) expect_operator(",");
     node->items.push_back(parse_expression());
   }
@@ -356,11 +356,11 @@ Statement* Parser::parse_print() {
 }
 
 Name* Parser::parse_name_target(Name::Use use) {
-  const Token& token = expect_name();
+  const Lexeme& lexeme = expect_name();
   static constexpr std::string_view constants[] = {"true", "false", "none", "True", "False", "None"};
-  if (std::find(std::begin(constants), std::end(constants), token.text) != std::end(constants))
-    raise_syntax("can't assign to '" + token.text + "'", token.position);
-  return make<Name>(token.position, intern(token.text), use);
+  if (std::find(std::begin(constants), std::end(constants), lexeme.text) != std::end(constants))
+    raise_syntax("can't assign to '" + lexeme.text + "'", lexeme.position);
+  return make<Name>(lexeme.position, intern(lexeme.text), use);
 }
 
 Expression* Parser::parse_target(bool until_in) {

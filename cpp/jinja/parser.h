@@ -36,20 +36,20 @@ class Parser {
  private:
   using EndTags = std::vector<std::string_view>;
 
-  // Tokens
-  const Token& current() const { return tokens_[at_]; }
-  const Token& ahead() const { return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_]; }
-  const Token& take() { return tokens_[at_ + 1 < tokens_.size() ? at_++ : at_]; }
+  // Lexemes
+  const Lexeme& current() const { return lexemes_[at_]; }
+  const Lexeme& ahead() const { return lexemes_[at_ + 1 < lexemes_.size() ? at_ + 1 : at_]; }
+  const Lexeme& take() { return lexemes_[at_ + 1 < lexemes_.size() ? at_++ : at_]; }
   bool skip_name(std::string_view name);
   bool skip_operator(std::string_view symbol);
-  const Token& expect_name();
+  const Lexeme& expect_name();
   void expect_name(std::string_view name);
   void expect_operator(std::string_view symbol);
-  void expect(TokenKind kind);
+  void expect(LexemeKind kind);
   [[noreturn]] void fail(std::string message) const { raise_syntax(std::move(message), current().position); }
   [[noreturn]] void fail_expected(std::string_view what) const;
-  [[noreturn]] void fail_tag(const Token* tag) const;
-  static std::string describe(const Token& token);
+  [[noreturn]] void fail_tag(const Lexeme* tag) const;
+  static std::string describe(const Lexeme& lexeme);
 
   // Nodes
   template <class T, class... Rest> T* make(Rest&&... rest) {
@@ -115,7 +115,7 @@ class Parser {
   Program& program_;
   const Limits& limits_;
   StackGuard stack_;
-  std::vector<Token> tokens_;
+  std::vector<Lexeme> lexemes_;
   size_t at_ = 0;
   uint32_t nesting_ = 0;
   std::unordered_map<std::string, StringId> interned_;
