@@ -97,7 +97,7 @@ export interface GenerateOptions extends RenderOptions {
    */
   readonly reproducible?: boolean | undefined
   /**
-   * `prompt-lookup` guesses what the text repeats of itself or of the prompt, and checks the guesses in one batch.
+   * `prompt-lookup` drafts what the text repeats of itself or of the prompt, and checks the drafts in one batch.
    * The distribution of the output is unchanged. Faster for texts that repeat their prompt (summaries,
    * corrections, code), slower for others: see `timings.draftedTokens`. Needs a model whose cache can be cut at
    * any token (`info.prefixSharing`). Default: false.
@@ -250,6 +250,6 @@ export interface ReceiptSampling {
   readonly ignoreEndOfSequence: boolean
   /** The same messages, options and seed give the same tokens whatever else is running, on the same machine and build: slower. */
   readonly reproducible: boolean
-  /** `prompt-lookup` guesses what the text repeats of itself or of the prompt, and checks the guesses in one batch. */
+  /** `prompt-lookup` drafts what the text repeats of itself or of the prompt, and checks the drafts in one batch. */
   readonly speculative: 'prompt-lookup' | false
 }

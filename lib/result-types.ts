@@ -48,7 +48,7 @@ export interface Usage {
   readonly completionTokens: number
 }
 
-/** Durations in milliseconds, and counts of guessed tokens. */
+/** Durations in milliseconds, and counts of drafted tokens. */
 export interface Timings {
   /** From the call until the request was taken up. */
   readonly queueMs: number
@@ -60,9 +60,9 @@ export interface Timings {
   readonly perTokenMs: number
   /** From the call until the end. */
   readonly totalMs: number
-  /** Tokens that `speculative` guessed ahead; 0 without it. */
+  /** Tokens that `speculative` drafted; 0 without it. */
   readonly draftedTokens: number
-  /** Guessed tokens that were right: each saved a step. */
+  /** Drafted tokens that were accepted: each saved a step. */
   readonly acceptedTokens: number
 }
 
@@ -100,7 +100,7 @@ export interface PartialInferenceResult {
   readonly tokenIds: readonly number[]
   /** Counts of tokens. */
   readonly usage: Usage
-  /** Durations, and counts of guessed tokens. */
+  /** Durations, and counts of drafted tokens. */
   readonly timings: Timings
   /** The seed that was used: pass it again to repeat the random choices. */
   readonly seed: number

@@ -138,7 +138,7 @@ describe('reproducible requests', () => {
 describe("speculative: 'prompt-lookup'", () => {
   const repetitive = user('la la la la la la la la la la la la la la la la la la la la la la la la la la la')
 
-  test('reports how much it guessed', async () => {
+  test('reports how much it drafted', async () => {
     // Prefer earlier tokens by far, so that the text repeats itself.
     const options = {
       maxTokens: 60,

@@ -184,7 +184,7 @@ export const GENERATE_ROWS = {
   },
   speculative: {
     sentence:
-      '`prompt-lookup` guesses what the text repeats of itself or of the prompt, and checks the guesses in one batch.',
+      '`prompt-lookup` drafts what the text repeats of itself or of the prompt, and checks the drafts in one batch.',
     more:
       'The distribution of the output is unchanged. Faster for texts that repeat their prompt (summaries, corrections, ' +
       'code), slower for others: see `timings.draftedTokens`. Needs a model whose cache can be cut at any token ' +

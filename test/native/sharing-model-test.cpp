@@ -175,7 +175,7 @@ TEST(model_computes_the_same_with_a_lane) {
   check_stress(GGML_TYPE_F32, LLAMA_FLASH_ATTN_TYPE_DISABLED, 5e-3f, 0.8, true);
 }
 
-TEST(model_computes_the_same_with_guesses) {
+TEST(model_computes_the_same_with_drafts) {
   TinyModel* model = TinyModel::get();
   if (!model) return;
   ContextOptions options;

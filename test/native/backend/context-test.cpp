@@ -119,7 +119,7 @@ TEST(context_gives_the_same_logits_after_truncation) {
     const Logits expected = fixture.decode(0, tokens, 0, 60);
     fixture.decode(1, tokens, 0, 40);
     fixture.context->share(1, 2, 0, 40);
-    fixture.decode(1, fixture.model.random_tokens(random, 80), 40, 80); // guesses, all wrong
+    fixture.decode(1, fixture.model.random_tokens(random, 80), 40, 80); // drafts, all wrong
     fixture.context->truncate(1, 40);
     CHECK_EQ(fixture.free_cells(), 512u - 60 - 40);
     CHECK(difference(fixture.decode(1, tokens, 40, 60), expected) < fixture.tolerance);

@@ -63,7 +63,7 @@ TEST(engine_computes_reproducible_requests_by_themselves) {
 }
 
 TEST(engine_repeats_a_reproducible_request_batch_by_batch) {
-  // 50 times, beside others that come, go, fail and guess; some of its own batches fail too.
+  // 50 times, beside others that come, go, fail and draft; some of its own batches fail too.
   EngineFixture fixture({8, 1000, 64});
   Batches batches;
   std::mt19937_64 dice(41), own(42);

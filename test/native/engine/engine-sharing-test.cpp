@@ -1,4 +1,4 @@
-// Requests that begin alike, in an engine: whatever is shared, saved, lost or guessed, each one ends as it
+// Requests that begin alike, in an engine: whatever is shared, saved, lost or drafted, each one ends as it
 // does alone.
 
 #include "check.h"

@@ -47,25 +47,25 @@ Result generate(Request request, const std::function<Token(const Tokens&)>& next
 /// Checks that drafts do not change the result, and returns the batches it took with them.
 Result check_same(const Request& request, const std::function<Token(const Tokens&)>& next) {
   const auto plain = generate(request, next, false);
-  auto guessed = generate(request, next, true);
-  CHECK_EQ(guessed.outcome.text, plain.outcome.text);
-  CHECK(guessed.outcome.tokens == plain.outcome.tokens);
-  CHECK_EQ(*guessed.outcome.finish_reason, *plain.outcome.finish_reason);
-  CHECK_EQ(guessed.outcome.logprobs.size(), plain.outcome.logprobs.size());
+  auto speculative = generate(request, next, true);
+  CHECK_EQ(speculative.outcome.text, plain.outcome.text);
+  CHECK(speculative.outcome.tokens == plain.outcome.tokens);
+  CHECK_EQ(*speculative.outcome.finish_reason, *plain.outcome.finish_reason);
+  CHECK_EQ(speculative.outcome.logprobs.size(), plain.outcome.logprobs.size());
   for (size_t i = 0; i < plain.outcome.logprobs.size(); ++i)
-    CHECK_EQ(guessed.outcome.logprobs[i].chosen.logprob, plain.outcome.logprobs[i].chosen.logprob);
-  CHECK(guessed.outcome.tokens.size() <= request.max_tokens);
+    CHECK_EQ(speculative.outcome.logprobs[i].chosen.logprob, plain.outcome.logprobs[i].chosen.logprob);
+  CHECK(speculative.outcome.tokens.size() <= request.max_tokens);
   CHECK_EQ(plain.outcome.timings.drafted_tokens, 0u);
-  const auto& timings = guessed.outcome.timings;
+  const auto& timings = speculative.outcome.timings;
   CHECK(timings.accepted_tokens <= timings.drafted_tokens);
-  // Each batch yields one token, and one more for each guess that was right.
-  CHECK_EQ(plain.decodes - guessed.decodes, static_cast<int>(timings.accepted_tokens));
-  return guessed;
+  // Each batch yields one token, and one more for each drafted token that was accepted.
+  CHECK_EQ(plain.decodes - speculative.decodes, static_cast<int>(timings.accepted_tokens));
+  return speculative;
 }
 
 } // namespace
 
-TEST(engine_guesses_most_of_a_repetitive_text) {
+TEST(engine_drafts_most_of_a_repetitive_text) {
   Request request{.max_tokens = 200, .logprobs = 2};
   request.own_prompt = periodic(alphabet, 20);
   const auto result = check_same(request, repeating(alphabet));
@@ -73,13 +73,13 @@ TEST(engine_guesses_most_of_a_repetitive_text) {
   CHECK(result.decodes < 30);
 }
 
-TEST(engine_guesses_for_greedy_and_sampled_requests) {
+TEST(engine_drafts_for_greedy_and_sampled_requests) {
   uint32_t accepted = 0, drafted = 0;
   for (const double temperature : {0.0, 0.5, 1.0})
     for (size_t number = 0; number < 6; ++number) {
       Request request{.number = number, .max_tokens = 80, .temperature = temperature, .logprobs = 0};
       request.own_prompt = periodic(alphabet, 10 + number);
-      // Repetitions with mistakes: some guesses are right, some in part, some not at all.
+      // Repetitions with mistakes: some drafts are accepted, some in part, some not at all.
       const auto next = [](const Tokens& history) {
         const bool odd = FakeDecoder::hash(history) % 9 == 0;
         return letter_a + static_cast<Token>(odd ? 9 : history.size() % 5);
@@ -92,7 +92,7 @@ TEST(engine_guesses_for_greedy_and_sampled_requests) {
   CHECK(drafted > accepted + 100);
 }
 
-TEST(engine_guesses_no_further_than_it_may_generate) {
+TEST(engine_drafts_no_further_than_it_may_generate) {
   for (uint32_t most = 1; most <= 40; ++most) {
     Request request{.max_tokens = most};
     request.own_prompt = periodic(alphabet, 20);
@@ -108,15 +108,15 @@ TEST(engine_guesses_no_further_than_it_may_generate) {
   }
 }
 
-TEST(engine_stops_inside_a_guess) {
-  // At each place of a guess.
+TEST(engine_stops_inside_a_draft) {
+  // At each place of a draft.
   for (uint32_t at = 1; at <= 30; ++at) {
     Request request{.max_tokens = 100};
     request.own_prompt = periodic(alphabet, 20);
     const auto next = [&](const Tokens& history) {
       return history.size() == 20 + at ? end_token : repeating(alphabet)(history);
     };
-    const auto result = check_same(request, next).outcome; // here no guess foresaw it
+    const auto result = check_same(request, next).outcome; // here no draft foresaw it
     CHECK_EQ(*result.finish_reason, FinishReason::Stop);
     CHECK_EQ(result.tokens.size(), at + 1);
 
@@ -134,7 +134,7 @@ TEST(engine_stops_inside_a_guess) {
   }
 }
 
-TEST(engine_completes_stop_strings_inside_a_guess) {
+TEST(engine_completes_stop_strings_inside_a_draft) {
   Tokens letters(26);
   for (size_t i = 0; i < letters.size(); ++i)
     letters[i] = letter_a + static_cast<Token>(i);
@@ -151,8 +151,8 @@ TEST(engine_completes_stop_strings_inside_a_guess) {
   }
 }
 
-TEST(engine_gives_the_same_text_when_many_guess_at_once) {
-  // More guesses than one batch and its outputs hold, few cells, and requests that do not guess.
+TEST(engine_gives_the_same_text_when_many_draft_at_once) {
+  // More drafts than one batch and its outputs hold, few cells, and requests that do not draft.
   EngineFixture fixture({8, 600, 24});
   fixture.decoder.next = repeating(alphabet);
   std::vector<Run> runs;
@@ -177,7 +177,7 @@ TEST(engine_gives_the_same_text_when_many_guess_at_once) {
   fixture.finish();
 }
 
-TEST(engine_gives_the_same_text_when_guesses_fail) {
+TEST(engine_gives_the_same_text_when_drafts_fail) {
   std::mt19937_64 random(31);
   for (int round = 0; round < 10; ++round) {
     EngineFixture fixture({4, 400, 32});

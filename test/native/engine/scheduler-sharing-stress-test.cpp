@@ -20,7 +20,7 @@ class Stress {
       : random_(seed), setting_(setting), fixture(setting.limits, with(setting)) {
     fixture.decoder.can_save = setting.can_save;
     fixture.decoder.can_restore = setting.can_restore;
-    // Text that repeats itself now and then, so that some guesses are right.
+    // Text that repeats itself now and then, so that some drafts are accepted.
     fixture.decoder.next = [](const Tokens& history) {
       const bool repeats = history.front() % 2;
       return static_cast<Token>(
