@@ -8,7 +8,7 @@ import type { Goal, Table } from './suite.js'
 
 /** The parts, in the order of the engine's loop. */
 const PARTS: readonly { readonly part: StepPart; readonly label: string }[] = [
-  { part: 'planning', label: 'planning' },
+  { part: 'scheduling', label: 'scheduling' },
   { part: 'submit', label: 'submit: llama_decode()' },
   { part: 'wait', label: 'wait: the device, and the copy of the logits' },
   { part: 'sampling', label: 'sampling' },
@@ -140,7 +140,7 @@ export function stepGoals(rounds: Rounds, counts: readonly number[], about = '')
 
 /** Notes on reading the table. */
 export const STEP_LEGEND = [
-  'A step is one turn of the engine: it computes one batch, and each sequence gets its next token. Planning: who is in the batch, and what the cache holds of them. Emission: the text of the token, stop strings, waking JavaScript. Idle: nothing to do.',
+  'A step is one turn of the engine: it computes one batch, and each sequence gets its next token. Scheduling: who is in the batch, and what the cache holds of them. Emission: the text of the token, stop strings, waking JavaScript. Idle: nothing to do.',
   'A round’s figure is the mean over the steps in which all sequences generate and nothing else is computed. Each part is timed by itself; "not covered" is the step less their sum.',
   'Where the CPU computes, llama_decode() does all of it; on a GPU it submits the work, and the wait is for the device.',
   'Below the step: medians of a batch of as many sequences that is decoded again and again by itself, after the tokens that they share. With the logits of one sequence it reads the same weights, so that the difference is what the logits of the others take to compute and to copy; times n / (n - 1) it is an estimate for all. With none there is no output layer at all.',

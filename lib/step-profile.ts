@@ -5,7 +5,7 @@ import type { NativeLogitsProbe, NativeLogitsProbeOptions } from './native.js'
 export type { NativeLogitsProbe as LogitsProbe, NativeLogitsProbeOptions as LogitsProbeOptions }
 
 /** Parts of a step's time, in the order of the engine (`StepTimes` in cpp/engine/step-profile.h). */
-export const STEP_PARTS = ['planning', 'submit', 'wait', 'sampling', 'emission', 'idle'] as const
+export const STEP_PARTS = ['scheduling', 'submit', 'wait', 'sampling', 'emission', 'idle'] as const
 
 export type StepPart = (typeof STEP_PARTS)[number]
 

@@ -10,7 +10,7 @@ const COUNTS = [1, 32]
 const PREFIX = 430
 const SUFFIX = 20
 
-/** Times of a step's parts: submit, wait, sampling, planning, emission, idle. */
+/** Times of a step's parts: submit, wait, sampling, scheduling, emission, idle. */
 export const step: Suite = {
   name: 'step',
   title: 'Where the time of a step goes',

@@ -114,7 +114,7 @@ void Engine::run() {
 }
 
 void Engine::update_status() {
-  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
   const std::lock_guard lock(mutex_);
   status_ = {};
   for (const Executor* executor : {&shared_, reproducible_.get()}) {
@@ -145,7 +145,7 @@ void Engine::await_announced() {
 }
 
 void Engine::accept_submissions() {
-  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
   std::vector<std::unique_ptr<Sequence>> submitted;
   {
     const std::lock_guard lock(mutex_);

@@ -17,7 +17,7 @@ bool Executor::serves_nobody() const {
 }
 
 void Executor::drop_cancelled() {
-  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
   for (const auto& sequence : scheduler_.remove_if(
            [](Sequence& candidate) { return candidate.inference().cancelled(); }, CachedCells::Keep)) {
     grow_batches();
@@ -40,12 +40,12 @@ bool Executor::step() {
   const auto ended = std::chrono::steady_clock::now();
   served_.clear();
   if (status != DecodeStatus::Ok) {
-    const StepProfile::Timer timer(profile_, StepTimes::Planning);
+    const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
     recover(chunks, status);
     return true;
   }
   {
-    const StepProfile::Timer timer(profile_, StepTimes::Planning);
+    const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
     for (const auto& chunk : chunks) {
       const bool decoding = chunk.sequence->decoding();
       profile_.count(decoding ? 1 : 0, decoding ? 0 : chunk.count, chunk.drafted);
@@ -58,7 +58,7 @@ bool Executor::step() {
 
 /// Schedules the next batch and makes it.
 std::vector<Chunk> Executor::schedule() {
-  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
   auto chunks = scheduler_.schedule(batch_limit_);
   if (lane_) {
     lane_->set_beside(!chunks.empty());
@@ -104,7 +104,7 @@ void Executor::sample(const std::vector<Chunk>& chunks) {
     Sequence& sequence = *chunk.sequence;
     try {
       if (advance(chunk, first_output)) continue;
-      const StepProfile::Timer timer(profile_, StepTimes::Planning);
+      const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
       scheduler_.remove(sequence, CachedCells::Keep);
       grow_batches();
     } catch (const Error& error) {
@@ -135,7 +135,7 @@ bool Executor::advance(const Chunk& chunk, size_t first_output) {
     ++accepted;
     sequence.inference().add_drafts(0, 1);
   }
-  const StepProfile::Timer timer(profile_, StepTimes::Planning);
+  const StepProfile::Timer timer(profile_, StepTimes::Scheduling);
   scheduler_.accept_drafts(chunk, accepted);
   return goes_on;
 }

@@ -13,9 +13,9 @@ namespace verbatim {
 /// Milliseconds that the parts of one step of the engine took.
 struct StepTimes {
   enum Part {
-    Planning, ///< choosing the batch, and the bookkeeping of the cache
-    Submit,   ///< llama_decode(), with all of the computation when the CPU computes
-    Wait,     ///< for the device, and for the logits in host memory
+    Scheduling, ///< choosing the batch, and the bookkeeping of the cache
+    Submit,     ///< llama_decode(), with all of the computation when the CPU computes
+    Wait,       ///< for the device, and for the logits in host memory
     Sampling,
     Emission, ///< the token's text, stop strings, and waking the caller's thread
     Idle,     ///< without requests, or waiting for those being prepared

@@ -62,7 +62,7 @@ struct LaneFixture : SharingFixture {
       step();
     return sequence;
   }
-  bool planned(const Sequence& sequence) {
+  bool scheduled(const Sequence& sequence) {
     schedule();
     return std::ranges::find(chunks, &sequence, &Chunk::sequence) != chunks.end();
   }
@@ -77,8 +77,8 @@ TEST(lane_computes_a_long_prompt_beside_a_stream) {
   const Sequence& stream = fixture.stream(1);
   const Sequence& newcomer = fixture.add(text(2, 300), 5);
   for (int i = 0; i < 5; ++i) {
-    CHECK(!fixture.planned(newcomer));
-    CHECK(fixture.planned(stream));
+    CHECK(!fixture.scheduled(newcomer));
+    CHECK(fixture.scheduled(stream));
     fixture.decode();
   }
   CHECK_EQ(fixture.lane.starts, 1);
@@ -86,8 +86,8 @@ TEST(lane_computes_a_long_prompt_beside_a_stream) {
   CHECK(fixture.lane.job->tokens == text(2, 299)); // all but the one whose logits are wanted
   CHECK_EQ(fixture.computed_of[&newcomer], 0u);
   fixture.lane.succeed();
-  CHECK(fixture.planned(newcomer)); // SharingFixture compares the cells
-  CHECK(fixture.planned(stream));
+  CHECK(fixture.scheduled(newcomer)); // SharingFixture compares the cells
+  CHECK(fixture.scheduled(stream));
   fixture.decode();
   CHECK_EQ(fixture.computed_of[&newcomer], 1u);
   CHECK(newcomer.decoding());
@@ -124,7 +124,7 @@ TEST(lane_takes_only_long_prompts_beside_streams) {
   fixture.step();
   CHECK_EQ(fixture.lane.starts, 0);
   const Sequence& third = fixture.add(text(4, 300), 3); // two prompts beside one stream
-  CHECK(fixture.planned(third));
+  CHECK(fixture.scheduled(third));
   CHECK_EQ(fixture.lane.starts, 0);
 }
 
@@ -134,14 +134,14 @@ TEST(lane_computes_one_prompt_after_the_other) {
     fixture.stream(kind);
   const Sequence& first = fixture.add(text(11, 200), 5);
   const Sequence& second = fixture.add(text(12, 200), 5);
-  CHECK(!fixture.planned(first) && !fixture.planned(second));
+  CHECK(!fixture.scheduled(first) && !fixture.scheduled(second));
   CHECK(fixture.lane.job->tokens == text(11, 199));
   fixture.lane.succeed();
-  CHECK(fixture.planned(first) && !fixture.planned(second));
+  CHECK(fixture.scheduled(first) && !fixture.scheduled(second));
   CHECK(fixture.lane.job->tokens == text(12, 199));
   fixture.decode();
   fixture.lane.succeed();
-  CHECK(fixture.planned(second));
+  CHECK(fixture.scheduled(second));
   fixture.run();
   CHECK_EQ(fixture.lane.starts, 2);
   fixture.finish();
@@ -153,7 +153,7 @@ TEST(lane_that_fails_leaves_the_prompt_to_the_others) {
   const Sequence& newcomer = fixture.add(text(2, 300), 5);
   fixture.step();
   fixture.lane.fail();
-  CHECK(fixture.planned(newcomer));
+  CHECK(fixture.scheduled(newcomer));
   fixture.run();
   CHECK_EQ(fixture.lane.starts, 1);
   CHECK_EQ(fixture.completed, 2);

@@ -8,8 +8,8 @@ using namespace support;
 
 namespace {
 
-bool planned(const SharingFixture& fixture, size_t index, const Sequence& sequence, size_t begin,
-             size_t count) {
+bool scheduled(const SharingFixture& fixture, size_t index, const Sequence& sequence, size_t begin,
+               size_t count) {
   if (index >= fixture.chunks.size()) return false;
   const Chunk& chunk = fixture.chunks[index];
   return chunk.sequence == &sequence && chunk.begin == begin && chunk.count == count;
@@ -23,8 +23,8 @@ TEST(scheduler_computes_a_common_prefix_once) {
   for (Token i = 0; i < 6; ++i)
     sequences.push_back(&fixture.add(text(1, 200) + text(2 + i, 10 + static_cast<size_t>(i))));
   fixture.schedule();
-  CHECK_EQ(fixture.chunks.size(), 1u);               // the others have their places, and wait
-  CHECK(planned(fixture, 0, *sequences[0], 0, 200)); // up to where they join
+  CHECK_EQ(fixture.chunks.size(), 1u);                 // the others have their places, and wait
+  CHECK(scheduled(fixture, 0, *sequences[0], 0, 200)); // up to where they join
   for (size_t i = 1; i < 6; ++i) {
     CHECK(sequences[i]->schedule.id >= 0 && !sequences[i]->schedule.attached);
     CHECK_EQ(sequences[i]->schedule.leader, sequences[0]);
@@ -34,7 +34,7 @@ TEST(scheduler_computes_a_common_prefix_once) {
   fixture.schedule();
   CHECK_EQ(fixture.chunks.size(), 6u); // all the ends in one batch
   for (size_t i = 0; i < 6; ++i)
-    CHECK(planned(fixture, i, *sequences[i], 200, 10 + i) && fixture.chunks[i].reaches_end);
+    CHECK(scheduled(fixture, i, *sequences[i], 200, 10 + i) && fixture.chunks[i].reaches_end);
   fixture.run();
   CHECK_EQ(fixture.completed, 6);
   CHECK_EQ(fixture.computed, 200u + (10 + 11 + 12 + 13 + 14 + 15) + 6 * 7);
@@ -97,8 +97,8 @@ TEST(scheduler_stops_a_leader_only_where_it_would_be_done) {
   CHECK(!follower.schedule.attached);
   fixture.schedule();
   CHECK_EQ(follower.num_computed_tokens, 100u);
-  CHECK(planned(fixture, 0, leader, 128, 44)); // half, and what the short one leaves
-  CHECK(planned(fixture, 1, follower, 100, 20));
+  CHECK(scheduled(fixture, 0, leader, 128, 44)); // half, and what the short one leaves
+  CHECK(scheduled(fixture, 1, follower, 100, 20));
   fixture.run();
   CHECK_EQ(fixture.computed, 300u + 20 + 2 * 7);
   fixture.finish();
@@ -110,18 +110,18 @@ TEST(scheduler_lets_a_follower_lead_others) {
   const Sequence& second = fixture.add(text(1, 100) + text(3, 50) + text(4, 20));
   const Sequence& third = fixture.add(text(1, 100) + text(3, 50) + text(5, 30));
   fixture.schedule();
-  CHECK(planned(fixture, 0, first, 0, 100) && fixture.chunks.size() == 1);
+  CHECK(scheduled(fixture, 0, first, 0, 100) && fixture.chunks.size() == 1);
   CHECK(second.schedule.leader == &first && second.schedule.leader_tokens == 100);
   CHECK(third.schedule.leader == &second &&
         third.schedule.leader_tokens == 150); // more than the first could give
   fixture.decode();
   fixture.schedule();
-  CHECK(planned(fixture, 0, first, 100, 100) && planned(fixture, 1, second, 100, 50) &&
+  CHECK(scheduled(fixture, 0, first, 100, 100) && scheduled(fixture, 1, second, 100, 50) &&
         fixture.chunks.size() == 2);
   fixture.decode();
   fixture.schedule();
   CHECK_EQ(fixture.chunks.size(), 3u);
-  CHECK(planned(fixture, 1, second, 150, 20) && planned(fixture, 2, third, 150, 30));
+  CHECK(scheduled(fixture, 1, second, 150, 20) && scheduled(fixture, 2, third, 150, 30));
   fixture.run();
   CHECK_EQ(fixture.computed, 200u + 70 + 30 + 3 * 7);
   fixture.finish();
@@ -251,8 +251,8 @@ TEST(scheduler_lets_no_long_prompt_block_short_ones) {
   fixture.step();
   const Sequence& small = fixture.add(text(4, 20), 100);
   fixture.schedule();
-  CHECK(planned(fixture, 1, small, 0, 20)); // at once
-  CHECK(planned(fixture, 0, large, 64, 44));
+  CHECK(scheduled(fixture, 1, small, 0, 20)); // at once
+  CHECK(scheduled(fixture, 0, large, 64, 44));
   fixture.decode();
   // A flood of short ones does not starve it either: half of what prompts get is its own.
   size_t steps = 0;

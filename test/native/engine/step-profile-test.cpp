@@ -67,7 +67,7 @@ TEST(step_profile_times_each_part_by_itself) {
   for (const auto& step : steps) {
     CHECK(step.parts[StepTimes::Submit] >= 4);
     CHECK(step.parts[StepTimes::Wait] >= 3);
-    for (const auto part : {StepTimes::Planning, StepTimes::Sampling, StepTimes::Emission})
+    for (const auto part : {StepTimes::Scheduling, StepTimes::Sampling, StepTimes::Emission})
       CHECK(step.parts[part] > 0);
     CHECK(covered(step) <= step.total + 1e-6); // no time is in two parts
   }

@@ -54,7 +54,7 @@ using Outcome = MemoryAttempt::Outcome;
 
 } // namespace
 
-TEST(memory_plan_takes_what_was_wished_for_where_it_fits) {
+TEST(memory_plan_takes_what_is_desired_where_it_fits) {
   FakeModel model;
   auto plans = planner(model, 5000);
   CHECK(plans.next() == desired);
@@ -144,10 +144,10 @@ TEST(memory_plan_measures_few_times_however_many_layers) {
   FakeModel model;
   auto plans = planner(model, 1000);
   CHECK(plans.next().has_value());
-  CHECK(model.measured < 14); // six of the ladder, and a binary search
+  CHECK(model.measured < 14); // six before the layers, and a binary search
 }
 
-TEST(memory_plan_passes_over_what_cannot_be_done_but_says_so_of_the_wish) {
+TEST(memory_plan_passes_over_what_cannot_be_done_but_says_so_of_the_desired_plan) {
   FakeModel model;
   const MemoryBudget budget{.free = 500 * megabyte, .margin = 0, .address_space = {}};
   const auto no_quantized_cache = [&](const MemoryPlan& plan) {
