@@ -75,10 +75,10 @@ std::vector<Chunk> Executor::schedule() {
     if (!options_.recurrent) served_.push_back(&sequence.inference());
     auto position = static_cast<int32_t>(chunk.begin);
     for (const Token token : std::span(sequence.tokens()).subspan(chunk.begin, chunk.count))
-      batch_.push_back({token, position++, sequence.schedule.id, false});
+      batch_.push_back({token, position++, sequence.scheduling.id, false});
     batch_.back().wants_logits = chunk.reaches_end;
     for (const Token token : sequence.draft().first(chunk.drafted))
-      batch_.push_back({token, position++, sequence.schedule.id, true});
+      batch_.push_back({token, position++, sequence.scheduling.id, true});
   }
   return chunks;
 }
@@ -174,7 +174,7 @@ void Executor::recover(const std::vector<Chunk>& chunks, DecodeStatus status) {
   }
   if (scheduler_.preempt_and_hold()) return;
   const Sequence& alone = *chunks.front().sequence;
-  const std::pair failure{alone.schedule.arrival, alone.tokens().size()};
+  const std::pair failure{alone.scheduling.arrival, alone.tokens().size()};
   if (std::exchange(failed_alone_, failure) != failure) return;
   batch_limit_ = options_.limits.batch_tokens;
   fail(alone,

@@ -21,11 +21,12 @@ std::span<const Token> reusable(const Sequence& sequence) {
 
 /// Returns the cells that a running sequence will still take for its present tokens.
 size_t outstanding(const Sequence& sequence) {
-  return sequence.tokens().size() - std::max(sequence.num_computed_tokens,
-                                             sequence.schedule.leader ? sequence.schedule.leader_tokens : 0);
+  return sequence.tokens().size() -
+         std::max(sequence.num_computed_tokens,
+                  sequence.scheduling.leader ? sequence.scheduling.leader_tokens : 0);
 }
 
-constexpr auto arrival = [](const auto& sequence) { return sequence->schedule.arrival; };
+constexpr auto arrival = [](const auto& sequence) { return sequence->scheduling.arrival; };
 
 } // namespace
 
@@ -34,7 +35,7 @@ Scheduler::Scheduler(SequenceMemory& memory, SchedulerLimits limits, PromptLane*
 }
 
 void Scheduler::add(std::unique_ptr<Sequence> sequence) {
-  sequence->schedule.arrival = arrivals_++;
+  sequence->scheduling.arrival = arrivals_++;
   waiting_.push_back(std::move(sequence));
 }
 
@@ -65,10 +66,10 @@ void Scheduler::admit() {
     for (const auto& sequence : running_)
       needed += outstanding(*sequence);
     if (!running_.empty() && needed > limits_.cache.cells) return;
-    next.schedule.id = cache_.acquire();
-    next.schedule.admitted = steps_;
+    next.scheduling.id = cache_.acquire();
+    next.scheduling.admitted = steps_;
     // A preempted sequence returns to its place in the order of arrival.
-    const auto place = std::ranges::upper_bound(running_, next.schedule.arrival, {}, arrival);
+    const auto place = std::ranges::upper_bound(running_, next.scheduling.arrival, {}, arrival);
     running_.insert(place, std::move(waiting_.front()));
     waiting_.pop_front();
     next.inference().begin(static_cast<uint32_t>(next.prompt_size()));
@@ -79,20 +80,20 @@ void Scheduler::admit() {
 /// Starts a sequence from the cached prefix of its tokens, or makes it wait for a leader that computes more
 /// of them.
 void Scheduler::attach_or_follow(Sequence& sequence) {
-  if (sequence.schedule.attached) return;
-  if (sequence.schedule.leader &&
-      sequence.schedule.leader->num_computed_tokens < sequence.schedule.leader_tokens)
+  if (sequence.scheduling.attached) return;
+  if (sequence.scheduling.leader &&
+      sequence.scheduling.leader->num_computed_tokens < sequence.scheduling.leader_tokens)
     return;
   find_leader(sequence);
-  if (sequence.schedule.leader) return;
-  sequence.schedule.attached = true;
-  sequence.num_computed_tokens = cache_.attach(sequence.schedule.id, reusable(sequence));
+  if (sequence.scheduling.leader) return;
+  sequence.scheduling.attached = true;
+  sequence.num_computed_tokens = cache_.attach(sequence.scheduling.id, reusable(sequence));
   sequence.inference().set_cached_tokens(
       static_cast<uint32_t>(std::min(sequence.num_computed_tokens, sequence.prompt_size())));
 }
 
 void Scheduler::find_leader(Sequence& sequence) {
-  sequence.schedule.leader = nullptr;
+  sequence.scheduling.leader = nullptr;
   if (!limits_.cache.sharing) return;
   const auto tokens = reusable(sequence);
   size_t known = cache_.num_cached_tokens(tokens);
@@ -102,8 +103,8 @@ void Scheduler::find_leader(Sequence& sequence) {
     const size_t common = common_prefix(other->tokens(), tokens);
     if (common < std::max(known, other->num_computed_tokens) + worth_waiting) continue;
     known = common;
-    sequence.schedule.leader = other.get();
-    sequence.schedule.leader_tokens = common;
+    sequence.scheduling.leader = other.get();
+    sequence.scheduling.leader_tokens = common;
   }
 }
 
@@ -118,40 +119,40 @@ bool Scheduler::preempt_newest(CachedCells cells) {
   if (running_.size() < 2) return false;
   auto sequence = std::move(running_.back());
   running_.pop_back();
-  cache_.release(sequence->schedule.id, cells);
+  cache_.release(sequence->scheduling.id, cells);
   reset_state(*sequence);
-  const auto place = std::ranges::upper_bound(waiting_, sequence->schedule.arrival, {}, arrival);
+  const auto place = std::ranges::upper_bound(waiting_, sequence->scheduling.arrival, {}, arrival);
   waiting_.insert(place, std::move(sequence));
   return true;
 }
 
 void Scheduler::restart(Sequence& sequence) {
-  cache_.clear(sequence.schedule.id);
+  cache_.clear(sequence.scheduling.id);
   sequence.num_computed_tokens = 0;
-  sequence.schedule.attached = false;
+  sequence.scheduling.attached = false;
 }
 
 void Scheduler::restart_all() {
   cache_.reset(true);
   for (const auto& sequence : running_) {
     sequence->num_computed_tokens = 0;
-    sequence->schedule.attached = false;
-    sequence->schedule.leader = nullptr;
+    sequence->scheduling.attached = false;
+    sequence->scheduling.leader = nullptr;
   }
 }
 
 /// Resets the state of a sequence that has released its id.
 void Scheduler::reset_state(Sequence& sequence) {
-  if (sequence.schedule.lane == Sequence::Schedule::Lane::Computing) {
+  if (sequence.scheduling.lane == Sequence::Scheduling::Lane::Computing) {
     lane_->cancel();
-    sequence.schedule.lane = Sequence::Schedule::Lane::Unused;
+    sequence.scheduling.lane = Sequence::Scheduling::Lane::Unused;
   }
-  sequence.schedule.id = -1;
+  sequence.scheduling.id = -1;
   sequence.num_computed_tokens = 0;
-  sequence.schedule.attached = false;
-  sequence.schedule.leader = nullptr;
+  sequence.scheduling.attached = false;
+  sequence.scheduling.leader = nullptr;
   for (const auto& other : running_)
-    if (other && other->schedule.leader == &sequence) other->schedule.leader = nullptr;
+    if (other && other->scheduling.leader == &sequence) other->scheduling.leader = nullptr;
 }
 
 std::unique_ptr<Sequence> Scheduler::remove(const Sequence& sequence, CachedCells cells) {
@@ -165,7 +166,7 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::remove_if(const std::function<
   for (auto& sequence : running_) {
     if (!predicate(*sequence)) continue;
     holding_ = false;
-    cache_.release(sequence->schedule.id, cells);
+    cache_.release(sequence->scheduling.id, cells);
     reset_state(*sequence);
     removed.push_back(std::move(sequence));
   }
@@ -203,13 +204,13 @@ std::vector<Chunk> Scheduler::schedule(size_t batch_tokens) {
 void Scheduler::collect_from_lane() {
   const auto cells = lane_ ? lane_->take() : std::nullopt;
   if (!cells) return;
-  const auto computing = std::ranges::find(running_, Sequence::Schedule::Lane::Computing,
-                                           [](const auto& sequence) { return sequence->schedule.lane; });
+  const auto computing = std::ranges::find(running_, Sequence::Scheduling::Lane::Computing,
+                                           [](const auto& sequence) { return sequence->scheduling.lane; });
   if (computing == running_.end()) return;
   Sequence& sequence = **computing;
-  sequence.schedule.lane = Sequence::Schedule::Lane::Used;
+  sequence.scheduling.lane = Sequence::Scheduling::Lane::Used;
   const auto computed = reusable(sequence).subspan(sequence.num_computed_tokens);
-  if (!cells->empty() && cache_.append_saved(sequence.schedule.id, computed, *cells))
+  if (!cells->empty() && cache_.append_saved(sequence.scheduling.id, computed, *cells))
     sequence.num_computed_tokens += computed.size();
 }
 
@@ -219,32 +220,33 @@ void Scheduler::use_lane(size_t generating, std::vector<Sequence*>& prefilling) 
   if (!lane_ || generating == 0) return;
   if (prefilling.size() > 1 && 2 * prefilling.size() >= generating) return;
   std::erase_if(prefilling, [&](Sequence* sequence) {
-    if (sequence->schedule.lane == Sequence::Schedule::Lane::Used) return false;
+    if (sequence->scheduling.lane == Sequence::Scheduling::Lane::Used) return false;
     if (sequence->pending() <= limits_.long_prompt) return false;
     return lane_->busy() || start_lane(*sequence);
   });
 }
 
 bool Scheduler::start_lane(Sequence& sequence) {
-  sequence.schedule.lane = Sequence::Schedule::Lane::Used;
+  sequence.scheduling.lane = Sequence::Scheduling::Lane::Used;
   try {
     const auto tokens = reusable(sequence);
     PromptLane::Job job{{tokens.begin(), tokens.end()}, sequence.num_computed_tokens, {}};
     if (job.begin > 0) {
-      job.prefix = cache_.copy(sequence.schedule.id);
+      job.prefix = cache_.copy(sequence.scheduling.id);
       if (job.prefix.empty()) return false;
     }
     lane_->start(std::move(job));
   } catch (const std::exception&) {
     return false; // no memory for it: it is computed with the others
   }
-  sequence.schedule.lane = Sequence::Schedule::Lane::Computing;
+  sequence.scheduling.lane = Sequence::Scheduling::Lane::Computing;
   return true;
 }
 
 /// True when some sequence's next tokens could be in a batch, given cells.
 bool Scheduler::can_compute() const {
-  return std::ranges::any_of(running_, [](const auto& sequence) { return sequence->schedule.computable(); });
+  return std::ranges::any_of(running_,
+                             [](const auto& sequence) { return sequence->scheduling.computable(); });
 }
 
 // ---- what the batch holds ----
@@ -253,7 +255,7 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   std::vector<Sequence*> generating, prefilling;
   demand_ = {};
   for (const auto& sequence : running_)
-    if (sequence->schedule.computable())
+    if (sequence->scheduling.computable())
       (sequence->decoding() ? generating : prefilling).push_back(sequence.get());
   use_lane(generating.size(), prefilling);
   size_t wanted = generating.size();
@@ -261,11 +263,11 @@ std::vector<Chunk> Scheduler::fill(size_t batch_tokens) {
   for (const Sequence* sequence : prefilling) {
     wanted += sequence->pending();
     demand_.depth = std::max(demand_.depth, sequence->num_computed_tokens);
-    first_admitted = std::min(first_admitted, sequence->schedule.admitted);
+    first_admitted = std::min(first_admitted, sequence->scheduling.admitted);
   }
   for (Sequence* sequence : generating) {
-    if (sequence->schedule.generating_since == 0) sequence->schedule.generating_since = steps_;
-    if (sequence->schedule.generating_since < first_admitted) ++demand_.disturbed;
+    if (sequence->scheduling.generating_since == 0) sequence->scheduling.generating_since = steps_;
+    if (sequence->scheduling.generating_since < first_admitted) ++demand_.disturbed;
   }
   demand_.generating = generating.size();
   demand_.prefilling = prefilling.size();
@@ -317,8 +319,9 @@ std::vector<size_t> Scheduler::share_prefill(const std::vector<Sequence*>& prefi
 size_t Scheduler::cap_for_followers(const Sequence& leader, size_t count) const {
   if (count < leader.pending()) return count;
   for (const auto& follower : running_)
-    if (follower->schedule.leader == &leader && follower->schedule.leader_tokens > leader.num_computed_tokens)
-      count = std::min(count, follower->schedule.leader_tokens - leader.num_computed_tokens);
+    if (follower->scheduling.leader == &leader &&
+        follower->scheduling.leader_tokens > leader.num_computed_tokens)
+      count = std::min(count, follower->scheduling.leader_tokens - leader.num_computed_tokens);
   return count;
 }
 
@@ -346,7 +349,7 @@ void Scheduler::mark_computed(const std::vector<Chunk>& chunks, double milliseco
   }
   if (drafted == 0) pace_.record(demand_, generating, prompt_tokens, milliseconds);
   for (const Chunk& chunk : chunks) {
-    cache_.append(chunk.sequence->schedule.id,
+    cache_.append(chunk.sequence->scheduling.id,
                   std::span(chunk.sequence->tokens()).subspan(chunk.begin, chunk.count));
     chunk.sequence->num_computed_tokens += chunk.count;
   }
@@ -355,10 +358,10 @@ void Scheduler::mark_computed(const std::vector<Chunk>& chunks, double milliseco
 void Scheduler::accept_drafts(const Chunk& chunk, size_t accepted) {
   Sequence& sequence = *chunk.sequence;
   sequence.record_drafts(chunk.drafted, accepted);
-  cache_.append(sequence.schedule.id,
+  cache_.append(sequence.scheduling.id,
                 std::span(sequence.tokens()).subspan(sequence.num_computed_tokens, accepted));
   sequence.num_computed_tokens += accepted;
-  if (accepted < chunk.drafted) cache_.cut_drafts(sequence.schedule.id, sequence.num_computed_tokens);
+  if (accepted < chunk.drafted) cache_.cut_drafts(sequence.scheduling.id, sequence.num_computed_tokens);
 }
 
 } // namespace verbatim

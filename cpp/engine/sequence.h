@@ -49,7 +49,7 @@ class Sequence {
   size_t num_computed_tokens = 0; ///< tokens()[0, num_computed_tokens) are in the KV cache
 
   /// Owned by the scheduler.
-  struct Schedule {
+  struct Scheduling {
     int32_t id = -1;                  ///< sequence id in the KV cache while running, else -1
     bool attached = false;            ///< started, from the prefix that was in the cache
     const Sequence* leader = nullptr; ///< running sequence whose prefix it waits for, while not attached
@@ -60,7 +60,7 @@ class Sequence {
     enum class Lane { Unused, Computing, Used } lane = Lane::Unused;
     /// True when its next tokens can be in a batch.
     bool computable() const { return attached && lane != Lane::Computing; }
-  } schedule;
+  } scheduling;
 
   /// Owned by the executor: recomputed from the start once, because its logits were not numbers.
   bool recomputed = false;

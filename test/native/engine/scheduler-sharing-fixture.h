@@ -39,9 +39,9 @@ class SharingFixture {
     for (const auto& chunk : chunks) {
       const Sequence& sequence = *chunk.sequence;
       CHECK(chunk.count > 0);
-      CHECK(sequence.schedule.attached && ids.insert(sequence.schedule.id).second);
+      CHECK(sequence.scheduling.attached && ids.insert(sequence.scheduling.id).second);
       CHECK_EQ(chunk.begin, sequence.num_computed_tokens);
-      CHECK(decoder.tokens(sequence.schedule.id) ==
+      CHECK(decoder.tokens(sequence.scheduling.id) ==
             Tokens(sequence.tokens().begin(),
                    sequence.tokens().begin() + static_cast<std::ptrdiff_t>(chunk.begin)));
       CHECK_EQ(chunk.reaches_end, chunk.begin + chunk.count == sequence.tokens().size());
@@ -65,10 +65,10 @@ class SharingFixture {
       auto position = static_cast<int32_t>(chunk.begin);
       for (size_t i = 0; i < chunk.count; ++i)
         batch.push_back(
-            {chunk.sequence->tokens()[chunk.begin + i], position++, chunk.sequence->schedule.id, false});
+            {chunk.sequence->tokens()[chunk.begin + i], position++, chunk.sequence->scheduling.id, false});
       batch.back().wants_logits = chunk.reaches_end;
       for (const Token token : chunk.sequence->draft().first(chunk.drafted))
-        batch.push_back({token, position++, chunk.sequence->schedule.id, true});
+        batch.push_back({token, position++, chunk.sequence->scheduling.id, true});
       computed += chunk.count;
       computed_of[chunk.sequence] += chunk.count;
     }

@@ -26,9 +26,9 @@ TEST(scheduler_computes_a_common_prefix_once) {
   CHECK_EQ(fixture.chunks.size(), 1u);                 // the others have their places, and wait
   CHECK(scheduled(fixture, 0, *sequences[0], 0, 200)); // up to where they join
   for (size_t i = 1; i < 6; ++i) {
-    CHECK(sequences[i]->schedule.id >= 0 && !sequences[i]->schedule.attached);
-    CHECK_EQ(sequences[i]->schedule.leader, sequences[0]);
-    CHECK_EQ(sequences[i]->schedule.leader_tokens, 200u);
+    CHECK(sequences[i]->scheduling.id >= 0 && !sequences[i]->scheduling.attached);
+    CHECK_EQ(sequences[i]->scheduling.leader, sequences[0]);
+    CHECK_EQ(sequences[i]->scheduling.leader_tokens, 200u);
   }
   fixture.decode();
   fixture.schedule();
@@ -66,7 +66,7 @@ TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
     fixture.add(text(1, common) + text(2, 50));
     const Sequence& second = fixture.add(text(1, common) + text(3, 50));
     fixture.schedule();
-    CHECK_EQ(second.schedule.attached, common < 32);
+    CHECK_EQ(second.scheduling.attached, common < 32);
     CHECK_EQ(fixture.chunks.size(), common < 32 ? 2u : 1u);
     fixture.run();
     CHECK_EQ(fixture.computed, (common < 32 ? 2 : 1) * common + 2 * 50 + 2 * 7);
@@ -79,7 +79,7 @@ TEST(scheduler_lets_nobody_wait_for_fewer_than_32_common_tokens) {
     fixture.step();
     const Sequence& second = fixture.add(text(1, 64 + rest) + text(3, 50));
     fixture.schedule();
-    CHECK_EQ(second.schedule.attached, rest < 32);
+    CHECK_EQ(second.scheduling.attached, rest < 32);
     CHECK_EQ(second.num_computed_tokens, rest < 32 ? 64u : 0u);
     fixture.run();
     fixture.finish();
@@ -94,7 +94,7 @@ TEST(scheduler_stops_a_leader_only_where_it_would_be_done) {
   CHECK_EQ(leader.num_computed_tokens, 64u);
   fixture.step();
   CHECK_EQ(leader.num_computed_tokens, 128u); // beyond the fork: it has more to do anyway
-  CHECK(!follower.schedule.attached);
+  CHECK(!follower.scheduling.attached);
   fixture.schedule();
   CHECK_EQ(follower.num_computed_tokens, 100u);
   CHECK(scheduled(fixture, 0, leader, 128, 44)); // half, and what the short one leaves
@@ -111,9 +111,9 @@ TEST(scheduler_lets_a_follower_lead_others) {
   const Sequence& third = fixture.add(text(1, 100) + text(3, 50) + text(5, 30));
   fixture.schedule();
   CHECK(scheduled(fixture, 0, first, 0, 100) && fixture.chunks.size() == 1);
-  CHECK(second.schedule.leader == &first && second.schedule.leader_tokens == 100);
-  CHECK(third.schedule.leader == &second &&
-        third.schedule.leader_tokens == 150); // more than the first could give
+  CHECK(second.scheduling.leader == &first && second.scheduling.leader_tokens == 100);
+  CHECK(third.scheduling.leader == &second &&
+        third.scheduling.leader_tokens == 150); // more than the first could give
   fixture.decode();
   fixture.schedule();
   CHECK(scheduled(fixture, 0, first, 100, 100) && scheduled(fixture, 1, second, 100, 50) &&
@@ -138,16 +138,16 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
     fixture.step();
     fixture.step();
     const size_t computed = leader.num_computed_tokens;
-    CHECK(computed > 0 && computed < 200 && follower.schedule.leader == &leader &&
-          last.schedule.leader == &leader);
+    CHECK(computed > 0 && computed < 200 && follower.scheduling.leader == &leader &&
+          last.scheduling.leader == &leader);
     size_t lost = 0;
     switch (end) {
     case End::Cancelled: // what it has computed stays
       fixture.scheduler.remove(leader, CachedCells::Keep);
-      CHECK_EQ(follower.schedule.leader, nullptr);
+      CHECK_EQ(follower.scheduling.leader, nullptr);
       fixture.schedule();
       CHECK_EQ(follower.num_computed_tokens, computed);
-      CHECK_EQ(last.schedule.leader, &follower); // the next in line leads
+      CHECK_EQ(last.scheduling.leader, &follower); // the next in line leads
       fixture.decode();
       break;
     case End::Failed:
@@ -155,14 +155,15 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
       lost = computed;
       fixture.schedule();
       CHECK_EQ(follower.num_computed_tokens, 0u);
-      CHECK_EQ(last.schedule.leader, &follower);
+      CHECK_EQ(last.scheduling.leader, &follower);
       fixture.decode();
       break;
     case End::Restarted:
       fixture.scheduler.restart(leader);
       lost = computed;
       fixture.schedule();
-      CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader); // it is still the first
+      CHECK(follower.scheduling.leader == &leader &&
+            last.scheduling.leader == &leader); // it is still the first
       fixture.decode();
       break;
     case End::Preempted:
@@ -171,11 +172,11 @@ TEST(scheduler_frees_followers_of_a_leader_that_goes) {
       CHECK(!fixture.scheduler.preempt_and_hold());
       lost = computed;
       for (const Sequence* each : {&leader, &follower, &last})
-        CHECK(each->schedule.id == -1 && each->schedule.leader == nullptr && !each->schedule.attached &&
+        CHECK(each->scheduling.id == -1 && each->scheduling.leader == nullptr && !each->scheduling.attached &&
               each->num_computed_tokens == 0);
       fixture.scheduler.remove(oldest, CachedCells::Keep);
       fixture.schedule();
-      CHECK(follower.schedule.leader == &leader && last.schedule.leader == &leader);
+      CHECK(follower.scheduling.leader == &leader && last.scheduling.leader == &leader);
       fixture.decode();
       break;
     }
@@ -231,9 +232,9 @@ TEST(scheduler_brings_preempted_sequences_back_from_the_host) {
   SharingFixture fixture(limits, with);
   const Sequence& first = fixture.add(text(1, 20), 200);
   const Sequence& second = fixture.add(text(2, 20), 150);
-  while (first.schedule.id < 0 || second.schedule.id < 0 || !second.decoding())
+  while (first.scheduling.id < 0 || second.scheduling.id < 0 || !second.decoding())
     fixture.step();
-  while (second.schedule.id >= 0)
+  while (second.scheduling.id >= 0)
     fixture.step();
   CHECK(second.tokens().size() > 80);
   CHECK_EQ(fixture.scheduler.cache().saved_tokens(), second.tokens().size() - 1);

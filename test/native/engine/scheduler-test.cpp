@@ -52,10 +52,10 @@ class Fixture : SequenceMemory {
     for (const auto& chunk : chunks) {
       const Sequence& sequence = *chunk.sequence;
       CHECK(chunk.count > 0);
-      CHECK(sequence.schedule.id >= 0 && sequence.schedule.id < limits_.running);
-      CHECK(ids.insert(sequence.schedule.id).second);
+      CHECK(sequence.scheduling.id >= 0 && sequence.scheduling.id < limits_.running);
+      CHECK(ids.insert(sequence.scheduling.id).second);
       CHECK_EQ(chunk.begin, sequence.num_computed_tokens);
-      CHECK_EQ(chunk.begin, cells[sequence.schedule.id]); // positions go on where the cache ends
+      CHECK_EQ(chunk.begin, cells[sequence.scheduling.id]); // positions go on where the cache ends
       CHECK(chunk.begin + chunk.count <= sequence.tokens().size());
       CHECK_EQ(chunk.reaches_end, chunk.begin + chunk.count == sequence.tokens().size());
       CHECK(!(prefill && sequence.decoding()));
@@ -73,7 +73,7 @@ class Fixture : SequenceMemory {
   void decode(double milliseconds = 1) {
     scheduler.mark_computed(chunks, milliseconds);
     for (const auto& chunk : chunks)
-      cells[chunk.sequence->schedule.id] += chunk.count;
+      cells[chunk.sequence->scheduling.id] += chunk.count;
     for (const auto& chunk : chunks)
       if (chunk.reaches_end && !chunk.sequence->emit(chunk.sequence->sample(logits()))) {
         CHECK(scheduler.remove(*chunk.sequence, CachedCells::Keep) != nullptr);
@@ -131,8 +131,8 @@ TEST(scheduler_prefills_in_order_of_arrival_within_the_budget) {
   CHECK_EQ(chunks.size(), 2u);
   CHECK(chunks[0].sequence == &first && chunks[0].count == 7 && chunks[0].reaches_end);
   CHECK(chunks[1].sequence == &second && chunks[1].count == 3 && !chunks[1].reaches_end);
-  CHECK_EQ(first.schedule.id, 0);
-  CHECK_EQ(second.schedule.id, 1);
+  CHECK_EQ(first.scheduling.id, 0);
+  CHECK_EQ(second.scheduling.id, 1);
 }
 
 TEST(scheduler_decodes_before_it_prefills) {
@@ -195,7 +195,7 @@ TEST(scheduler_admits_no_more_sequences_than_ids) {
   CHECK_EQ(fixture.completed, 2);
   const auto& chunks = fixture.schedule(100);
   CHECK_EQ(chunks.size(), 1u);
-  CHECK(chunks[0].sequence->schedule.id == 0 || chunks[0].sequence->schedule.id == 1); // used again
+  CHECK(chunks[0].sequence->scheduling.id == 0 || chunks[0].sequence->scheduling.id == 1); // used again
   CHECK_EQ(fixture.clears, 2);
 }
 
@@ -206,7 +206,7 @@ TEST(scheduler_admits_by_cells_with_room_to_grow) {
   Sequence& small = fixture.add(1, 1);
   fixture.step(512);
   CHECK_EQ(fixture.scheduler.running(), 1u);
-  CHECK_EQ(small.schedule.id, -1); // would fit, but nobody overtakes
+  CHECK_EQ(small.scheduling.id, -1); // would fit, but nobody overtakes
 
   Fixture modest(8, 300);
   modest.add(100, 20);
@@ -228,10 +228,10 @@ TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
   Fixture fixture(4, 256);
   Sequence& first = fixture.add(20, 200);
   Sequence& second = fixture.add(20, 200);
-  while (second.schedule.id != 1 || !second.decoding())
+  while (second.scheduling.id != 1 || !second.decoding())
     fixture.step(64);
-  while (second.schedule.id >= 0) {
-    CHECK(first.schedule.id == 0);
+  while (second.scheduling.id >= 0) {
+    CHECK(first.scheduling.id == 0);
     fixture.step(64);
   }
   const size_t generated = second.tokens().size() - 20;
@@ -243,7 +243,7 @@ TEST(scheduler_preempts_the_newest_and_keeps_what_it_generated) {
   while (!fixture.inferences[0]->finished()) {
     fixture.step(64);
     CHECK(fixture.inferences[0]->finished() ||
-          third.schedule.id == -1); // does not overtake the preempted one
+          third.scheduling.id == -1); // does not overtake the preempted one
   }
   fixture.schedule(64);
   CHECK_EQ(second.tokens().size() - 20, generated);
@@ -279,13 +279,13 @@ TEST(scheduler_returns_preempted_sequences_to_their_place) {
   Sequence& fourth = fixture.add(4, 100);
   fixture.step(100);
   CHECK(fixture.scheduler.preempt_and_hold());
-  CHECK(first.schedule.id >= 0 && second.schedule.id == -1 && third.schedule.id == -1);
+  CHECK(first.scheduling.id >= 0 && second.scheduling.id == -1 && third.scheduling.id == -1);
   fixture.step(100);
-  CHECK(second.schedule.id == -1 && third.schedule.id == -1); // holds
+  CHECK(second.scheduling.id == -1 && third.scheduling.id == -1); // holds
   CHECK(!fixture.scheduler.preempt_and_hold());
   fixture.scheduler.remove(first, CachedCells::Keep);
   fixture.step(100);
-  CHECK(second.schedule.id >= 0 && third.schedule.id >= 0 && fourth.schedule.id == -1);
+  CHECK(second.scheduling.id >= 0 && third.scheduling.id >= 0 && fourth.scheduling.id == -1);
   CHECK_EQ(fixture.chunks[0].sequence, &second);
 }
 
@@ -299,10 +299,10 @@ TEST(scheduler_holds_admission_until_a_running_one_ends) {
   Sequence& fourth = fixture.add(4, 100);
   fixture.scheduler.remove(fourth, CachedCells::Keep); // waiting: frees nothing
   fixture.step(100);
-  CHECK_EQ(third.schedule.id, -1);
+  CHECK_EQ(third.scheduling.id, -1);
   fixture.scheduler.remove(second, CachedCells::Keep);
   fixture.step(100);
-  CHECK(first.schedule.id >= 0 && third.schedule.id >= 0);
+  CHECK(first.scheduling.id >= 0 && third.scheduling.id >= 0);
 }
 
 TEST(scheduler_restarts_a_sequence_without_its_cells) {
@@ -311,7 +311,7 @@ TEST(scheduler_restarts_a_sequence_without_its_cells) {
   fixture.step(6);
   fixture.scheduler.restart(sequence);
   CHECK_EQ(fixture.used(), 0u);
-  CHECK_EQ(sequence.schedule.id, 0);
+  CHECK_EQ(sequence.scheduling.id, 0);
   fixture.schedule(6);
   CHECK_EQ(fixture.chunks[0].begin, 0u);
 }
@@ -325,7 +325,7 @@ TEST(scheduler_removes_waiting_and_running_sequences_once) {
   CHECK_EQ(fixture.clears, 0); // it had no cells
   const auto removed = fixture.scheduler.remove(running, CachedCells::Keep);
   CHECK(removed.get() == &running);
-  CHECK_EQ(removed->schedule.id, -1);
+  CHECK_EQ(removed->scheduling.id, -1);
   CHECK_EQ(fixture.clears, 1);
   CHECK(fixture.scheduler.remove(running, CachedCells::Keep) == nullptr);
   CHECK_EQ(fixture.clears, 1);
