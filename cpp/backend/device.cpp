@@ -39,12 +39,12 @@ std::string names_of(const std::vector<ggml_backend_dev_t>& devices) {
 
 } // namespace
 
-Placement::Placement(std::vector<ggml_backend_dev_t> devices, const std::vector<float>& shares)
+Placement::Placement(std::vector<ggml_backend_dev_t> devices, const std::vector<float>& tensor_split)
     : devices_(std::move(devices)), terminated_(devices_) {
   terminated_.push_back(nullptr);
-  if (shares.empty()) return;
-  shares_ = shares;
-  shares_.resize(std::max(shares.size(), llama_max_devices()), 0.0F);
+  if (tensor_split.empty()) return;
+  tensor_split_ = tensor_split;
+  tensor_split_.resize(std::max(tensor_split.size(), llama_max_devices()), 0.0F);
 }
 
 Placement Placement::choose(const DeviceOptions& options) {
@@ -78,7 +78,7 @@ llama_model_params Placement::model_params(int32_t gpu_layers) const {
   auto params = llama_model_default_params();
   // An empty list keeps llama.cpp from using GPUs; null would not.
   params.devices = const_cast<ggml_backend_dev_t*>(terminated_.data());
-  params.tensor_split = shares_.empty() ? nullptr : shares_.data();
+  params.tensor_split = tensor_split_.empty() ? nullptr : tensor_split_.data();
   params.n_gpu_layers = gpu_layers;
   params.split_mode = devices_.size() > 1 ? LLAMA_SPLIT_MODE_LAYER : LLAMA_SPLIT_MODE_NONE;
   return params;

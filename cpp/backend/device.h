@@ -15,7 +15,7 @@ class Placement {
  public:
   /// Makes a placement on the CPU alone.
   Placement() : Placement(std::vector<ggml_backend_dev_t>{}, {}) {}
-  Placement(std::vector<ggml_backend_dev_t> devices, const std::vector<float>& shares);
+  Placement(std::vector<ggml_backend_dev_t> devices, const std::vector<float>& tensor_split);
   /// Chooses devices by options. Throws Error InvalidOption for a device that does not exist.
   static Placement choose(const DeviceOptions& options);
 
@@ -26,7 +26,7 @@ class Placement {
  private:
   std::vector<ggml_backend_dev_t> devices_;
   std::vector<ggml_backend_dev_t> terminated_; ///< the same, null-terminated for llama.cpp
-  std::vector<float> shares_;
+  std::vector<float> tensor_split_;
 };
 
 } // namespace verbatim

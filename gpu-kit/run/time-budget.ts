@@ -6,7 +6,7 @@ import type { Stage, Step, StepResult } from './step-types.js'
 /** End of a step. A build that is partial goes on at the next call. */
 export type Execution = Pick<StepResult, 'status' | 'reason' | 'findings' | 'log'>
 
-export interface RunnerOptions {
+export interface CallOptions {
   readonly store: Store
   readonly mode: StepResult['mode']
   /** Seconds for this call. */
@@ -32,7 +32,7 @@ const BEGINNING_SECONDS = 10
 const SECOND_TRY = 2
 
 /** Runs the stages. @returns true when all steps have ended; else a further call goes on */
-export async function runStages(stages: readonly Stage[], options: RunnerOptions): Promise<boolean> {
+export async function runStages(stages: readonly Stage[], options: CallOptions): Promise<boolean> {
   const steps = stages.flatMap((stage) => stage.steps)
   const call = new Call(options, steps)
   let allowance = 0
@@ -50,12 +50,12 @@ export async function runStages(stages: readonly Stage[], options: RunnerOptions
 
 /** A call of the kit. */
 class Call {
-  readonly #options: RunnerOptions
+  readonly #options: CallOptions
   readonly #steps: readonly Step[]
   readonly #now: () => number
   readonly #begin: number
 
-  constructor(options: RunnerOptions, steps: readonly Step[]) {
+  constructor(options: CallOptions, steps: readonly Step[]) {
     this.#options = options
     this.#steps = steps
     this.#now = options.now ?? (() => performance.now() / 1000)

@@ -36,7 +36,7 @@ export function number(range: NumberRange): z.ZodType {
   return schema
 }
 
-export function flag(fallback: boolean, description: string): Field {
+export function booleanField(fallback: boolean, description: string): Field {
   return { schema: z.boolean(must('true or false')).meta({ description, default: fallback }).optional() }
 }
 

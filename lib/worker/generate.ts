@@ -2,7 +2,7 @@ import type { Model } from '../model.js'
 import type { ChosenTokenLogprob, Delta, InferenceResult, TokenLogprob } from '../types.js'
 import { type EventFormat, namedEvent, streamRun } from './event-stream.js'
 import type { Exchange } from './exchange.js'
-import { BodyReader, flag, GENERATE_FIELDS, MESSAGES } from './fields.js'
+import { BodyReader, booleanField, GENERATE_FIELDS, MESSAGES } from './fields.js'
 import { errorBody } from './http-error.js'
 import type { JsonBody } from './json-body.js'
 import { withSnakeCaseNames } from './snake-case.js'
@@ -10,7 +10,7 @@ import { withSnakeCaseNames } from './snake-case.js'
 /** The bodies of `/chat`, `/enhance` and `/generate`. */
 export const generateBody = new BodyReader(GENERATE_FIELDS, {
   messages: MESSAGES,
-  stream: flag(false, 'Whether the answer comes as server-sent events.'),
+  stream: booleanField(false, 'Whether the answer comes as server-sent events.'),
 })
 
 /** The endpoints that generate, each with its default of `max_tokens`; undefined for the library's default. */

@@ -4,7 +4,7 @@ import { GENERATE_ROWS } from '../options/generate-options.js'
 import type { Delta, FinishReason, InferenceResult, Usage } from '../types.js'
 import { type EventFormat, streamRun } from './event-stream.js'
 import type { Exchange } from './exchange.js'
-import { BodyReader, flag, GENERATE_FIELDS, MESSAGES, must, number } from './fields.js'
+import { BodyReader, booleanField, GENERATE_FIELDS, MESSAGES, must, number } from './fields.js'
 import { HttpError, invalidField, openAiErrorBody } from './http-error.js'
 import type { JsonBody } from './json-body.js'
 import { openAiLogprobs } from './openai-logprobs.js'
@@ -25,7 +25,7 @@ const only = (wanted: string, ...values: (string | number | boolean)[]) => ({
 export const completionBody = new BodyReader(SHARED_FIELDS, {
   messages: MESSAGES,
   model: { schema: z.string(must('the id of the model')) },
-  stream: flag(false, 'Whether the answer comes as server-sent events.'),
+  stream: booleanField(false, 'Whether the answer comes as server-sent events.'),
   stream_options: {
     schema: z
       .strictObject({ include_usage: z.boolean().optional() }, must('{ include_usage }, and nothing else'))
@@ -36,7 +36,7 @@ export const completionBody = new BodyReader(SHARED_FIELDS, {
       .meta({ description: 'The newer name of max_tokens.' })
       .optional(),
   },
-  logprobs: flag(false, 'Whether log probabilities are returned.'),
+  logprobs: booleanField(false, 'Whether log probabilities are returned.'),
   top_logprobs: {
     schema: number(GENERATE_ROWS.logprobs.takes.range)
       .meta({ description: 'Of how many of the most likely tokens; needs logprobs.' })
