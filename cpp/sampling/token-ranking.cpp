@@ -140,19 +140,19 @@ Ranking::Ranking(const VectorMath& math, const Logits& logits, double top, doubl
   buckets_.count = static_cast<int32_t>(std::clamp<size_t>(logits.count / tokens_per_bucket, 2, max_buckets));
   if (span > 0) buckets_.per_logit = buckets_.count / span;
   sums_.resize(static_cast<size_t>(buckets_.count));
-  std::vector<double> cells(buckets_.cells());
+  std::vector<double> partial_sums(buckets_.partial_sums());
   logits_.for_chunks([&](const float* x, size_t n, size_t) {
-    math_.histogram(x, n, buckets_, cells.data());
+    math_.histogram(x, n, buckets_, partial_sums.data());
     return true;
   });
   static_assert(Buckets::copies_per_bucket == 4);
   for (size_t i = 0; i < sums_.size(); ++i) {
-    const double* copies = cells.data() + 4 * i;
+    const double* copies = partial_sums.data() + 4 * i;
     sums_[i] = (copies[0] + copies[1]) + (copies[2] + copies[3]);
     ranked_ += sums_[i];
   }
-  for (size_t i = cells.size() - lane_count; i < cells.size(); ++i)
-    below_ += cells[i];
+  for (size_t i = partial_sums.size() - lane_count; i < partial_sums.size(); ++i)
+    below_ += partial_sums[i];
 }
 
 float Ranking::lower_edge(int32_t bucket) const {

@@ -110,9 +110,9 @@ constexpr struct LaneNumbers {
   return lanes;
 }();
 
-// Sets cell to the histogram cells of lane_count logits.
+// Sets indices to those of the partial sums of lane_count logits.
 template <size_t Width>
-VERBATIM_INLINE void find_cells(const float* x, const Buckets& buckets, int32_t* cell) {
+VERBATIM_INLINE void find_partial_sums(const float* x, const Buckets& buckets, int32_t* indices) {
   using V = Vector<Width>;
   for (size_t j = 0; j < lane_count; j += Width) {
     typename V::Floats logits;
@@ -126,7 +126,7 @@ VERBATIM_INLINE void find_cells(const float* x, const Buckets& buckets, int32_t*
         VERBATIM_CONVERT(typename V::Ints, positions) * Buckets::copies_per_bucket + copy;
     const typename V::Ints found =
         logits >= buckets.floor ? inside : lane + buckets.count * Buckets::copies_per_bucket;
-    std::memcpy(cell + j, &found, sizeof found);
+    std::memcpy(indices + j, &found, sizeof found);
   }
 }
 
@@ -182,10 +182,10 @@ VERBATIM_INLINE void mass_body(const float* x, size_t n, double top, double inve
 }
 
 template <size_t Width>
-VERBATIM_INLINE void histogram_body(const float* x, size_t n, const Buckets& given, double* cells) {
-  const Buckets buckets = given; // a copy: `cells` might alias a reference
+VERBATIM_INLINE void histogram_body(const float* x, size_t n, const Buckets& given, double* partial_sums) {
+  const Buckets buckets = given; // a copy: `partial_sums` might alias a reference
   double w[block_size];
-  double* const below = cells + buckets.count * Buckets::copies_per_bucket;
+  double* const below = partial_sums + buckets.count * Buckets::copies_per_bucket;
   for_blocks(x, n, [&](const float* block, size_t) VERBATIM_INLINE_LAMBDA {
     weigh_block<Width>(block, buckets.top, buckets.inverse_temperature, w);
     for (size_t i = 0; i < block_size; i += stride) {
@@ -197,10 +197,10 @@ VERBATIM_INLINE void histogram_body(const float* x, size_t n, const Buckets& giv
           for (size_t lane = 0; lane < lane_count; ++lane)
             below[lane] += w[j + lane];
         } else {
-          int32_t cell[lane_count];
-          find_cells<Width>(block + j, buckets, cell);
+          int32_t indices[lane_count];
+          find_partial_sums<Width>(block + j, buckets, indices);
           for (size_t lane = 0; lane < lane_count; ++lane)
-            cells[cell[lane]] += w[j + lane];
+            partial_sums[indices[lane]] += w[j + lane];
         }
       }
     }
@@ -233,8 +233,8 @@ VERBATIM_INLINE size_t gather_body(const float* x, size_t n, float from, float b
                            double* lanes) {                                                                  \
     mass_body<width>(x, n, top, inverse_temperature, lanes);                                                 \
   }                                                                                                          \
-  target void histogram_##level(const float* x, size_t n, const Buckets& buckets, double* cells) {           \
-    histogram_body<width>(x, n, buckets, cells);                                                             \
+  target void histogram_##level(const float* x, size_t n, const Buckets& buckets, double* partial_sums) {    \
+    histogram_body<width>(x, n, buckets, partial_sums);                                                      \
   }                                                                                                          \
   target size_t gather_##level(const float* x, size_t n, float from, float below, uint32_t* indices) {       \
     return gather_body(x, n, from, below, indices);                                                          \

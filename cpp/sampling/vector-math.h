@@ -19,7 +19,7 @@ constexpr size_t lane_count = 16;
 /// A histogram of probability mass over logits, in equal steps downwards from the highest logit.
 struct Buckets {
   /// Partial sums per bucket (element i adds to copy i % copies_per_bucket): neighbouring logits are often
-  /// equal, and adding them to one cell would wait for the previous store each time.
+  /// equal, and adding them to one sum would wait for the previous store each time.
   static constexpr int32_t copies_per_bucket = 4;
 
   double top = 0; ///< weights are exp((logit - top) * inverse_temperature)
@@ -29,8 +29,8 @@ struct Buckets {
   double per_logit = 0; ///< buckets per unit of logit
   int32_t count = 1;
 
-  /// Cells of the histogram: those of the buckets, then lane_count for everything below the floor.
-  size_t cells() const { return static_cast<size_t>(count * copies_per_bucket) + lane_count; }
+  /// Partial sums of the histogram: those of the buckets, then lane_count for everything below the floor.
+  size_t partial_sums() const { return static_cast<size_t>(count * copies_per_bucket) + lane_count; }
 };
 
 /// The passes, for one instruction set.
@@ -41,8 +41,8 @@ struct VectorMath {
   void (*extremes)(const float* x, size_t n, float* lane_max, float* lowest);
   /// Adds exp((x - top) * inverse_temperature) to the lanes. NaN and -infinity weigh nothing.
   void (*mass)(const float* x, size_t n, double top, double inverse_temperature, double* lanes);
-  /// Adds every element's weight to its cell of the histogram (Buckets::cells() of them).
-  void (*histogram)(const float* x, size_t n, const Buckets& buckets, double* cells);
+  /// Adds every element's weight to its partial sum of the histogram (Buckets::partial_sums() of them).
+  void (*histogram)(const float* x, size_t n, const Buckets& buckets, double* partial_sums);
   /// Writes the indices of the elements with from <= x < below, ascending; returns their number. Any of the
   /// chunk_size indices may be overwritten. `from` is above -infinity.
   size_t (*gather)(const float* x, size_t n, float from, float below, uint32_t* indices);

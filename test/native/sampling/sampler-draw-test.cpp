@@ -102,9 +102,9 @@ TEST(sampler_passes_agree_to_the_bit) {
     Buckets buckets{highest, 1 / 0.7, highest, floor};
     buckets.count = choose<int32_t>(random, {2, 77, 1024});
     if (highest > floor) buckets.per_logit = buckets.count / (static_cast<double>(highest) - floor);
-    std::vector<double> lanes(lane_count), cells(buckets.cells());
+    std::vector<double> lanes(lane_count), partial_sums(buckets.partial_sums());
     portable.mass(logits.data(), n, highest, 1 / 0.7, lanes.data());
-    portable.histogram(logits.data(), n, buckets, cells.data());
+    portable.histogram(logits.data(), n, buckets, partial_sums.data());
     double lane0 = 0;
     for (size_t i = 0; i < n; i += lane_count)
       lane0 += logit_weight(logits[i], highest, 1 / 0.7);
@@ -115,11 +115,11 @@ TEST(sampler_passes_agree_to_the_bit) {
       math.extremes(logits.data(), n, other_maxima, &other_lowest);
       CHECK_EQ(other_lowest, lowest);
       CHECK(std::equal(maxima, maxima + lane_count, other_maxima));
-      std::vector<double> other_lanes(lane_count), other_cells(buckets.cells());
+      std::vector<double> other_lanes(lane_count), other_partial_sums(buckets.partial_sums());
       math.mass(logits.data(), n, highest, 1 / 0.7, other_lanes.data());
-      math.histogram(logits.data(), n, buckets, other_cells.data());
+      math.histogram(logits.data(), n, buckets, other_partial_sums.data());
       CHECK(other_lanes == lanes);
-      CHECK(other_cells == cells);
+      CHECK(other_partial_sums == partial_sums);
     }
   }
 }

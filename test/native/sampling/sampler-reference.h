@@ -153,10 +153,10 @@ inline void check_kept(Sampler& sampler, const std::vector<float>& logits, const
 inline void check_frequencies(const Reference& expected, const std::map<Token, int>& counts, int draws) {
   const double total = std::accumulate(expected.weights.begin(), expected.weights.end(), 0.0);
   double statistic = 0, rest_expected = 0, rest_counted = 0;
-  int cells = 0, seen = 0;
+  int terms = 0, seen = 0;
   const auto add = [&](double wanted, double counted) {
     statistic += (counted - wanted) * (counted - wanted) / wanted;
-    ++cells;
+    ++terms;
   };
   for (size_t i = 0; i < expected.tokens.size(); ++i) {
     const auto found = counts.find(expected.tokens[i]);
@@ -172,8 +172,8 @@ inline void check_frequencies(const Reference& expected, const std::map<Token, i
   }
   if (rest_expected >= 5) add(rest_expected, rest_counted);
   CHECK_EQ(seen, draws); // nothing outside the kept set
-  if (cells < 2) return;
-  const double k = cells - 1, t = 2 / (9 * k);
+  if (terms < 2) return;
+  const double k = terms - 1, t = 2 / (9 * k);
   const double limit = k * std::pow(1 - t + 4.75 * std::sqrt(t), 3);
   if (statistic > limit)
     check::fail(__FILE__, __LINE__,
