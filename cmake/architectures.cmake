@@ -121,7 +121,7 @@ function(verbatim_write_architectures)
 
 namespace verbatim {
 
-/// What llama.cpp's source says of an architecture.
+/// Properties of an architecture, found in llama.cpp's source.
 enum ArchitectureFlags : unsigned {
   /// Its graph asserts that keys and values have heads of one size.
   EqualHeads = 1,

@@ -6,7 +6,7 @@ if(VERBATIM_CUDA_STAND_INS)
   include("${VERBATIM_CUDA_STAND_INS}")
 endif()
 
-# What a build needs and this machine lacks; empty where it has all of it.
+# Sets `result` to the requirements of a build that this machine lacks; empty where it has all.
 function(verbatim_cuda_missing result)
   set(missing "")
   if(NOT CUDAToolkit_FOUND OR NOT CUDAToolkit_NVCC_EXECUTABLE)
@@ -50,7 +50,8 @@ function(verbatim_default_architectures result)
   set(${result} "${chosen}" PARENT_SCOPE)
 endfunction()
 
-# Those of the GPUs in this machine; empty where there is none. CMake has a word for it only since 3.24, and guesses then.
+# Sets `result` to the architectures of the GPUs in this machine; empty where there is none. CMake's own `native`, since
+# 3.24, takes a default then.
 function(verbatim_native_architectures result)
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
     OUTPUT_VARIABLE capabilities OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
@@ -73,7 +74,7 @@ elseif(VERBATIM_CUDA STREQUAL "on" OR VERBATIM_CUDA STREQUAL "auto")
       set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}")
     endif()
     set(CMAKE_CUDA_ARCHITECTURES "${VERBATIM_CUDA_ARCHITECTURES}")
-    # Who did not ask for CUDA does not wait for kernels of GPUs that are not here.
+    # Build only for the GPUs of this machine where CUDA was not asked for: other kernels take long.
     if(VERBATIM_CUDA_ARCHITECTURES STREQUAL "native" OR VERBATIM_CUDA STREQUAL "auto")
       verbatim_native_architectures(CMAKE_CUDA_ARCHITECTURES)
     endif()
@@ -84,7 +85,7 @@ elseif(VERBATIM_CUDA STREQUAL "on" OR VERBATIM_CUDA STREQUAL "auto")
       verbatim_default_architectures(CMAKE_CUDA_ARCHITECTURES)
     endif()
     message(STATUS "CUDA ${CUDAToolkit_VERSION} with cuBLAS found: building the CUDA backend for ${CMAKE_CUDA_ARCHITECTURES}")
-    # What is built here finds the toolkit that it was built with; a package finds what the system's loader knows.
+    # Let a local build find the toolkit that it was built with; a package finds what the system's loader knows.
     # (CMAKE_INSTALL_RPATH_USE_LINK_PATH leaves out the folders that nvcc looks into anyway.)
     if(NOT VERBATIM_PREBUILD)
       list(APPEND CMAKE_INSTALL_RPATH "${CUDAToolkit_LIBRARY_DIR}")

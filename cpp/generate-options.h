@@ -1,7 +1,7 @@
 #pragma once
 
-// What one request asks for. Plain data, which every room may read. The values here are neutral; the defaults
-// of the public API, ranges and documentation are in lib/options/generate-options.ts.
+// The options of one request. Plain data, which every room may read. The values here are neutral; the
+// defaults of the public API, ranges and documentation are in lib/options/generate-options.ts.
 
 #include <cstdint>
 #include <limits>
@@ -21,13 +21,13 @@ struct RenderInput {
   int64_t now_ms = 0; ///< time that strftime_now sees, milliseconds since the epoch
 };
 
-/// Where control tokens may be recognised.
+/// Texts beside the template's in which control tokens are recognised.
 struct ControlTokenPolicy {
   bool anywhere = false;                  ///< also in what the caller supplied, as Transformers does
   std::vector<std::string> trusted_roles; ///< also in messages of these roles
 };
 
-/// How to sample. The defaults sample from the model's own distribution.
+/// Options of the sampler. The defaults sample from the model's own distribution.
 struct SamplerOptions {
   double temperature = 1;        ///< logits are divided by it; 0: the most likely token, ties by lower id
   int32_t top_k = 0;             ///< keep the k most likely tokens; 0: all
@@ -42,7 +42,7 @@ struct SamplerOptions {
 
 enum class Speculative { None, PromptLookup };
 
-/// How to continue one request.
+/// Options of one generation.
 struct GenerateOptions {
   SamplerOptions sampling;
   uint32_t max_tokens = std::numeric_limits<int32_t>::max();

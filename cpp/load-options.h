@@ -1,6 +1,6 @@
 #pragma once
 
-// What loading a model asks for. Plain data, which every room may read. The defaults of the public API,
+// The options of loading a model. Plain data, which every room may read. The defaults of the public API,
 // ranges and documentation are in lib/options/load-options.ts.
 
 #include "base/log.h"
@@ -58,7 +58,7 @@ struct LoadOptions {
   int32_t gpu_layers = -1; ///< negative: as many as fit
   DeviceOptions devices;
   OnOutOfMemory on_out_of_memory = OnOutOfMemory::Fit;
-  int32_t threads = 0; ///< 0: one for each core that can be used
+  int32_t threads = 0; ///< 0: default_cpu_threads()
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   std::optional<ggml_type> kv_cache_type; ///< none: F16, or a smaller one where that does not fit
   ChatTemplateChoice chat_template;

@@ -13,7 +13,7 @@ LogSink keep_reasons(std::string& log);
 /// with a remedy; empty when it can.
 std::string load_plugin(const std::string& path);
 
-/// Returns the same for a backend that is loaded already.
+/// Returns the reason why a loaded backend cannot be used on this machine, with a remedy; empty when it can.
 /// @param log kept by keep_reasons() while it was loaded
 std::string plugin_problem(const char* backend_name, const std::string& log);
 

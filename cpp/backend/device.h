@@ -25,7 +25,7 @@ class Placement {
 
  private:
   std::vector<ggml_backend_dev_t> devices_;
-  std::vector<ggml_backend_dev_t> terminated_; ///< the same, null-terminated for llama.cpp
+  std::vector<ggml_backend_dev_t> terminated_; ///< devices_, null-terminated for llama.cpp
   std::vector<float> tensor_split_;
 };
 

@@ -102,7 +102,7 @@ int32_t PrefixCache::holder_of(const PrefixNode& node) const {
 }
 
 void PrefixCache::clear(int32_t id) {
-  // Also where nothing is known to be in its cells: a computation that failed may have left something.
+  // Clear even cells that count as empty: a computation that failed may have left something there.
   if (usable_) memory_.clear(id);
   unhold(id);
 }
@@ -194,7 +194,7 @@ std::vector<uint8_t> PrefixCache::save_range(int32_t from, size_t begin, size_t 
   try {
     data = memory_.save(save_id_);
   } catch (const std::bad_alloc&) {
-    // Then it is not kept.
+    // Return nothing, so that the range is not kept.
   }
   memory_.clear(save_id_);
   return data;

@@ -16,7 +16,7 @@
 
 namespace verbatim {
 
-/// The present load of a model.
+/// Requests and cells in use at this moment.
 struct EngineStatus {
   size_t waiting, running;
   size_t used_cells;   ///< of running requests

@@ -46,7 +46,7 @@ struct Usage {
 /// Milliseconds, by a monotonic clock.
 struct Timings {
   double queue_ms = 0;          ///< from the call until it runs, rendering included
-  double prefill_ms = 0;        ///< from then until the first token
+  double prefill_ms = 0;        ///< from the start of the run until the first token
   double first_token_ms = 0;    ///< from the call until the first token
   double per_token_ms = 0;      ///< mean interval between the tokens after the first
   double total_ms = 0;          ///< from the call until the end

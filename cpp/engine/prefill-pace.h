@@ -21,9 +21,9 @@ class PrefillPace {
   /// The sequences of a step.
   struct Demand {
     size_t generating = 0; ///< sequences that generate
-    size_t disturbed = 0;  ///< of those, the ones that generated before any of the prompts was admitted
+    size_t disturbed = 0;  ///< generating sequences that were there before all of the prompts
     size_t prefilling = 0; ///< sequences whose prompt is being computed
-    size_t depth = 0;      ///< most computed tokens of such a prompt
+    size_t depth = 0;      ///< most tokens computed so far of one of the prompts
   };
   struct Budget {
     size_t prompt_tokens; ///< most prompt tokens of the step

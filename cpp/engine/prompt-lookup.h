@@ -29,7 +29,7 @@ class PromptLookup {
   size_t draft_length_ = 4; ///< of the next draft
   size_t indexed_ = 0;
   std::unordered_map<uint64_t, uint32_t> bigrams_;  ///< hash of two tokens -> position after them
-  std::unordered_map<uint64_t, uint32_t> trigrams_; ///< the same of three
+  std::unordered_map<uint64_t, uint32_t> trigrams_; ///< hash of three tokens -> position after them
   std::vector<Token> draft_;
 };
 

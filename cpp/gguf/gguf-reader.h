@@ -36,7 +36,7 @@ struct GgufTensor {
   int32_t type;
   /// Elements per dimension, the fastest first; 1 where the file gives none. Never 0 or negative.
   std::array<int64_t, 4> shape;
-  /// From the start of the file.
+  /// Position of the tensor's first byte in the file.
   uint64_t offset;
   uint64_t bytes;
 };
@@ -76,7 +76,7 @@ class GgufMetadata {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   /// The bytes of the file up to the padding before the weights.
   std::string_view raw() const { return bytes_; }
-  /// In the order of the file.
+  /// Returns the keys of the metadata, in the order of the file.
   const std::vector<std::string>& keys() const { return keys_; }
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
@@ -124,7 +124,7 @@ inline std::string_view llama_view(std::string_view text) {
   return text.substr(0, text.find('\0'));
 }
 
-/// For messages: quoted, with control characters and broken UTF-8 escaped, and cut if long.
+/// Quotes a text for messages, with control characters and broken UTF-8 escaped, and cut if long.
 std::string printable(std::string_view text);
 
 } // namespace verbatim

@@ -64,7 +64,7 @@ struct Node {
   virtual ~Node() = default;
   NodeKind kind;
   uint32_t position;
-  uint32_t depth = 1;    ///< Of an expression: the longest way down to a leaf.
+  uint32_t depth = 1;    ///< Longest way from an expression down to a leaf.
   bool constant = false; ///< Jinja2 evaluates it at compile time.
 };
 using Expression = Node;
@@ -90,7 +90,7 @@ struct Scope {
   std::vector<uint32_t> resets; ///< Slots to unset on the way out.
 };
 
-/// When text is HTML-escaped: as the enclosing autoescape blocks say, or as found while rendering.
+/// HTML-escaping of text: as the enclosing autoescape blocks say, or as found while rendering.
 enum class Escaping : uint8_t { Off, On, Dynamic };
 
 struct Const : Node {
@@ -154,7 +154,7 @@ struct Application : Node {
   CallArguments arguments;
   const FilterSpec* filter = nullptr;
   const TestSpec* test = nullptr;
-  Escaping escaping = Escaping::Off; ///< Of a filter block's text.
+  Escaping escaping = Escaping::Off; ///< Escaping of a filter block's text.
 };
 
 struct Attribute : Node {
@@ -230,10 +230,10 @@ struct For : Node {
   bool recursive = false;
   bool has_else = false;
   bool has_loop = false;             ///< The body uses `loop`.
-  Escaping escaping = Escaping::Off; ///< Of the result of a recursive loop.
+  Escaping escaping = Escaping::Off; ///< Escaping of a recursive loop's result.
   Slot loop;
   Expression* test_target = nullptr; ///< The target once more, in the variables of the test's function.
-  uint32_t slot_count = 0;           ///< Of its own frame, when recursive.
+  uint32_t slot_count = 0;           ///< Slots of the loop's own frame, when recursive.
   uint32_t test_slot_count = 0;
   Scope scope, else_scope, test_scope;
 };
@@ -249,7 +249,7 @@ struct Macro : Node {
   Macro(NodeKind kind, uint32_t at) : Node(kind, at) {}
   StringId name = 0;
   std::vector<Name*> parameters;
-  std::vector<Expression*> defaults; ///< Of the last parameters.
+  std::vector<Expression*> defaults; ///< Defaults of the last parameters.
   Body body;
   bool has_name = false;
   bool uses_caller = false, uses_kwargs = false, uses_varargs = false;
@@ -258,7 +258,7 @@ struct Macro : Node {
   uint32_t slot_count = 0;
   Scope scope;
   Slot target;           ///< The variable that holds the macro.
-  bool exported = false; ///< At the top level: also a variable of blocks.
+  bool exported = false; ///< True at the top level: blocks see the macro as a variable, too.
 };
 
 struct CallBlock : Macro {
@@ -325,7 +325,7 @@ struct Program {
   Slot self;
   std::map<std::string, Block*, std::less<>> blocks;
   std::vector<std::string> strings; ///< Every name and string literal, once.
-  std::vector<uint64_t> hashes;     ///< Of strings.
+  std::vector<uint64_t> hashes;     ///< Hashes of `strings`.
   std::vector<std::unique_ptr<Node>> nodes;
 };
 

@@ -46,6 +46,7 @@ std::optional<CgroupMemory> cgroup_memory(const std::string& groups, const std::
     const size_t controllers = line.find(':') + 1;
     const size_t colon = line.find(':', controllers);
     if (controllers == 0 || colon == std::string::npos) continue;
+    // Append piece by piece: GCC 12 warns (-Wrestrict) about the simple form ',' + … + ','.
     std::string names(1, ',');
     names.append(line, controllers, colon - controllers).push_back(',');
     if (names != ",," && names.find(",memory,") == std::string::npos) continue;

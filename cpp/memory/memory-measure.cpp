@@ -18,7 +18,7 @@ constexpr uint64_t gpu_margin = 1ULL << 30;
 constexpr uint64_t host_margin = 64ULL << 20;
 // For the threads: stacks of 64 MiB, and an arena of the allocator for each.
 constexpr uint64_t address_space_of_threads = 640ULL << 20;
-// Of llama.cpp's llama_kv_cells for each cell, besides keys and values.
+// Size of an entry of llama.cpp's llama_kv_cells, besides keys and values.
 constexpr uint64_t bytes_per_cell = 52;
 
 } // namespace
@@ -102,7 +102,7 @@ std::vector<MemoryNeed> MemoryMeter::measure(const MemoryPlan& plan) {
     model_ = load_weights(path_, params, log_sink_);
     gpu_layers_ = plan.gpu_layers;
   }
-  // llama.cpp's bookkeeping of the cells is allocated even so. Needs are linear in the cells.
+  // llama.cpp allocates its bookkeeping of the cells even with no_alloc; needs are linear in the cells.
   constexpr uint32_t most_cells = 1U << 20;
   if (plan.cache_size <= most_cells) return measure_cells(plan, plan.cache_size);
   auto needs = measure_cells(plan, most_cells);

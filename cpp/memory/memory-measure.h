@@ -40,7 +40,7 @@ std::vector<MemoryBudget> memory_budgets(const Placement& placement);
 /// alone, which is allocated and touched even where needs are only measured.
 void require_memory_for_cells(uint32_t cells);
 
-/// Returns what a context and its model take of each device, in the same order.
+/// Returns what a context and its model take of each device of the placement and, last, of the CPU.
 std::vector<MemoryNeed> memory_needs(const llama_context* context, const Placement& placement);
 
 /// Measures the needs of a plan without allocating them: llama.cpp goes through loading with empty buffers.

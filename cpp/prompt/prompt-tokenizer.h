@@ -42,7 +42,7 @@ class PromptTokenizer {
   bool is_control(Token token) const {
     return token >= 0 && static_cast<size_t>(token) < control_.size() && control_[token];
   }
-  /// By ascending id.
+  /// Returns the control tokens of the vocabulary, by ascending id.
   const std::vector<Token>& control_tokens() const { return control_tokens_; }
 
   /// Tokenizes a prompt. `template_bytes`, ascending, are those that the template wrote, or a caller who is
