@@ -1,4 +1,4 @@
-// What prefixes are made of, on a real context: cells that are shared, cut, saved and restored give the
+// The cells of prefixes, on a real context: those that are shared, cut, saved and restored give the
 // logits of a run that nothing has happened to.
 
 #include "check.h"
@@ -133,7 +133,8 @@ TEST(context_gives_the_same_logits_from_restored_cells) {
   with_each_type([](ContextFixture& fixture, std::mt19937_64& random) {
     const Tokens tokens = fixture.model.random_tokens(random, 60);
     const Logits expected = fixture.decode(0, tokens, 0, 60);
-    // In two pieces of different sequences, as a cache that was split has them; to other cells.
+    // Save two pieces of different sequences, as a cache that was split has them; restore them to other
+    // cells.
     std::vector<std::vector<uint8_t>> pieces;
     for (const auto& [begin, end] : {std::pair{0, 25}, {25, 59}}) {
       fixture.context->share(0, 6, begin, end);

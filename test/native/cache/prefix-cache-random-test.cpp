@@ -69,7 +69,7 @@ class RandomCache : public CacheFixture {
     body(std::next(running.begin(), pick<std::ptrdiff_t>(random_, 0, std::ssize(running) - 1))->first);
   }
 
-  /// Of few kinds of tokens, so that many begin alike, and long enough to be worth saving.
+  /// Makes tokens of few kinds, so that many texts begin alike and are long enough to be worth saving.
   Tokens continuation(size_t most) {
     Tokens tokens(pick<size_t>(random_, 1, most));
     const Token kind = pick<Token>(random_, 1, 3);
@@ -159,7 +159,7 @@ class RandomCache : public CacheFixture {
       release(running.begin()->first, CachedCells::Discard);
   }
 
-  /// What is said to be known can be had, if there is room for all of it.
+  /// Checks that all tokens counted as cached can be had, if there is room for them.
   void check_host() {
     if (!limits.sharing || !decoder.can_restore) return;
     for (const Tokens& tokens : texts_) {

@@ -87,7 +87,7 @@ TEST(prefix_tree_looks_into_every_branch_that_begins_alike) {
   PrefixNode& deep = tree.add(second, Tokens{3, 4, 5, 6, 7});
   CHECK(tree.match(Tokens{1, 2, 3, 4, 5, 6}).path == (std::vector<PrefixNode*>{&second, &deep}));
   CHECK_EQ(tree.match(Tokens{1, 2, 3, 4, 5, 6}).length, 6u);
-  // Of two as long the older one.
+  // The older one of two as long is taken.
   CHECK(tree.match(Tokens{1, 2, 3, 4, 5}).path == (std::vector<PrefixNode*>{&first}));
   tree.remove(second);
   CHECK_EQ(nodes(tree), 1u);
@@ -136,7 +136,7 @@ TEST(prefix_tree_visits_parents_first) {
 }
 
 TEST(prefix_tree_agrees_with_a_list_of_texts) {
-  // What each node ends, kept by itself.
+  // The text that each node ends, kept by itself.
   struct Known {
     PrefixNode* parent;
     Tokens text;

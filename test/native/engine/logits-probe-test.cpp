@@ -70,7 +70,7 @@ TEST(engine_runs_a_task_alone_and_goes_on_with_an_empty_cache) {
   CHECK_EQ(fixture.submit(after).result().text, EngineFixture::alone(after));
   await(ran);
   CHECK(alone);
-  // What the others left there was given up.
+  // The cells that the others left were given up.
   const auto again = fixture.submit(before).result();
   CHECK_EQ(again.text, EngineFixture::alone(before));
   CHECK_EQ(again.usage.cached_tokens, 0u);

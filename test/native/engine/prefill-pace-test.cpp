@@ -15,8 +15,8 @@ Demand demand_of(size_t generating, size_t prefilling, size_t depth = 0) {
   return {.generating = generating, .disturbed = generating, .prefilling = prefilling, .depth = depth};
 }
 
-/// Of a machine on which a step that only generates takes `step` ms and each prompt token adds `token` ms.
-/// Nothing is owed.
+/// Makes the pace of a machine on which a step that only generates takes `step` ms and each prompt token adds
+/// `token` ms; nothing is owed.
 PrefillPace measured(size_t most, size_t generating, double step, double token) {
   PrefillPace pace(most);
   for (int i = 0; i < 100; ++i) {

@@ -71,7 +71,7 @@ TEST(prompt_lookup_continues_a_period_beyond_the_end) {
 }
 
 TEST(prompt_lookup_sees_a_text_grow) {
-  // The same as if it saw the whole text at once, however it came there.
+  // Drafts are the same as if it saw the whole text at once, however the text came there.
   std::mt19937_64 random(8);
   for (int round = 0; round < 200; ++round) {
     PromptLookup growing;

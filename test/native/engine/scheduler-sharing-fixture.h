@@ -117,7 +117,7 @@ class SharingFixture {
   std::map<const Sequence*, std::shared_ptr<Inference>> inference_of; ///< by address, of the newest
   std::vector<Chunk> chunks;
   size_t computed = 0;                           ///< tokens computed, without drafts
-  std::map<const Sequence*, size_t> computed_of; ///< the same for each sequence
+  std::map<const Sequence*, size_t> computed_of; ///< tokens computed of each sequence, without drafts
   int completed = 0;
 
  private:

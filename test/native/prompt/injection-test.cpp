@@ -74,7 +74,7 @@ struct Tally {
   size_t prompts = 0, spelled = 0, round_trips = 0;
 };
 
-/// What a template writes as markers: <|im_end|>, <start_of_turn>, </s>, [INST], …
+/// The markers in a template's source: <|im_end|>, <start_of_turn>, </s>, [INST], …
 std::vector<std::string> markers(const std::string& source) {
   std::set<std::string> found;
   for (size_t i = 0; i < source.size(); ++i) {
@@ -115,7 +115,7 @@ void attack(const test_vocabulary::Vocabulary& vocabulary, const std::string& so
   const PromptTokenizer tokenizer(vocabulary.get(), source);
   const Tokenizer plain(vocabulary.get());
   const bool byte_level = llama_vocab_type(vocabulary.get()) == LLAMA_VOCAB_TYPE_BPE;
-  // What a vocabulary makes of characters it does not have: bytes, or the unknown token, whatever its type.
+  // Characters that a vocabulary lacks become bytes, or the unknown token, whatever its type.
   const auto inexpressible = plain.tokenize("龘 𓀀 ꙮ 𒀱", Tokenizer::ControlTokens::AsText);
   std::string words = "x";
   const auto& control = tokenizer.control_tokens();

@@ -10,7 +10,7 @@
 /// Random prompts, and what must become of them, worked out the slow way.
 namespace prompt_oracle {
 
-/// Deterministic on every platform, which the standard's distributions are not.
+/// Random numbers that are the same on every platform, unlike those of the standard's distributions.
 class Random {
  public:
   explicit Random(uint32_t seed) : engine_(seed) {}
@@ -22,7 +22,7 @@ class Random {
   std::mt19937 engine_;
 };
 
-/// How many random prompts to try for each vocabulary: 150, or VERBATIM_TEST_ROUNDS.
+/// Number of random prompts to try for each vocabulary: 150, or VERBATIM_TEST_ROUNDS.
 size_t rounds();
 
 /// A prompt and who wrote what.
@@ -42,11 +42,11 @@ std::string random_attack(Random& random, const std::vector<std::string>& contro
 template <typename Field>
 Prompt random_prompt(Random& random, const std::vector<std::string>& control_texts, Field field);
 
-/// What spells control tokens: their texts, and those unescaped where they are escaped.
+/// Texts that spell control tokens: their entries, unescaped as well where these are escaped.
 std::vector<std::string> control_texts(const test_vocabulary::Vocabulary& vocabulary,
                                        const verbatim::PromptTokenizer& tokenizer);
 
-/// Whether a caller wrote some byte of some control token.
+/// True when a caller wrote some byte of some control token.
 bool spells_control(const Prompt& prompt, const std::vector<std::string>& control_texts);
 
 /// A part of a prompt: a special token, or the text between two.
@@ -62,7 +62,7 @@ std::vector<Fragment> partition(const llama_vocab* vocab, const verbatim::Prompt
 std::vector<verbatim::Token> llama_tokens(const test_vocabulary::Vocabulary& vocabulary,
                                           std::string_view text, bool parse_special);
 std::string pieces(const test_vocabulary::Vocabulary& vocabulary, std::span<const verbatim::Token> tokens);
-/// Quoted, with escapes, for the message of a failed check.
+/// Quotes a prompt, with escapes, for the message of a failed check.
 std::string show(const Prompt& prompt);
 
 template <typename Field>

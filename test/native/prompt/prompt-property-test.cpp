@@ -33,8 +33,8 @@ std::string list(const std::vector<Token>& tokens) {
   return text;
 }
 
-/// What SPM takes for the same, as llama.cpp does in text without any control token: "▁" and a space, and,
-/// given the merges, "<0x0A>" and the byte of that name.
+/// Replaces spellings that SPM takes for the same, as llama.cpp does in text without any control token: "▁"
+/// by a space, and, given the merges, "<0x0A>" by the byte of that name.
 std::string normalized(std::string text) {
   for (const auto& [from, to] :
        {std::pair<std::string_view, std::string_view>{"\u2581", " "}, {"<0x0A>", "\n"}})
@@ -43,7 +43,7 @@ std::string normalized(std::string text) {
   return text;
 }
 
-/// What the prompt must become except, where callers spell control tokens, its text.
+/// Checks that the control tokens are those of `fragments`, and that the template wrote all of them.
 void check_special_tokens(const Vocabulary& vocabulary, const PromptTokenizer& tokenizer,
                           const Prompt& prompt, const PromptTokens& result,
                           const std::vector<Fragment>& fragments) {
@@ -64,8 +64,8 @@ void check_special_tokens(const Vocabulary& vocabulary, const PromptTokenizer& t
   if (actual != expected) fail(vocabulary, prompt, "control tokens" + list(actual) + " not" + list(expected));
 }
 
-/// No control token that is not accounted for, but the unknown one of vocabularies that need it. Where the
-/// text between special tokens is the template's, its control tokens are the template's too.
+/// Checks that all control tokens are accounted for, but the unknown one of vocabularies that need it. Where
+/// the text between special tokens is the template's, its control tokens are the template's too.
 void check_text(const Vocabulary& vocabulary, const PromptTokenizer& tokenizer, const Prompt& prompt,
                 const PromptTokens& result, const std::vector<Fragment>& fragments, size_t& exact) {
   const TemplateBytes own(prompt.template_bytes, prompt.text.size());
@@ -113,7 +113,7 @@ void check_text(const Vocabulary& vocabulary, const PromptTokenizer& tokenizer, 
       written += pieces(vocabulary, {&result.tokens[last++], 1});
     if (lossless && normalized(written) != wanted)
       fail(vocabulary, prompt, "'" + written + "' instead of '" + wanted + "'");
-    // Of the special tokens of these vocabularies, all that follow a text are control tokens.
+    // All special tokens of these vocabularies that follow a text are control tokens.
     if (!lossless)
       last = controls < result.control_tokens.size() ? result.control_tokens[controls].index
                                                      : result.tokens.size();

@@ -96,7 +96,7 @@ std::vector<Entry> spm_entries() {
   return entries;
 }
 
-/// With a token for each byte that a model of this kind has in any case.
+/// Makes a vocabulary of RWKV: the token for each byte that all of them have, and a few more.
 Recipe rwkv_recipe() {
   std::vector<Entry> entries{{"<s>", Type::Control}};
   for (int byte = 0; byte < 256; ++byte) {

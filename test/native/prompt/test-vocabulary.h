@@ -21,7 +21,7 @@ struct Entry {
   float score = 0;
 };
 
-/// What to put into a GGUF file.
+/// Contents of a vocabulary's GGUF file.
 struct Recipe {
   std::string model; ///< "llama", "gpt2", "bert", "t5", "rwkv", "plamo2"
   std::vector<Entry> entries;

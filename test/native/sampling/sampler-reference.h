@@ -1,6 +1,6 @@
 #pragma once
 
-// What the sampler's tests compare with: the specification, by full sorts and library functions.
+// The reference of the sampler's tests: the specification, by full sorts and library functions.
 
 #include "base/error.h"
 #include "check.h"
@@ -35,7 +35,7 @@ inline std::vector<SimdLevel> levels() {
   return found;
 }
 
-// The specification, by full sorts and library functions.
+// The tokens that the specification keeps.
 struct Reference {
   std::vector<Token> tokens; // kept, by rank
   std::vector<double> weights;
