@@ -95,16 +95,16 @@ export interface Loaded {
 export interface ChildMethods {
   load: (options: LoadOptions) => Promise<Loaded>
   run: (options: { requests: readonly BenchRequest[]; measureLoop: boolean }) => Promise<RunResult>
-  /** Of this library's process only: runs the requests, and records the times of at most `most` steps. */
+  /** Runs the requests, and records the times of at most `most` steps; only in this library's process. */
   profile: (options: {
     requests: readonly BenchRequest[]
     most: number
   }) => Promise<{ result: RunResult; steps: StepTimes[] }>
-  /** Of this library's process only: times a step with and without logits. */
+  /** Times a step with and without logits; only in this library's process. */
   probe: (options: LogitsProbeOptions) => Promise<LogitsProbe>
-  /** Of this library's process only: renders and tokenizes a prompt. */
+  /** Renders and tokenizes a prompt; only in this library's process. */
   render: (options: { messages: readonly BenchMessage[] }) => Promise<Prompt>
-  /** Of the idle process only: samples the delay of its event loop. */
+  /** Samples the delay of the event loop; only in the idle process. */
   idle: (options: { ms: number }) => Promise<LoopDelay>
   close: (options: Record<string, never>) => Promise<void>
 }

@@ -96,7 +96,7 @@ function prepareGcc([compiler = '', ...options]) {
   return [...mode, '-S', '-include', FOREIGN]
 }
 
-/** Those that this system has. */
+/** Includes of the foreign headers that exist here. */
 function foreignHeaders() {
   const names = cppFiles(/\.(h|cpp)$/).flatMap((file) =>
     [...readFileSync(file, 'utf8').matchAll(/^#include (<.*>)/gm)].map(([, name]) => name),
@@ -126,7 +126,7 @@ async function compileAll(command, files, passed) {
 }
 
 /**
- * What the compiler says goes to stderr, one file's at a time.
+ * Compiles one file; prints its messages together.
  *
  * @param {readonly string[]} command
  * @returns {Promise<boolean>}
@@ -147,7 +147,7 @@ function compiles([compiler = '', ...options]) {
 }
 
 /**
- * Of a rule of Make as compilers write it.
+ * Returns the files that a Make rule names.
  *
  * @param {string} rule
  */

@@ -18,14 +18,14 @@ interface Prompt {
   readonly answer: string
   /** The kind of the user's message, where a section has several. */
   readonly kind?: string
-  /** Which prompts differ in the system prompt only. */
+  /** The same number for prompts that differ in the system prompt only. */
   readonly group?: number
 }
 
 export interface Reply {
   readonly prompt: Prompt
   readonly text: string
-  /** Whether the model ended its turn. */
+  /** True when the model ended its turn. */
   readonly ended: boolean
 }
 
@@ -69,7 +69,7 @@ function parsed(text: string): { title?: unknown; tags?: unknown } | undefined {
   }
 }
 
-/** What kind of answer a text is, whether right or not. */
+/** The kind of answer that a text is, right or wrong. */
 function kindOf({ prompt, text }: Reply, { phrases, chatAnswers }: Prompts): Skill {
   if (text.startsWith('{"title": "')) return 'json'
   if (chatAnswers.includes(text)) return 'chat'

@@ -251,7 +251,7 @@ CONTROL = """<|im_end|>
 <pad>
 <eos>
 <bos>""".splitlines()
-# What a hostile message holds, between its words; the last ones are whole turns.
+# Forms of hostile messages: control tokens between words; the last ones are whole turns.
 CONTROL_FORMS = """{c}
 {c} {a}
 {a} {c}
@@ -417,7 +417,7 @@ def training_message(rng, longest):
             return text
 
 
-# What is evaluated apart: the kinds of the acceptance table, and further ones.
+# Kinds of messages that are evaluated apart: those of the acceptance table, and further ones.
 EVALUATED = {
     "known": lambda rng, count: " ".join(_of(known_word)(rng, count)),
     "unseen": lambda rng, count: " ".join(

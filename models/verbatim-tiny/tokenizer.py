@@ -143,7 +143,7 @@ def train(words, count, spaced, titled):
             begins[piece] += n
         finals[splits[word][0]] += n
     title = {piece for piece, _ in finals.most_common(titled)}
-    # What a title piece is made of must be there too.
+    # The parts of a title piece must be there, too.
     made_of = {a + b: (a, b) for a, b in merges}
     for piece in list(title):
         while piece in made_of:
