@@ -82,7 +82,6 @@ class Parser {
   Name* parse_name_target(Name::Use use);
   Expression* parse_target(bool until_in);
   void make_target(Expression* target, Name::Use use);
-  void note_store(Expression* target);
 
   // Expressions
   Expression* parse_expression(bool with_conditional = true);
