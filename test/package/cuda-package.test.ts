@@ -29,7 +29,7 @@ describe.runIf(process.platform === 'linux' && process.arch === 'x64')(name, () 
     )
   })
 
-  test('is loaded', async () => {
+  test('of the same version is loaded by loadModel', async () => {
     const folder = await application('right', manifest.version)
     const { stdout } = await run(process.execPath, ['load.mjs'], { cwd: folder })
     expect(stdout).toContain(join(folder, 'node_modules', name, 'libggml-cuda.so'))

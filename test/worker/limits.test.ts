@@ -85,7 +85,7 @@ describe('bodies', () => {
     ['application/jsonp', 415],
     ['application/json; charset=UTF-8', 200],
     ['application/vnd.api+json', 200],
-  ])('of type %s: %s', (type, status) =>
+  ])('of type %s are answered with status %s', (type, status) =>
     withWorker({}, async ({ url }) => {
       const answer = await post(`${url}/chat`, { messages, max_tokens: 1 }, { 'content-type': type })
       expect(answer.status).toBe(status)

@@ -47,7 +47,7 @@ describe.each(Object.keys(frameworks))('a worker under a path of an app of %s', 
   })
   afterAll(() => server.close())
 
-  test('answers', async () => {
+  test('answers there, and leaves other paths to the app', async () => {
     const { status, body } = await post(`${url}/chat`, { messages, max_tokens: 3 })
     expect([status, body.usage.completion_tokens]).toEqual([200, 3])
     expect((await send(`${url}/worker/info`)).body.model).toBe('tiny-Q8_0')

@@ -33,7 +33,7 @@ describe('the openai client', () => {
     ])
   })
 
-  test('gets an answer', async () => {
+  test('gets the answer that generateInference gives', async () => {
     const { _request_id, ...completion } = await openai.chat.completions.create({
       model: id,
       messages,

@@ -122,7 +122,9 @@ class Soak {
   }
 }
 
-test(`${REQUESTS} requests of ${CLIENTS} clients`, { timeout: 120_000 + REQUESTS * 1000 }, async () => {
+test(`${REQUESTS} requests of ${CLIENTS} clients are answered or refused, and leave no memory behind`, {
+  timeout: 120_000 + REQUESTS * 1000,
+}, async () => {
   const load = [
     '--context-size',
     '1024',
