@@ -11,18 +11,17 @@ const TOKEN_IDS = { type: 'array', items: { type: 'integer' } }
 
 const GENERATED = {
   finish_reason: { enum: ['stop', 'length', 'stop-string', 'context'] },
-  usage: counts('prompt_tokens', 'cached_tokens', 'completion_tokens'),
+  usage: {
+    type: 'object',
+    properties: ofType('integer', 'prompt_tokens', 'cached_tokens', 'completion_tokens'),
+  },
   timings: {
-    ...counts(
-      'queue_ms',
-      'prefill_ms',
-      'first_token_ms',
-      'per_token_ms',
-      'total_ms',
-      'drafted_tokens',
-      'accepted_tokens',
-    ),
-    description: 'Durations in milliseconds.',
+    type: 'object',
+    properties: {
+      ...ofType('number', 'queue_ms', 'prefill_ms', 'first_token_ms', 'per_token_ms', 'total_ms'),
+      ...ofType('integer', 'drafted_tokens', 'accepted_tokens'),
+    },
+    description: 'Durations in milliseconds, and counts of drafted and of accepted tokens.',
   },
   seed: { type: 'integer' },
   receipt: { type: 'object', description: 'Hashes of what went in, of the prompt and of the output.' },
@@ -52,8 +51,8 @@ const STREAM = {
   },
 }
 
-function counts(...names: string[]) {
-  return { type: 'object', properties: Object.fromEntries(names.map((name) => [name, { type: 'number' }])) }
+function ofType(type: 'integer' | 'number', ...names: string[]) {
+  return Object.fromEntries(names.map((name) => [name, { type }]))
 }
 
 function members(properties: Record<string, object>) {
@@ -73,7 +72,7 @@ function post(summary: string, body: z.ZodType, answer: object, stream = false) 
           description: 'The answer.',
           content: { ...json(answer), ...(stream && { 'text/event-stream': STREAM }) },
         },
-        default: { description: 'What went wrong.', content: json(ERROR) },
+        default: { description: 'The error.', content: json(ERROR) },
       },
     },
   }
@@ -85,7 +84,7 @@ function get(summary: string, type = 'application/json') {
       summary,
       responses: {
         200: { description: 'The answer.', content: { [type]: { schema: {} } } },
-        default: { description: 'What went wrong.', content: json(ERROR) },
+        default: { description: 'The error.', content: json(ERROR) },
       },
     },
   }
@@ -147,10 +146,10 @@ function makeDocument(): object {
       ),
       '/v1/chat/completions': post('As in OpenAI’s API.', completionBody.schema, { type: 'object' }, true),
       '/v1/models': get('As in OpenAI’s API.'),
-      '/worker/info': get('What the worker is, and what proves it.'),
-      '/health': get('Whether the process answers.'),
-      '/ready': get('Whether the model is loaded and the worker takes requests.'),
-      '/metrics': get('For Prometheus.', 'text/plain'),
+      '/worker/info': get('Facts about the worker, and hashes that prove them.'),
+      '/health': get('Answers 200 while the process runs.'),
+      '/ready': get('Answers 200 while the model is loaded and the worker takes requests, else 503.'),
+      '/metrics': get('Metrics for Prometheus.', 'text/plain'),
       '/openapi.json': get('This document.'),
     },
   }
