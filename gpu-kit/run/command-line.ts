@@ -23,7 +23,7 @@ const USAGE = `usage: ./run.sh [check | build | test | bench | report] [STEP ...
 Without a word: all of it, what is worth most first, each stage within a limit. The report is written after every step.
 What has been done is not done again; called once more it goes on.
 
-  --budget SECONDS  stop cleanly before so many seconds are over (ends with status ${UNFINISHED} when there is more to do)
+  --budget SECONDS  stop cleanly before this many seconds are over (ends with status ${UNFINISHED} when there is more to do)
   --cpu             the dry run: the same path without a GPU, at a tiny size
   --again           do the named groups or steps again, or where none is named what failed or was ended early
   --list            names the steps

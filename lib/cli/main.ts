@@ -44,10 +44,10 @@ const serveCommand = program
   .command('serve')
   .description('Answers HTTP requests with a model.')
   .argument('<model>', 'a GGUF file; of a model in several files, the first')
-  .option('--host <address>', 'where to listen; others than this machine need an API key', '127.0.0.1')
+  .option('--host <address>', 'address to listen on; others than this machine need an API key', '127.0.0.1')
   .option('--port <number>', '0 for any free one', integer(0, 65535), 8080)
   .option('--supervise', 'run the engine in a process of its own, and start it anew when it dies')
-  .option('--model-id <name>', 'what the model is called (default: its file, without .gguf)')
+  .option('--model-id <name>', 'name of the model (default: its file, without .gguf)')
   .option('--api-key-file <path>', 'API keys, one a line; or set VERBATIM_LLAMA_API_KEY')
   .option(
     '--max-body-bytes <number>',
@@ -63,18 +63,18 @@ const serveCommand = program
   )
   .option(
     '--slow-reader-seconds <number>',
-    'cut off who takes nothing for so long',
+    'cut off a reader that takes nothing for this many seconds',
     integer(1, MAX_TIMER_SECONDS),
     DEFAULT_LIMITS.slowReaderMs / 1000,
   )
   .option(
     '--drain-seconds <number>',
-    'how long what runs may go on after SIGTERM',
+    'let requests that run go on for this many seconds after SIGTERM',
     integer(0, MAX_TIMER_SECONDS),
     30,
   )
   .addOption(
-    new Option('--log-level <level>', 'on stderr')
+    new Option('--log-level <level>', 'level of the log on stderr')
       .choices(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
       .default('info'),
   )
@@ -86,8 +86,10 @@ addLoadFlags(serveCommand).action(async (model: string, options: Options & Recor
 program
   .command('build')
   .description('Builds the addon for this machine, from the sources in the package.')
-  .addOption(new Option('--cuda <choice>', 'the CUDA backend too').choices(CUDA_CHOICES).default('auto'))
-  .option('--jobs <number>', 'how many files are compiled at once (default: one per processor)', integer(1))
+  .addOption(
+    new Option('--cuda <choice>', 'build the CUDA backend, too').choices(CUDA_CHOICES).default('auto'),
+  )
+  .option('--jobs <number>', 'files compiled at once (default: one per processor)', integer(1))
   .action(async (options: Pick<BuildOptions, 'cuda' | 'jobs'>) => {
     process.exitCode = await runBuild(options)
   })

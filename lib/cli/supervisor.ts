@@ -80,7 +80,7 @@ export class Supervisor {
     const registers = [this.#registry]
     new Gauge({
       name: 'verbatim_llama_engine_up',
-      help: 'Whether the engine is ready',
+      help: '1 while the engine is ready, else 0',
       registers,
       collect() {
         this.set(worker.state === 'ready' ? 1 : 0)

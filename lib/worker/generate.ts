@@ -10,7 +10,7 @@ import { withSnakeCaseNames } from './snake-case.js'
 /** The bodies of `/chat`, `/enhance` and `/generate`. */
 export const generateBody = new BodyReader(GENERATE_FIELDS, {
   messages: MESSAGES,
-  stream: booleanField(false, 'Whether the answer comes as server-sent events.'),
+  stream: booleanField(false, 'Sends the answer as server-sent events.'),
 })
 
 /** The endpoints that generate, each with its default of `max_tokens`; undefined for the library's default. */

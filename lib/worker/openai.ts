@@ -25,7 +25,7 @@ const only = (wanted: string, ...values: (string | number | boolean)[]) => ({
 export const completionBody = new BodyReader(SHARED_FIELDS, {
   messages: MESSAGES,
   model: { schema: z.string(must('the id of the model')) },
-  stream: booleanField(false, 'Whether the answer comes as server-sent events.'),
+  stream: booleanField(false, 'Sends the answer as server-sent events.'),
   stream_options: {
     schema: z
       .strictObject({ include_usage: z.boolean().optional() }, must('{ include_usage }, and nothing else'))
@@ -36,10 +36,10 @@ export const completionBody = new BodyReader(SHARED_FIELDS, {
       .meta({ description: 'The newer name of max_tokens.' })
       .optional(),
   },
-  logprobs: booleanField(false, 'Whether log probabilities are returned.'),
+  logprobs: booleanField(false, 'Returns log probabilities.'),
   top_logprobs: {
     schema: number(GENERATE_ROWS.logprobs.takes.range)
-      .meta({ description: 'Of how many of the most likely tokens; needs logprobs.' })
+      .meta({ description: 'Number of most likely tokens at each place; needs logprobs.' })
       .optional(),
   },
   n: only('1', 1),

@@ -13,7 +13,7 @@ export const renderBody = new BodyReader(RENDER_FIELDS, {
   max_tokens: {
     schema: number(maxTokensRow.takes.range)
       .meta({
-        description: 'How many tokens are to be generated, for the answer to whether they fit.',
+        description: 'Number of tokens to be generated, for the answer to whether they fit.',
         default: maxTokensRow.default,
       })
       .optional(),
