@@ -106,7 +106,7 @@ export class ModelLoadError extends VerbatimError {
 
 /** The facts of {@link OutOfMemoryError}. */
 export interface OutOfMemoryErrorFields {
-  /** How many bytes were asked for. */
+  /** Bytes asked for, where known. */
   readonly neededBytes?: number | undefined
   /** Bytes needed and free of each device. Default: none. */
   readonly devices?: readonly DeviceShortage[]

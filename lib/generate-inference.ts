@@ -18,7 +18,7 @@ export type GenerateInferenceOptions = GenerateOptions & {
  * pieces. Everything that is wrong with the call rejects it, nothing is thrown: `InvalidMessagesError`,
  * `InvalidOptionError`, `DisposedError`, `NoChatTemplateError`, `TemplateError`, `TemplateLimitError`,
  * `TokenizeError`, `ContextOverflowError` (the prompt is longer than `contextSize`; nothing is ever cut),
- * `OutOfMemoryError`, `DecodeError`, `CancelledError`, or the reason of an aborted `signal`.
+ * `QueueFullError`, `OutOfMemoryError`, `DecodeError`, `CancelledError`, or the reason of an aborted `signal`.
  *
  * @param messages at least one message, or the same as JSON text
  */

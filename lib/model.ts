@@ -58,7 +58,7 @@ export class Model implements AsyncDisposable {
     return this.#chatTemplate
   }
 
-  /** The model's load at this moment. */
+  /** Requests and cells in use at this moment. */
   get status(): ModelStatus {
     return this.#native.status()
   }

@@ -110,7 +110,7 @@ export interface PartialInferenceResult {
 
 /** The result of an inference. */
 export interface InferenceResult extends PartialInferenceResult {
-  /** Why the generation ended. */
+  /** Reason for the end of the generation. */
   readonly finishReason: FinishReason
   /** Record of input and output, to be checked with `verifyReceipt`. */
   readonly receipt: Receipt
@@ -124,29 +124,29 @@ export interface InferenceResult extends PartialInferenceResult {
 export interface Receipt {
   /** Version of this format. */
   readonly version: 1
-  /** Of the messages. */
+  /** SHA-256 of the messages. */
   readonly messagesSha256: string
-  /** Of the tools. */
+  /** SHA-256 of the tools. */
   readonly toolsSha256: string | null
-  /** Of the documents. */
+  /** SHA-256 of the documents. */
   readonly documentsSha256: string | null
-  /** Of the further template variables. */
+  /** SHA-256 of the further template variables. */
   readonly templateVariablesSha256: string | null
-  /** Hash of the chat template's source. */
+  /** SHA-256 of the chat template's source. */
   readonly chatTemplateSha256: string
-  /** Hash of everything in the model file before the weights. */
+  /** SHA-256 of everything in the model file before the weights. */
   readonly modelMetadataSha256: string
-  /** Of the rendered prompt. */
+  /** SHA-256 of the rendered prompt. */
   readonly promptTextSha256: string
-  /** Of the tokens the model was given. */
+  /** SHA-256 of the tokens the model was given. */
   readonly promptTokenIdsSha256: string
-  /** Of the generated tokens. */
+  /** SHA-256 of the generated tokens. */
   readonly outputTokenIdsSha256: string
   /** Time that the template saw, in milliseconds since 1970-01-01T00:00Z. */
   readonly now: number
-  /** Whether the prompt ends with the start of the assistant’s message. */
+  /** True when the prompt ends with the start of the assistant’s message. */
   readonly addGenerationPrompt: boolean
-  /** Who might write control tokens. */
+  /** Texts in which control tokens were recognised. */
   readonly controlTokens: ControlTokens
   /** The special tokens the template saw. */
   readonly specialTokens: SpecialTokens<string>
@@ -156,7 +156,7 @@ export interface Receipt {
   readonly seed: number
   /** Version of this package. */
   readonly packageVersion: string
-  /** Of llama.cpp. */
+  /** Version of llama.cpp. */
   readonly llamaCppVersion: string
 }
 
@@ -240,7 +240,7 @@ export interface AddonLoadAttempt {
   readonly reason: string
 }
 
-/** Load of a model at one moment. */
+/** Requests and cells in use at one moment. */
 export interface ModelStatus {
   /** Requests that wait for their turn. */
   readonly waiting: number

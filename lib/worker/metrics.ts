@@ -41,7 +41,7 @@ export class Metrics {
     for (const kind of ['prompt', 'cached', 'completion']) this.#tokens.inc({ kind }, 0)
   }
 
-  /** Adds the model's load to the metrics. */
+  /** Adds the model's requests and cells in use to the metrics. */
   watch(model: Model): void {
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
