@@ -1,0 +1,229 @@
+import { runInNewContext } from 'node:vm'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { InvalidOptionError } from '#lib/errors.js'
+import { readTokenIds } from '#lib/options/arguments.js'
+import {
+  readGenerateInferenceOptions,
+  readLoadOptions,
+  readRenderOptions,
+  readTokenizeOptions,
+} from '#lib/options/read.js'
+import { generate, model, refusal } from './support/options.js'
+
+describe('an unknown name', () => {
+  test.each([
+    ['max_tokens', 'maxTokens'],
+    ['maxtokens', 'maxTokens'],
+    ['max-tokens', 'maxTokens'],
+    ['maxTokesn', 'maxTokens'],
+    ['maxToken', 'maxTokens'],
+    ['max_new_tokens', 'maxTokens'],
+    ['temprature', 'temperature'],
+    ['Temperature', 'temperature'],
+    ['top_p', 'topP'],
+    ['top_k', 'topK'],
+    ['repeat_penalty', 'repetitionPenalty'],
+    ['stop_sequences', 'stop'],
+    ['abortSignal', 'signal'],
+    ['chat_template_kwargs', 'templateVariables'],
+    ['add_generation_prompt', 'addGenerationPrompt'],
+  ])('%s is answered with: did you mean %s?', (given, meant) => {
+    expect(refusal(() => generate({ [given]: 1 }))).toMatchObject({
+      code: 'INVALID_OPTION',
+      path: given,
+      message: expect.stringContaining(`Did you mean ${meant}?`),
+    })
+  })
+
+  test('of another library is understood by loadModel, too', () => {
+    expect(refusal(() => readLoadOptions({ n_ctx: 1 })).message).toContain('Did you mean contextSize?')
+    expect(refusal(() => readLoadOptions({ n_gpu_layers: 1 })).message).toContain('Did you mean gpuLayers?')
+  })
+
+  test('that is far off gets the list, one of another function is sent on', () => {
+    expect(refusal(() => generate({ mirostat: 2 })).message).toContain(
+      'Known are addGenerationPrompt, controlTokens, documents,',
+    )
+    expect(refusal(() => generate({ contextSize: 2048 })).message).toContain('option of loadModel')
+    expect(refusal(() => readRenderOptions({ temperature: 1 })).message).toContain(
+      'option of generateInference',
+    )
+    expect(refusal(() => readLoadOptions({ temperature: 1 })).message).toContain(
+      'option of generateInference',
+    )
+    expect(refusal(() => generate({ ['x'.repeat(100_000)]: 1 })).code).toBe('INVALID_OPTION')
+  })
+
+  test.each([
+    ['temperaturexyz', 'temperature'], // three edits of a long name
+    ['temperaturewxyz', undefined],
+    ['sed', 'seed'], // one edit for each three characters of a short one
+    ['sadd', undefined],
+    ['sd', undefined],
+  ])('that reads %s gets the suggestion %s', (given, meant) => {
+    const { message } = refusal(() => generate({ [given]: 1 }))
+    expect(message).toContain(meant === undefined ? 'Known are ' : `Did you mean ${meant}?`)
+  })
+
+  test('is refused even when undefined, also one that Object.prototype has', () => {
+    expect(refusal(() => generate({ max_tokens: undefined })).path).toBe('max_tokens')
+    expect(refusal(() => generate({ toString: 1 })).path).toBe('toString')
+    expect(refusal(() => generate(JSON.parse('{"__proto__": 1}'))).path).toBeDefined()
+    expect(refusal(() => readLoadOptions(JSON.parse('{"__proto__": 1}'))).path).toBe('__proto__')
+    expect(refusal(() => generate({ [Symbol('s')]: 1 })).path).toBe('options[Symbol(s)]')
+  })
+})
+
+describe('the options object', () => {
+  test('may have unknown properties that are not enumerable', () => {
+    const hidden = { value: 1, enumerable: false }
+    const options = Object.defineProperties({ model }, { maxToken: hidden, [Symbol('s')]: hidden })
+    expect(readGenerateInferenceOptions(options).maxTokens).toBe(512)
+    Object.defineProperty(options, 'maxTokens', { value: 7, enumerable: false })
+    expect(readGenerateInferenceOptions(options).maxTokens).toBe(7)
+  })
+
+  test('must be an object', () => {
+    for (const read of [
+      readGenerateInferenceOptions,
+      readRenderOptions,
+      readLoadOptions,
+      readTokenizeOptions,
+    ]) {
+      for (const options of [null, 5, 'x', [], () => 1]) {
+        expect(refusal(() => read(options))).toMatchObject({ code: 'INVALID_OPTION', path: 'options' })
+      }
+    }
+  })
+
+  test('is read once per property, never written to, and may be a proxy of another realm', () => {
+    const reads: string[] = []
+    const forbidden = () => {
+      throw new Error('written to')
+    }
+    const target = runInNewContext('({ maxTokens: 5, stop: ["a"], templateVariables: { x: 1 } })') as object
+    const options = new Proxy(Object.assign(target, { model }), {
+      get(from, key) {
+        reads.push(String(key))
+        return Reflect.get(from, key)
+      },
+      set: forbidden,
+      defineProperty: forbidden,
+      deleteProperty: forbidden,
+    })
+    expect(readGenerateInferenceOptions(options)).toMatchObject({
+      maxTokens: 5,
+      stop: ['a'],
+      templateVariables: '{"x":1}',
+    })
+    expect(reads.sort()).toEqual(['maxTokens', 'model', 'stop', 'templateVariables'])
+  })
+
+  test('is copied: later changes do not matter, and the copy cannot be changed', () => {
+    const options = { model, stop: ['a'], tools: [{ name: 'x' }], now: new Date(5) }
+    const read = readGenerateInferenceOptions(options)
+    options.stop.push('b')
+    options.tools[0] = { name: 'y' }
+    options.now.setTime(6)
+    expect(read).toMatchObject({ stop: ['a'], tools: '[{"name":"x"}]', now: 5 })
+    expect(Object.isFrozen(read)).toBe(true)
+    expect(Object.isFrozen(read.stop)).toBe(true)
+    expect(Object.isFrozen(readLoadOptions({}))).toBe(true)
+    expect(Object.isFrozen(readLoadOptions({}).specialTokens)).toBe(true)
+    expect(Object.isFrozen(readRenderOptions({}))).toBe(true)
+  })
+
+  test('may inherit options, but not from Object.prototype', () => {
+    expect(readGenerateInferenceOptions(Object.create({ model, maxTokens: 7 })).maxTokens).toBe(7)
+    class Settings {
+      model = model
+      get temperature() {
+        return 0.25
+      }
+    }
+    expect(readGenerateInferenceOptions(new Settings()).temperature).toBe(0.25)
+    Object.defineProperty(Object.prototype, 'maxTokens', { value: 1, configurable: true })
+    try {
+      expect(generate({}).maxTokens).toBe(512)
+    } finally {
+      delete (Object.prototype as { maxTokens?: number }).maxTokens
+    }
+  })
+
+  test('whose accessors throw is refused, with the cause', () => {
+    const cause = new Error('boom')
+    const throwing = (name: string) =>
+      Object.defineProperty({ model }, name, {
+        enumerable: true,
+        get() {
+          throw cause
+        },
+      })
+    expect(refusal(() => readGenerateInferenceOptions(throwing('topP')))).toMatchObject({
+      path: 'topP',
+      cause,
+    })
+    expect(
+      refusal(() =>
+        readGenerateInferenceOptions({
+          model,
+          stop: new Proxy(['a'], {
+            get: () => {
+              throw cause
+            },
+          }),
+        }),
+      ),
+    ).toMatchObject({ path: 'stop', cause })
+    expect(refusal(() => readGenerateInferenceOptions({ model, signal: throwing('aborted') }))).toMatchObject(
+      {
+        path: 'signal',
+        cause,
+      },
+    )
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(refusal(() => readGenerateInferenceOptions(proxy)).path).toBe('options')
+    expect(
+      refusal(() =>
+        readTokenIds(
+          new Proxy([1], {
+            get: () => {
+              throw cause
+            },
+          }),
+        ),
+      ),
+    ).toMatchObject({ path: 'tokenIds', cause })
+  })
+
+  test('is read or refused by a typed error, whatever it holds', () => {
+    const names = [
+      'maxTokens',
+      'topP',
+      'stop',
+      'tools',
+      'documents',
+      'templateVariables',
+      'now',
+      'signal',
+      'seed',
+    ]
+    const options = fc.dictionary(
+      fc.constantFrom(...names),
+      fc.anything({ withDate: true, withMap: true, withBigInt: true, withNullPrototype: true }),
+    )
+    fc.assert(
+      fc.property(options, (given) => {
+        try {
+          expect(Object.isFrozen(generate(given))).toBe(true)
+        } catch (error) {
+          expect(error).toBeInstanceOf(InvalidOptionError)
+          expect(names.some((name) => (error as InvalidOptionError).path.startsWith(name))).toBe(true)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
