@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { type LoadModelOptions, loadModel, type Message, type Model } from 'verbatim-llama'
+import {
+  type LoadModelOptions,
+  loadModel,
+  type Message,
+  type Model,
+  type RenderOptions,
+} from 'verbatim-llama'
 import { GENERATED_MODELS, type MakeModelOptions } from '../../scripts/make-model.js'
 
 const made = (file: string) => join(GENERATED_MODELS, file)
@@ -57,6 +63,18 @@ export function promptOf(tokens: number): readonly Message[] {
  */
 export function loadRepeatable(options: LoadModelOptions = {}, path = tinyModel): Promise<Model> {
   return loadModel(path, { contextSize: 512, maxSequences: 1, prefixCacheSize: 0, threads: 1, ...options })
+}
+
+/** The text that a template renders, through the model's vocabulary. */
+export async function rendered(
+  chatTemplate: string,
+  messages: readonly Message[] | string,
+  options?: RenderOptions,
+  load?: LoadModelOptions,
+): Promise<string> {
+  // Use the smallest vocabulary that takes any text, for a model loaded for one prompt.
+  await using other = await loadModel(spmModel, { contextSize: 16, threads: 1, chatTemplate, ...load })
+  return (await other.renderPrompt(messages, options)).text
 }
 
 /** Resolves once the condition holds; fails after half a minute. */
