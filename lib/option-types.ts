@@ -36,7 +36,9 @@ export interface GenerateOptions extends RenderOptions {
   /**
    * The message does not end before this many tokens; `stop` texts still end it. As in Transformers: until then
    * the tokens that end a message cannot be chosen. More than `maxTokens` is refused, and so is any with
-   * `ignoreEndOfSequence`; a full context ends the message earlier. An integer from 0 to 2147483647. Default: 0.
+   * `ignoreEndOfSequence`; a full context ends the message earlier. A model that has nothing more to say may begin
+   * another turn: its control tokens are in `tokenIds`, not in `text`. An integer from 0 to 2147483647. Default:
+   * 0.
    */
   readonly minTokens?: number | undefined
   /**
@@ -133,7 +135,7 @@ export interface MemoryOptions {
   readonly contextSize?: number | undefined
   /**
    * Cells of the key-value cache that all requests share, one a token. An integer from 16 to 2147483647. Default:
-   * `contextSize`.
+   * `contextSize`, rounded up to a multiple of 256.
    */
   readonly cacheSize?: number | undefined
   /**

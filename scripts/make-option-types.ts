@@ -218,6 +218,8 @@ ${rowsOf(LOAD_ROWS)
   .map(([name, row]) => line(name, row.remote === false ? '' : flagsOf(name, row).map(code).join(', '), row))
   .join('\n')}
 
+${details({ ...GENERATE_ROWS, ...LOAD_ROWS })}
+
 ## Errors
 
 Every error is a \`VerbatimError\` with a \`code\`.
@@ -231,6 +233,12 @@ ${Object.entries(ERROR_CODES)
   )
   .join('\n')}
 `
+}
+
+/** The options that have more to say. */
+function details(rows: OptionRows): string {
+  const texts = Object.entries(rows).flatMap(([name, { more }]) => (more ? [`- \`${name}\`: ${more}`] : []))
+  return `## In detail\n\n${texts.join('\n')}`
 }
 
 const code = (text: string) => `\`${text}\``

@@ -41,7 +41,7 @@ describe('the flags of serve', () => {
     const help = command().helpInformation().replace(/\s+/g, ' ')
     for (const [, { sentence }] of rows) expect(help).toContain(sentence.split('`')[0]?.replace(/\.$/, ''))
     expect(help).toContain('The GPU for --split-mode none, counted from 0 in the order of --devices')
-    expect(help).toContain('(default: --context-size)')
+    expect(help).toContain('(default: --context-size, rounded up to a multiple of 256)')
   })
 
   test('become the options that loadModel takes', () => {

@@ -10,7 +10,7 @@ describe('a chatTemplate', () => {
   })
 
   test('and special tokens are not taken from a prototype that somebody added to', async () => {
-    const added = { value: 'x', configurable: true, enumerable: true }
+    const added = { value: 'x', configurable: true, enumerable: true, writable: true }
     Object.defineProperties(Object.prototype, { bos_token: added, maxQueue: added, chatTemplate: added })
     try {
       await using other = await loadModel(spmModel, { contextSize: 16, threads: 1 })

@@ -27,7 +27,10 @@ export function addLoadFlags(command: Command): Command {
       )
     } else {
       const fallback = withFlags(row.defaultText ?? String(row.default))
-      const option = new Option(`${flag} ${placeholder(row.takes)}`, `${help} (default: ${fallback})`)
+      const values =
+        row.takes.kind === 'choice' && row.takes.values.length > 4 ? `: ${row.takes.values.join(', ')}` : ''
+      const text = `${help}${values} (default: ${fallback})`
+      const option = new Option(`${flag} ${placeholder(row.takes)}`, text)
       command.addOption(option.argParser((text) => parsed(row.takes, text)))
     }
   }
@@ -65,7 +68,7 @@ function placeholder(takes: Takes): string {
     case 'number':
       return takes.or === undefined ? '<number>' : `<number|${takes.or}>`
     case 'choice':
-      return `<${takes.values.join('|')}>`
+      return takes.values.length > 4 ? '<type>' : `<${takes.values.join('|')}>`
     case 'names':
       return '<name,…>'
     case 'shares':

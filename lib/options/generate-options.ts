@@ -77,7 +77,8 @@ export const GENERATE_ROWS = {
     sentence: 'The message does not end before this many tokens; `stop` texts still end it.',
     more:
       'As in Transformers: until then the tokens that end a message cannot be chosen. More than `maxTokens` is refused, ' +
-      'and so is any with `ignoreEndOfSequence`; a full context ends the message earlier.',
+      'and so is any with `ignoreEndOfSequence`; a full context ends the message earlier. A model that has nothing more to ' +
+      'say may begin another turn: its control tokens are in `tokenIds`, not in `text`.',
     takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
     default: 0,
     aliases: ['minnewtokens', 'minlength', 'minpredict'],

@@ -26,7 +26,7 @@ export const MEMORY_ROWS = {
     sentence: 'Cells of the key-value cache that all requests share, one a token.',
     takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
     default: null,
-    defaultText: '`contextSize`',
+    defaultText: '`contextSize`, rounded up to a multiple of 256',
   },
   maxSequences: {
     sentence: 'The most requests that are evaluated together; more wait in line.',
