@@ -122,7 +122,8 @@ export type CodeOf<ClassName extends ErrorClassName> = {
 }[ErrorCode]
 
 /** Every value of `error.code`. Codes are stable across versions; messages are not. */
-export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeRow>> = TABLE
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeRow>> = Object.freeze(TABLE)
+for (const row of Object.values(TABLE)) Object.freeze(row)
 
 /** The message for an HTTP client that must not see the error's own. */
 export function clientMessage(code: ErrorCode): string {

@@ -125,6 +125,8 @@ describe('controlTokens', () => {
     [{ roles: ['assistant'] }, 'controlTokens.roles'],
     [{ trustRoles: 'assistant' }, 'controlTokens.trustRoles'],
     [{ trustRoles: [1] }, 'controlTokens.trustRoles'],
+    [{ trustRoles: new Array(2) }, 'controlTokens.trustRoles'],
+    [{ trustRoles: ['user', '\ud800'] }, 'controlTokens.trustRoles[1]'],
     [{}, 'controlTokens.trustRoles'],
   ])('%j is refused', (controlTokens, path) => {
     expect(refusal(() => generate({ controlTokens })).path).toBe(path)

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <unordered_set>
 
 namespace verbatim {
 
@@ -23,19 +24,23 @@ std::optional<size_t> message_index(std::string_view path) {
   return error == std::errc() && at != end && *at == ']' ? std::optional(index) : std::nullopt;
 }
 
-/// True for paths into a message of a trusted role.
-bool is_trusted(std::string_view path, const jinja::Rendered& rendered, const ControlTokenPolicy& policy) {
-  const auto index = message_index(path);
-  if (!index || *index >= rendered.message_roles.size()) return false;
-  const auto& role = rendered.message_roles[*index];
-  return role && std::ranges::find(policy.trusted_roles, *role) != policy.trusted_roles.end();
+/// By message: true where its role is trusted. Takes time linear in roles and messages.
+std::vector<bool> trusted_messages(const jinja::Rendered& rendered, const ControlTokenPolicy& policy) {
+  const std::unordered_set<std::string_view> roles(policy.trusted_roles.begin(), policy.trusted_roles.end());
+  std::vector<bool> trusted;
+  for (const auto& role : rendered.message_roles)
+    trusted.push_back(role && roles.contains(*role));
+  return trusted;
 }
 
 std::vector<ByteRange> template_bytes(const jinja::Rendered& rendered, const ControlTokenPolicy& policy) {
   if (policy.anywhere) return {{0, rendered.text.size()}};
+  const auto messages = trusted_messages(rendered, policy);
   std::vector<bool> trusted;
-  for (const auto& path : rendered.origins)
-    trusted.push_back(is_trusted(path, rendered, policy));
+  for (const auto& path : rendered.origins) {
+    const auto index = message_index(path);
+    trusted.push_back(index && *index < messages.size() && messages[*index]);
+  }
   std::vector<ByteRange> ranges;
   for (const auto& span : rendered.spans)
     if (span.origin < 0 || trusted[static_cast<size_t>(span.origin)])

@@ -1,3 +1,4 @@
+/// <reference lib="es2024.string" />
 // Checks and copies the value of one option, by the `takes` of its row.
 import { types } from 'node:util'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
@@ -73,9 +74,15 @@ function controlTokens(
   const policy = new OptionBag(value, name, ['trustRoles'], { prefix: `${name}.` })
   return reading(`${name}.trustRoles`, () => {
     const roles = policy.get('trustRoles')
-    if (!Array.isArray(roles) || roles.some((role) => typeof role !== 'string'))
-      throw policy.error('trustRoles', 'an array of roles')
-    return Object.freeze([...roles])
+    if (!Array.isArray(roles)) throw policy.error('trustRoles', 'an array of roles')
+    return Object.freeze(
+      Array.from({ length: roles.length }, (_, i) => {
+        const role: unknown = roles[i]
+        if (typeof role !== 'string') throw policy.error('trustRoles', 'an array of roles')
+        checkWellFormed(role, `${name}.trustRoles[${i}]`)
+        return role
+      }),
+    )
   })
 }
 
@@ -98,7 +105,8 @@ function text(value: unknown, path: string): string {
 }
 
 function names(given: OptionBag, name: string, takes: TakesOf<'names'>): readonly string[] {
-  const isName = (item: unknown): item is string => typeof item === 'string' && item !== ''
+  const isName = (item: unknown): item is string =>
+    typeof item === 'string' && item !== '' && item.isWellFormed()
   const list = items(given, name, takes, isName)
   if (new Set(list).size < list.length) throw invalidOption(name, 'names one twice.')
   return list
@@ -121,9 +129,10 @@ function items<T>(
   const value = given.get(name)
   if (value === undefined) return Object.freeze([])
   return reading(name, () => {
-    const isList = Array.isArray(value) && value.length > 0 && value.length <= most
-    const list = isList ? Array.from(value as unknown[]) : []
-    if (!isList || !list.every(isItem)) throw given.error(name, wanted)
+    const length = Array.isArray(value) ? value.length : 0
+    if (length === 0 || length > most) throw given.error(name, wanted)
+    const list = Array.from({ length }, (_, i) => (value as readonly unknown[])[i])
+    if (!list.every(isItem)) throw given.error(name, wanted)
     return Object.freeze(list)
   })
 }
