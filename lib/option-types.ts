@@ -7,14 +7,14 @@ export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q
 /** Options of `model.renderPrompt`. */
 export interface RenderOptions {
   /**
-   * The tools offered to the model, as its chat template takes them: an array, or its JSON text. Default: none,
+   * The tools offered to the model, as its chat template takes them. An array, or its JSON text. Default: none,
    * and the template sees none.
    */
   readonly tools?: readonly Tool[] | string | undefined
-  /** Documents for retrieval templates: an array of JSON values, or its JSON text. Default: none. */
+  /** Documents for retrieval templates. An array of JSON values, or its JSON text. Default: none. */
   readonly documents?: readonly JsonValue[] | readonly Tool[] | string | undefined
   /**
-   * Further variables of the chat template, such as `{ enable_thinking: false }`: an object, or its JSON text.
+   * Further variables of the chat template, such as `{ enable_thinking: false }`. An object, or its JSON text.
    * `messages`, `tools`, `documents` and `add_generation_prompt` are refused: they are given on their own.
    * Default: none.
    */

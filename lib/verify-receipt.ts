@@ -45,7 +45,7 @@ export async function verifyReceipt(
     modelMetadataSha256: model.info.metadataSha256,
     promptTextSha256: digest.promptText ?? '',
     promptTokenIdsSha256: digest.promptTokenIds ?? '',
-    ...(tokenIds && { outputTokenIdsSha256: await model[HASH](tokenIds) }),
+    ...(tokenIds !== undefined && { outputTokenIdsSha256: await model[HASH](tokenIds) }),
   }
   const fields = Object.keys(found) as (keyof Receipt)[]
   const mismatches = fields.filter((field) => found[field] !== receipt[field])

@@ -101,9 +101,11 @@ function climbingIncludes(folder: string, files: readonly string[], rooms: reado
     )) {
       if (/^(napi|node_api|js_native_api)\b/.test(included))
         mistakes.push(`${file} includes <${included}>: cpp/ knows no Node-API.`)
+      if (/(^|\/)\.{1,2}\/|\/\//.test(included))
+        mistakes.push(`${file} includes "${included}" by a path, not by its room.`)
       const path = `cpp/${included}`
       if (!existsSync(join(folder, path))) {
-        if (included.startsWith('.') || existsSync(join(folder, dirname(file), included)))
+        if (existsSync(join(folder, dirname(file), included)))
           mistakes.push(`${file} includes "${included}" without its room.`)
         continue // llama.cpp's, or made by CMake
       }

@@ -11,13 +11,15 @@ const HAS_OWN_OPTION = new Map([
 /** The options of `model.renderPrompt`. */
 export const RENDER_ROWS = {
   tools: {
-    sentence: 'The tools offered to the model, as its chat template takes them: an array, or its JSON text.',
+    sentence: 'The tools offered to the model, as its chat template takes them.',
+    more: 'An array, or its JSON text.',
     takes: { kind: 'json', shape: { root: 'array', elements: 'object' }, type: 'readonly Tool[] | string' },
     default: null,
     defaultText: 'none, and the template sees none',
   },
   documents: {
-    sentence: 'Documents for retrieval templates: an array of JSON values, or its JSON text.',
+    sentence: 'Documents for retrieval templates.',
+    more: 'An array of JSON values, or its JSON text.',
     takes: {
       kind: 'json',
       shape: { root: 'array' },
@@ -27,9 +29,8 @@ export const RENDER_ROWS = {
     defaultText: 'none',
   },
   templateVariables: {
-    sentence:
-      'Further variables of the chat template, such as `{ enable_thinking: false }`: an object, or its JSON text.',
-    more: '`messages`, `tools`, `documents` and `add_generation_prompt` are refused: they are given on their own.',
+    sentence: 'Further variables of the chat template, such as `{ enable_thinking: false }`.',
+    more: 'An object, or its JSON text. `messages`, `tools`, `documents` and `add_generation_prompt` are refused: they are given on their own.',
     takes: {
       kind: 'json',
       shape: { root: 'object', refusedMembers: HAS_OWN_OPTION },

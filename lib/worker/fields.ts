@@ -78,7 +78,8 @@ export function fieldsOf<Rows extends OptionRows>(rows: Rows): FieldsOf<Rows> {
 function fieldOf(row: OptionRow): Field {
   const { schema, ...field } = valueField(row)
   const fallback = row.default === null || Array.isArray(row.default) ? {} : { default: row.default }
-  const description = inSnakeCase(row.sentence).replaceAll('`', '')
+  const absent = row.default === null && row.defaultText ? ` Default: ${row.defaultText}.` : ''
+  const description = inSnakeCase(row.sentence + absent).replaceAll('`', '')
   return { ...field, schema: schema.meta({ description, ...fallback }).optional() }
 }
 
