@@ -97,7 +97,7 @@ function climbingIncludes(folder: string, files: readonly string[], rooms: reado
   for (const file of files.filter((each) => each.startsWith('cpp/'))) {
     const floor = floorOf.get(unit(file))
     for (const [, included = ''] of readFileSync(join(folder, file), 'utf8').matchAll(
-      /^#include "([^"]+)"/gm,
+      /^\s*#\s*include\s*["<]([^">]+)[">]/gm,
     )) {
       if (/^(napi|node_api|js_native_api)\b/.test(included))
         mistakes.push(`${file} includes <${included}>: cpp/ knows no Node-API.`)
