@@ -1,6 +1,5 @@
-import { InvalidOptionError } from './errors.js'
 import { Inference } from './inference.js'
-import { Model, START } from './model.js'
+import { type Model, requireModel, START } from './model.js'
 import { readGenerateInferenceOptions } from './options/read.js'
 import type { GenerateOptions, Messages } from './types.js'
 
@@ -25,8 +24,7 @@ export type GenerateInferenceOptions = GenerateOptions & {
 export function generateInference(messages: Messages, options: GenerateInferenceOptions): Inference {
   return new Inference((onNews) => {
     const { model, ...checked } = readGenerateInferenceOptions(options)
-    if (!(model instanceof Model))
-      throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
+    requireModel(model)
     return model[START](messages, checked, onNews)
   })
 }

@@ -1,6 +1,6 @@
 import { unusableBackends } from './addon.js'
 import { ChatTemplate } from './chat-template.js'
-import { DisposedError } from './errors.js'
+import { DisposedError, InvalidOptionError } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
 import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
@@ -165,4 +165,10 @@ export class Model implements AsyncDisposable {
       throw fromNative(error as NativeError)
     }
   }
+}
+
+/** @throws InvalidOptionError for what is no model */
+export function requireModel(value: unknown): asserts value is Model {
+  if (!(value instanceof Model))
+    throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
 }

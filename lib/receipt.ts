@@ -3,20 +3,11 @@ import { loadAddon } from './addon.js'
 import type { NativeDigest } from './native.js'
 import { GENERATE_ROWS } from './options/generate-options.js'
 import type { CheckedGenerateOptions } from './options/read.js'
-import type { OptionRows } from './options/row.js'
+import type { OptionRow } from './options/row.js'
 import type { ControlTokens, ModelInfo, Receipt, ReceiptSampling } from './types.js'
 
 /** The part of a receipt that is known when a run starts; the hashes come when it has ended. */
-export type ReceiptTerms = Omit<
-  Receipt,
-  | 'messagesSha256'
-  | 'toolsSha256'
-  | 'documentsSha256'
-  | 'templateVariablesSha256'
-  | 'promptTextSha256'
-  | 'promptTokenIdsSha256'
-  | 'outputTokenIdsSha256'
->
+export type ReceiptTerms = Omit<Receipt, keyof ReturnType<typeof promptHashes> | 'outputTokenIdsSha256'>
 
 const templateHashes = new WeakMap<ModelInfo, string>()
 
@@ -54,11 +45,25 @@ function controlTokenPolicy(checked: CheckedGenerateOptions['controlTokens']): C
   return checked.length > 0 ? { trustRoles: checked } : 'template'
 }
 
+const SAMPLING = Object.entries<OptionRow>(GENERATE_ROWS).flatMap(([name, { receipt }]) =>
+  receipt ? [name] : [],
+)
+
 function samplingOf(options: CheckedGenerateOptions): ReceiptSampling {
-  const rows: OptionRows = GENERATE_ROWS
-  const names = Object.keys(options).filter((name) => rows[name]?.receipt)
-  const values = names.map((name) => [name, options[name as keyof CheckedGenerateOptions]])
+  const values = SAMPLING.map((name) => [name, options[name as keyof CheckedGenerateOptions]])
   return Object.freeze(Object.fromEntries(values)) as unknown as ReceiptSampling
+}
+
+/** The hashes of what a prompt was made from, and of the prompt, as a receipt has them. */
+export function promptHashes(digest: NativeDigest) {
+  return {
+    messagesSha256: digest.messages ?? '',
+    toolsSha256: digest.tools,
+    documentsSha256: digest.documents,
+    templateVariablesSha256: digest.templateVariables,
+    promptTextSha256: digest.promptText ?? '',
+    promptTokenIdsSha256: digest.promptTokenIds ?? '',
+  }
 }
 
 export function completeReceipt(
@@ -66,14 +71,5 @@ export function completeReceipt(
   digest: NativeDigest,
   outputTokenIdsSha256: string,
 ): Receipt {
-  return Object.freeze({
-    ...terms,
-    messagesSha256: digest.messages ?? '',
-    toolsSha256: digest.tools,
-    documentsSha256: digest.documents,
-    templateVariablesSha256: digest.templateVariables,
-    promptTextSha256: digest.promptText ?? '',
-    promptTokenIdsSha256: digest.promptTokenIds ?? '',
-    outputTokenIdsSha256,
-  })
+  return Object.freeze({ ...terms, ...promptHashes(digest), outputTokenIdsSha256 })
 }

@@ -1,7 +1,6 @@
-import { InvalidOptionError } from './errors.js'
-import { HASH, Model, RENDER } from './model.js'
+import { HASH, type Model, RENDER, requireModel } from './model.js'
 import { readRenderOptions } from './options/read.js'
-import { chatTemplateSha256 } from './receipt.js'
+import { chatTemplateSha256, promptHashes } from './receipt.js'
 import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './types.js'
 
 /** The model and the input to check a receipt against. */
@@ -25,8 +24,7 @@ export async function verifyReceipt(
   evidence: ReceiptEvidence,
 ): Promise<ReceiptVerification> {
   const { model, messages, tools, documents, templateVariables, tokenIds } = evidence
-  if (!(model instanceof Model))
-    throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
+  requireModel(model)
   const options = readRenderOptions({
     tools,
     documents,
@@ -36,15 +34,13 @@ export async function verifyReceipt(
     controlTokens: receipt.controlTokens,
   })
   const { digest } = await model[RENDER](messages, options)
+  const { promptTextSha256, promptTokenIdsSha256, ...input } = promptHashes(digest)
   const found: Partial<Receipt> = {
-    messagesSha256: digest.messages ?? '',
-    toolsSha256: digest.tools,
-    documentsSha256: digest.documents,
-    templateVariablesSha256: digest.templateVariables,
+    ...input,
     chatTemplateSha256: chatTemplateSha256(model.info),
     modelMetadataSha256: model.info.metadataSha256,
-    promptTextSha256: digest.promptText ?? '',
-    promptTokenIdsSha256: digest.promptTokenIds ?? '',
+    promptTextSha256,
+    promptTokenIdsSha256,
     ...(tokenIds !== undefined && { outputTokenIdsSha256: await model[HASH](tokenIds) }),
   }
   const fields = Object.keys(found) as (keyof Receipt)[]

@@ -18,10 +18,11 @@ const SOURCE = /\.(cpp|h|ts|mjs|py|sh)$/
 /** Mistakes in the structure: a sentence for each. */
 function structureMistakes(folder: string): string[] {
   const files = NAMED.flatMap((name) => sources(folder, name))
-  const rooms = readRooms(readFileSync(join(folder, 'docs/structure.md'), 'utf8'))
+  const page = readFileSync(join(folder, 'docs/structure.md'), 'utf8')
+  const rooms = readRooms(page)
   return [
     ...unnamed(files, rooms),
-    ...unnamedFolders(folder),
+    ...unnamedFolders(folder, page),
     ...climbingIncludes(folder, files, rooms),
     ...climbingImports(folder),
     ...circles(folder, sources(folder, 'lib')),
@@ -77,12 +78,11 @@ function unnamed(files: readonly string[], rooms: readonly Room[]): string[] {
 }
 
 /** Every folder at the top has a line, or rooms of its own. */
-function unnamedFolders(folder: string): string[] {
-  const text = readFileSync(join(folder, 'docs/structure.md'), 'utf8')
+function unnamedFolders(folder: string, page: string): string[] {
   const { stdout } = spawnSync('git', ['ls-files'], { cwd: folder, encoding: 'utf8' })
   const folders = new Set(stdout.split('\n').flatMap((file) => /^([^./][^/]*)\//.exec(file)?.[1] ?? []))
   return [...folders]
-    .filter((name) => !text.includes(`\`${name}/`))
+    .filter((name) => !page.includes(`\`${name}/`))
     .map((name) => `docs/structure.md does not name ${name}/.`)
 }
 

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { flagsOf } from '../lib/cli/load-flags.js'
-import { ERROR_CODES, type ErrorCodeRow } from '../lib/error-codes.js'
+import { ERROR_CODES } from '../lib/error-codes.js'
 import {
   GENERATE_ROWS,
   RENDER_ROWS,
@@ -13,10 +13,12 @@ import {
   TOKENIZE_ROWS,
 } from '../lib/options/generate-options.js'
 import { ESTIMATE_MEMORY_ROWS, LOAD_ROWS, MEMORY_ROWS } from '../lib/options/load-options.js'
-import { type OptionRow, type OptionRows, rangeText, type Takes } from '../lib/options/row.js'
+import { defaultText, type OptionRow, type OptionRows, rangeText, type Takes } from '../lib/options/row.js'
 import { snakeCase } from '../lib/worker/snake-case.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+
+const code = (text: string) => `\`${text}\``
 
 interface Interface {
   readonly name: string
@@ -141,11 +143,9 @@ function wrapped(text: string, width: number): string[] {
 function rangeSentence(takes: Takes): string {
   if (takes.kind !== 'number') return ''
   const text = rangeText(takes.range)
-  return takes.or === undefined ? `${text[0]?.toUpperCase()}${text.slice(1)}.` : `\`${takes.or}\` or ${text}.`
-}
-
-function defaultText({ defaultText, default: value }: OptionRow): string {
-  return defaultText ?? (typeof value === 'string' ? `\`${value}\`` : String(value))
+  return takes.or === undefined
+    ? `${text[0]?.toUpperCase()}${text.slice(1)}.`
+    : `${code(takes.or)} or ${text}.`
 }
 
 function union(values: readonly (string | boolean)[]): string {
@@ -193,7 +193,6 @@ function checkedTypeText(takes: Takes): string {
 }
 
 function documentation(): string {
-  const rowsOf = (rows: OptionRows) => Object.entries(rows)
   return `# Options and errors
 
 Made from the tables in \`lib/options/\` and \`lib/error-codes.ts\` by \`npm run format\`.
@@ -204,7 +203,7 @@ Of \`generateInference\` and of HTTP bodies, where names are in snake_case. \`re
 
 | option | field | what it does | values | default |
 | --- | --- | --- | --- | --- |
-${rowsOf(GENERATE_ROWS)
+${Object.entries<OptionRow>(GENERATE_ROWS)
   .map(([name, row]) => line(name, row.remote === false ? '' : code(snakeCase(name)), row))
   .join('\n')}
 
@@ -214,7 +213,7 @@ Of \`loadModel\`, and as flags of \`verbatim-llama serve\`. \`estimateMemory\` t
 
 | option | flag | what it does | values | default |
 | --- | --- | --- | --- | --- |
-${rowsOf(LOAD_ROWS)
+${Object.entries<OptionRow>(LOAD_ROWS)
   .map(([name, row]) => line(name, row.remote === false ? '' : flagsOf(name, row).map(code).join(', '), row))
   .join('\n')}
 
@@ -228,8 +227,8 @@ Every error is a \`VerbatimError\` with a \`code\`.
 | --- | --- | --- | --- |
 ${Object.entries(ERROR_CODES)
   .map(
-    ([code, { className, status, message }]: [string, ErrorCodeRow]) =>
-      `| \`${code}\` | \`${className}\` | ${status} | ${message} |`,
+    ([name, { className, status, message }]) =>
+      `| ${code(name)} | ${code(className)} | ${status} | ${message} |`,
   )
   .join('\n')}
 `
@@ -237,14 +236,12 @@ ${Object.entries(ERROR_CODES)
 
 /** The options that have more to say. */
 function details(rows: OptionRows): string {
-  const texts = Object.entries(rows).flatMap(([name, { more }]) => (more ? [`- \`${name}\`: ${more}`] : []))
+  const texts = Object.entries(rows).flatMap(([name, { more }]) => (more ? [`- ${code(name)}: ${more}`] : []))
   return `## In detail\n\n${texts.join('\n')}`
 }
 
-const code = (text: string) => `\`${text}\``
-
 function line(name: string, there: string, row: OptionRow): string {
-  const cells = [`\`${name}\``, there, row.sentence, valuesText(row.takes), defaultText(row)]
+  const cells = [code(name), there, row.sentence, valuesText(row.takes), defaultText(row)]
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LOAD_ROWS } from '../options/load-options.js'
 import { readLoadOptions } from '../options/read.js'
-import type { OptionRow, OptionRows, Takes } from '../options/row.js'
+import { defaultText, type OptionRow, type OptionRows, type Takes } from '../options/row.js'
 import type { LoadModelOptions } from '../types.js'
 import { snakeCase } from '../worker/snake-case.js'
 
@@ -14,6 +14,8 @@ export function flagsOf(name: string, { takes }: OptionRow): readonly string[] {
   const flag = `--${snakeCase(name).replaceAll('_', '-')}`
   return takes.kind === 'chatTemplate' ? [`${flag}-file`, `${flag}-name`] : [flag]
 }
+
+const FLAGS = new Map(ROWS.map(([name, row]) => [name, flagsOf(name, row)[0]]))
 
 /** Adds the flags to a command. */
 export function addLoadFlags(command: Command): Command {
@@ -26,7 +28,7 @@ export function addLoadFlags(command: Command): Command {
         new Option(`${named} <name>`, 'The template of this name in the model file').conflicts(`${name}File`),
       )
     } else {
-      const fallback = withFlags(row.defaultText ?? String(row.default))
+      const fallback = withFlags(defaultText(row))
       const values =
         row.takes.kind === 'choice' && row.takes.values.length > 4 ? `: ${row.takes.values.join(', ')}` : ''
       const text = `${help}${values} (default: ${fallback})`
@@ -39,8 +41,7 @@ export function addLoadFlags(command: Command): Command {
 
 /** A text of the table with options by their flags, and without marks. */
 function withFlags(text: string): string {
-  const flags = new Map(ROWS.map(([name, row]) => [name, flagsOf(name, row)[0]]))
-  return text.replace(/`([^`]+)`/g, (_, name: string) => flags.get(name) ?? name)
+  return text.replace(/`([^`]+)`/g, (_, name: string) => FLAGS.get(name) ?? name)
 }
 
 /**

@@ -1,5 +1,6 @@
 // The row of an option. The tables of rows are in generate-options.ts and load-options.ts; types, checks, fields of HTTP
 // bodies, the OpenAPI document, flags, help and receipts are made from them.
+import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import type { JsonShape } from '../json-shape.js'
 
 /** A range of numbers; `above` excludes the lower bound. */
@@ -63,9 +64,6 @@ export interface OptionRow {
 
 export type OptionRows = Readonly<Record<string, OptionRow>>
 
-/** Special tokens, checked and copied: only those that were given; null stands for "no such token". */
-export type CheckedSpecialTokens = Readonly<Record<string, string | null>>
-
 /** A checked value, as the native side takes it: JSON as text, times in milliseconds since 1970. */
 type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word extends string }
   ? number | Word
@@ -84,9 +82,9 @@ type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word 
               : T extends { kind: 'controlTokens' }
                 ? 'anywhere' | readonly string[]
                 : T extends { kind: 'chatTemplate' }
-                  ? string | { readonly name: string }
+                  ? string | NamedChatTemplate
                   : T extends { kind: 'specialTokens' }
-                    ? CheckedSpecialTokens
+                    ? SpecialTokens<string | null>
                     : T extends { kind: 'signal' }
                       ? AbortSignal
                       : (argument: never) => void
@@ -100,6 +98,11 @@ export type Checked<Rows extends OptionRows> = {
           ? never
           : null
         : never)
+}
+
+/** Words for the default, in Markdown. */
+export function defaultText({ defaultText, default: value }: OptionRow): string {
+  return defaultText ?? (typeof value === 'string' ? `\`${value}\`` : String(value))
 }
 
 /** Words for the values of a range, such as `an integer from 1 to 240`. */

@@ -1,10 +1,11 @@
 /// <reference lib="es2024.string" />
 // Checks and copies the value of one option, by the `takes` of its row.
 import { types } from 'node:util'
+import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
 import { checkWellFormed, OptionBag, wrongValue } from './bag.js'
-import type { CheckedSpecialTokens, OptionRow, Takes } from './row.js'
+import type { OptionRow, Takes } from './row.js'
 import { SPECIAL_TOKENS } from './special-tokens.js'
 
 type TakesOf<Kind extends Takes['kind']> = Extract<Takes, { readonly kind: Kind }>
@@ -137,7 +138,7 @@ function items<T>(
   })
 }
 
-function chatTemplate(given: OptionBag, name: string): string | { readonly name: string } | null {
+function chatTemplate(given: OptionBag, name: string): string | NamedChatTemplate | null {
   const value = given.get(name)
   if (typeof value !== 'object' || value === null) return given.text(name)
   const named = new OptionBag(value, name, ['name'], { prefix: `${name}.` })
@@ -146,7 +147,7 @@ function chatTemplate(given: OptionBag, name: string): string | { readonly name:
   return Object.freeze({ name: inFile })
 }
 
-function specialTokens(given: OptionBag, name: string): CheckedSpecialTokens {
+function specialTokens(given: OptionBag, name: string): SpecialTokens<string | null> {
   const tokens = new OptionBag(given.get(name), name, SPECIAL_TOKENS, { prefix: `${name}.` })
   const read: Record<string, string | null> = {}
   for (const token of SPECIAL_TOKENS) {

@@ -8,8 +8,8 @@ import {
 } from '../errors.js'
 import { inSnakeCase, snakeCase, snakeCasePath } from './snake-case.js'
 
-/** The HTTP status of each code that only the worker has; the library's own are in `ERROR_CODES`. */
-const WORKER_STATUS = {
+/** The HTTP status of each code that the worker gives: its own, and two of the library's. */
+const STATUS = {
   INVALID_JSON: 400,
   UNAUTHORIZED: 401,
   NOT_FOUND: 404,
@@ -23,9 +23,9 @@ const WORKER_STATUS = {
   NOT_READY: 503,
   SHUTTING_DOWN: 503,
   ENGINE_DOWN: 503,
+  INVALID_OPTION: ERROR_CODES.INVALID_OPTION.status,
+  INVALID_MESSAGES: ERROR_CODES.INVALID_MESSAGES.status,
 } as const
-
-export type WorkerErrorCode = keyof typeof WORKER_STATUS
 
 /** Description of a failure for a client. */
 export interface ErrorDescription {
@@ -44,16 +44,12 @@ export class HttpError extends Error {
   readonly description: ErrorDescription
 
   constructor(
-    code: WorkerErrorCode | 'INVALID_OPTION' | 'INVALID_MESSAGES',
+    code: keyof typeof STATUS,
     message: string,
     more: Pick<ErrorDescription, 'path' | 'headers'> = {},
   ) {
     super(message)
-    const status =
-      code in WORKER_STATUS
-        ? WORKER_STATUS[code as WorkerErrorCode]
-        : ERROR_CODES[code as 'INVALID_OPTION'].status
-    this.description = { status, code, message, ...more }
+    this.description = { status: STATUS[code], code, message, ...more }
   }
 }
 
