@@ -142,10 +142,8 @@ function wrapped(text: string, width: number): string[] {
 
 function rangeSentence(takes: Takes): string {
   if (takes.kind !== 'number') return ''
-  const text = rangeText(takes.range)
-  return takes.or === undefined
-    ? `${text[0]?.toUpperCase()}${text.slice(1)}.`
-    : `${code(takes.or)} or ${text}.`
+  const text = valuesText(takes)
+  return `${text[0]?.toUpperCase()}${text.slice(1)}.`
 }
 
 function union(values: readonly (string | boolean)[]): string {

@@ -69,7 +69,8 @@ void ScopeResolver::visit(Node* node, const Place& place) {
     static_cast<Output*>(node)->escaping = escaping_;
     visit_children(node, place);
     break;
-  case NodeKind::Conditional: {
+  case NodeKind::Conditional:
+  case NodeKind::If: {
     Place soft = place;
     soft.soft = true;
     visit_children(node, soft);
@@ -80,12 +81,6 @@ void ScopeResolver::visit(Node* node, const Place& place) {
     check_known(static_cast<Application*>(node), place);
     visit_children(node, place);
     break;
-  case NodeKind::If: {
-    Place soft = place;
-    soft.soft = true;
-    visit_children(node, soft);
-    break;
-  }
   case NodeKind::For:
     visit_for(static_cast<For*>(node), place);
     break;

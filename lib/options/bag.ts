@@ -130,10 +130,7 @@ export class OptionBag {
   /** Text that is not empty, or null. */
   text(name: string): string | null {
     const value = this.get(name)
-    if (value === undefined) return null
-    if (typeof value !== 'string' || value === '') throw this.error(name, 'a string that is not empty')
-    checkWellFormed(value, this.#prefix + name)
-    return value
+    return value === undefined ? null : nonEmptyText(value, this.#prefix + name)
   }
 
   callback<T>(name: string): T | null {
@@ -165,6 +162,13 @@ export function checkWellFormed(value: string, path: string): void {
       'contains a lone surrogate, which is not valid Unicode: toWellFormed() replaces it.',
     )
   }
+}
+
+/** The value, if it is a text that is not empty. */
+export function nonEmptyText(value: unknown, path: string): string {
+  if (typeof value !== 'string' || value === '') throw wrongValue(path, 'a string that is not empty', value)
+  checkWellFormed(value, path)
+  return value
 }
 
 function isInRange(value: unknown, range: NumberRange): value is number {

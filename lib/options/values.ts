@@ -4,7 +4,7 @@ import { types } from 'node:util'
 import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
-import { checkWellFormed, OptionBag, wrongValue } from './bag.js'
+import { checkWellFormed, nonEmptyText, OptionBag } from './bag.js'
 import type { OptionRow, Takes } from './row.js'
 import { SPECIAL_TOKENS } from './special-tokens.js'
 
@@ -90,19 +90,13 @@ function controlTokens(
 function texts(given: OptionBag, name: string, most: number): readonly string[] {
   const value = given.get(name)
   if (value === undefined) return Object.freeze([])
-  if (typeof value === 'string') return Object.freeze([text(value, name)])
+  if (typeof value === 'string') return Object.freeze([nonEmptyText(value, name)])
   return reading(name, () => {
     if (!Array.isArray(value)) throw given.error(name, 'a string or an array of strings')
     const { length } = value
     if (length > most) throw invalidOption(name, `must hold at most ${most} strings, not ${length}.`)
-    return Object.freeze(Array.from({ length }, (_, i) => text(value[i], `${name}[${i}]`)))
+    return Object.freeze(Array.from({ length }, (_, i) => nonEmptyText(value[i], `${name}[${i}]`)))
   })
-}
-
-function text(value: unknown, path: string): string {
-  if (typeof value !== 'string' || value === '') throw wrongValue(path, 'a string that is not empty', value)
-  checkWellFormed(value, path)
-  return value
 }
 
 function names(given: OptionBag, name: string, takes: TakesOf<'names'>): readonly string[] {
