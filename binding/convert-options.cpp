@@ -55,6 +55,10 @@ void assign(const Napi::Value& value, Speculative& member) {
   member = value.IsString() ? Speculative::PromptLookup : Speculative::None;
 }
 
+void assign(const Napi::Value& value, IgnoredInputs& member) {
+  member = value.As<Napi::String>().Utf8Value() == "allow" ? IgnoredInputs::Allow : IgnoredInputs::Refuse;
+}
+
 void assign(const Napi::Value& value, SplitMode& member) {
   member = value.As<Napi::String>().Utf8Value() == "none" ? SplitMode::None : SplitMode::Layer;
 }

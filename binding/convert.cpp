@@ -6,6 +6,10 @@ namespace verbatim {
 
 namespace {
 
+Napi::Value or_null(Napi::Env env, const std::optional<std::string>& text) {
+  return text ? Napi::Value(Napi::String::New(env, *text)) : env.Null();
+}
+
 template <typename Array, typename Element>
 Napi::Value to_typed_array(Napi::Env env, const std::vector<Element>& elements) {
   const size_t bytes = elements.size() * sizeof(Element);
@@ -60,6 +64,8 @@ Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
   set("templateVariables", digest.template_variables);
   set("promptText", digest.text);
   set("promptTokenIds", digest.token_ids);
+  set("chatTemplate", digest.chat_template);
+  object.Set("chatTemplateName", or_null(env, digest.chat_template_name));
   return object;
 }
 
@@ -112,7 +118,7 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
     object.Set(key, Napi::Number::New(env, value));
   };
   object.Set("path", info.path);
-  object.Set("name", info.name ? Napi::Value(Napi::String::New(env, *info.name)) : env.Null());
+  object.Set("name", or_null(env, info.name));
   object.Set("description", info.description);
   object.Set("architecture", info.architecture);
   set_number("parameterCount", static_cast<double>(info.parameters));
@@ -128,13 +134,19 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
   set_number("prefixCacheSize", info.prefix_cache_size);
   auto sharing = Napi::Object::New(env);
   sharing.Set("enabled", !info.no_prefix_sharing);
-  sharing.Set("reason", info.no_prefix_sharing ? Napi::Value(Napi::String::New(env, *info.no_prefix_sharing))
-                                               : env.Null());
+  sharing.Set("reason", or_null(env, info.no_prefix_sharing));
   object.Set("prefixSharing", sharing);
   set_number("batchSize", info.batch_size);
   set_number("threads", info.threads);
-  object.Set("chatTemplate",
-             info.chat_template ? Napi::Value(Napi::String::New(env, *info.chat_template)) : env.Null());
+  object.Set("chatTemplate", or_null(env, info.chat_template));
+  auto chat_templates = Napi::Array::New(env, info.chat_templates.size());
+  for (uint32_t i = 0; const auto& [name, sha256] : info.chat_templates) {
+    auto chat_template = Napi::Object::New(env);
+    chat_template.Set("name", name);
+    chat_template.Set("sha256", sha256);
+    chat_templates.Set(i++, chat_template);
+  }
+  object.Set("chatTemplates", chat_templates);
   object.Set("metadataSha256", info.metadata_sha256);
   auto special_tokens = Napi::Object::New(env);
   for (const auto& [name, text] : info.special_tokens)

@@ -10,6 +10,9 @@
 
 namespace verbatim {
 
+/// What to do with tools, documents and variables that the template ignores.
+enum class IgnoredInputs { Allow, Refuse };
+
 /// Input of a chat template, as transformers' apply_chat_template passes it. The caller's data are JSON
 /// texts.
 struct RenderInput {
@@ -19,6 +22,7 @@ struct RenderInput {
   std::string template_variables; ///< JSON object; empty: none
   bool add_generation_prompt = true;
   int64_t now_ms = 0; ///< time that strftime_now sees, milliseconds since the epoch
+  IgnoredInputs ignored_inputs = IgnoredInputs::Allow;
 };
 
 /// Texts beside the template's in which control tokens are recognised.
@@ -61,6 +65,7 @@ template <typename Visit> void visit_options(RenderInput& input, const Visit& vi
   visit("templateVariables", input.template_variables);
   visit("addGenerationPrompt", input.add_generation_prompt);
   visit("now", input.now_ms);
+  visit("ignoredInputs", input.ignored_inputs);
 }
 
 template <typename Visit> void visit_options(GenerateOptions& options, const Visit& visit) {

@@ -33,6 +33,7 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
   const auto metadata = GgufMetadata::read(options_.path);
   file_ = check_gguf(metadata);
   metadata_sha256_ = sha256(metadata.raw());
+  chat_templates_ = verbatim::chat_templates(metadata);
   if (options_.gpu_layers != 0) placement_ = Placement::choose(options_.devices);
   require(options_.gpu_layers <= 0 || !placement_.devices().empty(), "gpuLayers",
           "gpuLayers is " + std::to_string(options_.gpu_layers) +

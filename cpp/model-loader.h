@@ -2,6 +2,7 @@
 
 #include "backend/context.h"
 #include "backend/device.h"
+#include "gguf/gguf-chat-templates.h"
 #include "gguf/gguf-check.h"
 #include "load-options.h"
 #include "memory/memory-measure.h"
@@ -40,6 +41,7 @@ class ModelLoader {
   /// Returns the most tokens of one request by a plan.
   uint32_t context_size(const MemoryPlan& plan) const { return std::min(context_size_, plan.cache_size); }
   const std::string& metadata_sha256() const { return metadata_sha256_; }
+  const std::vector<NamedChatTemplate>& chat_templates() const { return chat_templates_; }
 
  private:
   void require_memory_to_compute(uint64_t bytes) const;
@@ -54,6 +56,7 @@ class ModelLoader {
 
   const LoadOptions& options_;
   std::string metadata_sha256_;
+  std::vector<NamedChatTemplate> chat_templates_;
   GgufSummary file_;
   Placement placement_;
   std::vector<MemoryBudget> budgets_; ///< before loading

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include "backend/memory-kind.h"
+#include "base/sha256.h"
 #include "model-loader.h"
 
 #include <algorithm>
@@ -34,6 +35,7 @@ std::shared_ptr<Model> Model::load(LoadOptions options, const LoadProgress& prog
   std::shared_ptr<Model> model(new Model);
   model->options_ = std::move(options);
   ModelLoader loader(model->options_);
+  model->chat_templates_.emplace(model->options_.chat_template, loader.chat_templates());
   auto loaded = loader.load(progress, cancelled, [self = model.get(), &cancelled] {
     return self->engine_ ? self->engine_->should_abort() : cancelled.load();
   });
@@ -91,23 +93,10 @@ void Model::read_metadata() {
       info_.special_tokens.emplace_back(name, llama_vocab_get_text(vocab, static_cast<Token>(token)));
   }
 
-  info_.chat_template = options_.chat_template.source;
-  if (!info_.chat_template) {
-    const auto& name = options_.chat_template.name;
-    const char* own = llama_model_chat_template(weights, name ? name->c_str() : nullptr);
-    if (own) info_.chat_template = own;
-    if (name && !own)
-      throw Error(ErrorCode::InvalidOption, "the model has no chat template named " + *name,
-                  {{"path", "chatTemplate.name"}});
-  }
-  prompt_tokenizer_ = std::make_unique<PromptTokenizer>(vocab, info_.chat_template.value_or(""));
-  if (!info_.chat_template) return;
-  try {
-    chat_template_ = std::make_unique<ChatTemplate>(*info_.chat_template);
-  } catch (const Error& error) {
-    if (options_.chat_template.source) throw;
-    template_error_ = error; // thrown when something is rendered
-  }
+  chat_templates_->make_tokenizers(vocab);
+  if (const auto* usual = chat_templates_->usual()) info_.chat_template = usual->source;
+  for (const auto& [name, source] : chat_templates_->in_file())
+    info_.chat_templates.emplace_back(name, sha256(source));
 }
 
 void Model::create_engine(const ContextOptions& context) {
@@ -172,13 +161,7 @@ void Model::size_cache(PrefixCache::Limits& limits) {
 }
 
 Prompt Model::prepare(const RenderInput& input, const ControlTokenPolicy& policy) const {
-  if (!chat_template_) {
-    if (template_error_) throw *template_error_;
-    throw Error(ErrorCode::NoChatTemplate,
-                "this model has no chat template, and none is guessed; pass one as loadModel(path, { "
-                "chatTemplate })");
-  }
-  return make_prompt(*chat_template_, info_.special_tokens, *prompt_tokenizer_, input, policy);
+  return make_prompt(chat_templates_->select(!input.tools.empty()), info_.special_tokens, input, policy);
 }
 
 std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy policy,

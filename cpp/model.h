@@ -6,8 +6,7 @@
 #include "engine/logits-probe.h"
 #include "load-options.h"
 #include "memory/memory-measure.h"
-#include "prompt/chat-template.h"
-#include "prompt/prompt-tokenizer.h"
+#include "prompt/chat-templates.h"
 #include "prompt/prompt.h"
 #include "prompt/tokenizer.h"
 
@@ -33,7 +32,8 @@ struct ModelInfo {
   std::optional<std::string> no_prefix_sharing; ///< the reason when requests cannot share prefixes
   int32_t threads = 0;
   std::optional<std::string> chat_template;
-  std::string metadata_sha256; ///< of the file up to the weights
+  std::vector<std::pair<std::string, std::string>> chat_templates; ///< names and hashes of those in the file
+  std::string metadata_sha256;                                     ///< of the file up to the weights
   SpecialTokenTexts special_tokens;
   MemoryEstimate memory; ///< what it takes
 };
@@ -86,9 +86,7 @@ class Model {
   ModelInfo info_;
   ModelWeights weights_;
   std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<PromptTokenizer> prompt_tokenizer_;
-  std::unique_ptr<ChatTemplate> chat_template_;
-  std::optional<Error> template_error_; ///< of the model's own template, which does not parse
+  std::optional<ChatTemplates> chat_templates_;
   std::shared_ptr<CpuThreadPool> threads_;
   std::unique_ptr<Context> context_;
   std::unique_ptr<Engine> engine_;

@@ -59,6 +59,11 @@ const TABLE = {
     status: 400,
     message: 'Rendering the chat template went past a limit on its work or its output.',
   },
+  TEMPLATE_IGNORES_INPUT: {
+    className: 'TemplateIgnoresInputError',
+    status: 400,
+    message: 'The chat template ignores something that was given: nothing of it is in the prompt.',
+  },
   TOKENIZE_FAILED: {
     className: 'TokenizeError',
     status: 400,

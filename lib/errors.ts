@@ -193,6 +193,21 @@ export class TemplateLimitError extends VerbatimError {
   }
 }
 
+/**
+ * The chat template ignores something that was given: no character of it is in the prompt, and (but for the messages)
+ * the template does not test it. Nothing was started.
+ */
+export class TemplateIgnoresInputError extends VerbatimError {
+  declare readonly code: 'TEMPLATE_IGNORES_INPUT'
+  /** What is ignored: `messages`, `tools`, `documents`, or a variable such as `templateVariables.enable_thinking`. */
+  readonly input: string
+
+  constructor(message: string, fields: { readonly input: string }, options?: VerbatimErrorOptions) {
+    super('TEMPLATE_IGNORES_INPUT', message, options)
+    this.input = fields.input
+  }
+}
+
 /** The text could not be turned into tokens of this model (or token ids into text). */
 export class TokenizeError extends VerbatimError {
   declare readonly code: 'TOKENIZE_FAILED'
@@ -333,6 +348,7 @@ const classes = {
   NoChatTemplateError,
   TemplateError,
   TemplateLimitError,
+  TemplateIgnoresInputError,
   TokenizeError,
   ContextOverflowError,
   QueueFullError,

@@ -95,6 +95,12 @@ export interface LogEntry {
 
 /** A chat template of the model file, by its name there. */
 export interface NamedChatTemplate {
-  /** Such as `'tool_use'`. */
+  /** Such as `'tool_use'`; `'default'` is the one without a name. */
   readonly name: string
+}
+
+/** A chat template in a file of its own, in UTF-8. */
+export interface ChatTemplateFile {
+  /** The path of the file. */
+  readonly path: string
 }

@@ -1,8 +1,10 @@
 import { listenForAbort } from './abort-signal.js'
 import { loadAddon, unusableBackends } from './addon.js'
 import { type Log, reportUnusableBackends } from './backend-plugins.js'
+import { readChatTemplateFile } from './chat-template-file.js'
 import { CancelledError } from './errors.js'
 import { MAKE, Model } from './model.js'
+import type { NativeChatTemplateChoice } from './native.js'
 import { fromNative } from './native-error.js'
 import { readModelPath } from './options/arguments.js'
 import { type CheckedLoadOptions, readLoadOptions } from './options/read.js'
@@ -20,11 +22,21 @@ import type { LoadModelOptions, LogEntry } from './types.js'
 export async function loadModel(path: string, options?: LoadModelOptions): Promise<Model> {
   const checkedPath = readModelPath(path)
   const checked = readLoadOptions(options)
+  const chatTemplate = await sourceOf(checked.chatTemplate)
   if (checked.signal?.aborted) throw checked.signal.reason
-  return startLoading(checkedPath, checked)
+  return startLoading(checkedPath, checked, chatTemplate)
 }
 
-function startLoading(path: string, options: CheckedLoadOptions): Promise<Model> {
+async function sourceOf(chatTemplate: CheckedLoadOptions['chatTemplate']): Promise<NativeChatTemplateChoice> {
+  const isFile = typeof chatTemplate === 'object' && chatTemplate !== null && 'path' in chatTemplate
+  return isFile ? readChatTemplateFile(chatTemplate.path) : chatTemplate
+}
+
+function startLoading(
+  path: string,
+  options: CheckedLoadOptions,
+  chatTemplate: NativeChatTemplateChoice,
+): Promise<Model> {
   const addon = loadAddon()
   const { signal, onProgress, onLog: callback, ...checked } = options
   const onLog = callback && guarded(callback)
@@ -32,7 +44,7 @@ function startLoading(path: string, options: CheckedLoadOptions): Promise<Model>
   return new Promise((resolve, reject) => {
     let callbackError: { readonly error: unknown } | undefined
     const cancel = addon.loadModel(
-      { ...checked, path },
+      { ...checked, chatTemplate, path },
       (fraction) => {
         if (callbackError) return
         try {

@@ -13,7 +13,7 @@ import {
   readRenderOptions,
   readTokenizeOptions,
 } from './options/read.js'
-import { receiptTerms } from './receipt.js'
+import { promptHashes, receiptTerms } from './receipt.js'
 import type {
   GenerateOptions,
   Messages,
@@ -75,11 +75,17 @@ export class Model implements AsyncDisposable {
    * The exact prompt that {@link generateInference} would give the model; generates nothing.
    *
    * Rejects with `InvalidMessagesError`, `InvalidOptionError`, `NoChatTemplateError`, `TemplateError`,
-   * `TemplateLimitError`, `TokenizeError` or `DisposedError`.
+   * `TemplateLimitError`, `TemplateIgnoresInputError`, `TokenizeError` or `DisposedError`.
    */
   async renderPrompt(messages: Messages, options?: RenderOptions): Promise<RenderedPrompt> {
-    const { text, spans, tokenIds } = await this[RENDER](messages, readRenderOptions(options))
-    return Object.freeze({ text, spans, tokenIds: toNumbers(tokenIds) })
+    const { text, spans, tokenIds, digest } = await this[RENDER](messages, readRenderOptions(options))
+    const { chatTemplateName: name, chatTemplateSha256: sha256 } = promptHashes(digest)
+    return Object.freeze({
+      text,
+      spans,
+      tokenIds: toNumbers(tokenIds),
+      chatTemplate: Object.freeze({ name, sha256 }),
+    })
   }
 
   /**

@@ -13,6 +13,7 @@ import {
   OutOfMemoryError,
   QueueFullError,
   TemplateError,
+  TemplateIgnoresInputError,
   TemplateLimitError,
   TokenizeError,
   type VerbatimError,
@@ -130,6 +131,8 @@ export function fromNative(error: NativeError): VerbatimError {
         { limit: fields.number('limit') ?? fields.text('limit') },
         fields.rest(),
       )
+    case 'TEMPLATE_IGNORES_INPUT':
+      return new TemplateIgnoresInputError(message, { input: fields.text('input') ?? '' }, fields.rest())
     case 'TOKENIZE_FAILED':
       return new TokenizeError(message, fields.rest())
     case 'CONTEXT_OVERFLOW': {

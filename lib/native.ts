@@ -12,6 +12,7 @@ import type {
   MemoryEstimate,
   ModelInfo,
   ModelStatus,
+  NamedChatTemplate,
   RenderedText,
   Timings,
   Usage,
@@ -58,9 +59,16 @@ export interface NativeChatTemplate {
 export type NativeMemoryOptions = CheckedMemoryOptions & { readonly path: string }
 
 /** Options of loading, and the file. */
-export type NativeLoadOptions = Omit<CheckedLoadOptions, 'signal' | 'onProgress' | 'onLog'> & {
+export type NativeLoadOptions = Omit<
+  CheckedLoadOptions,
+  'signal' | 'onProgress' | 'onLog' | 'chatTemplate'
+> & {
   readonly path: string
+  readonly chatTemplate: NativeChatTemplateChoice
 }
+
+/** The source of a chat template, its name in the model file, or null for the file's own. */
+export type NativeChatTemplateChoice = string | NamedChatTemplate | null
 
 /** Options of rendering, and the JSON text of the messages. */
 export type NativeRenderRequest = CheckedRenderOptions & { readonly messages: string }
@@ -137,6 +145,9 @@ export interface NativeDigest {
   readonly templateVariables: string | null
   readonly promptText: string | null
   readonly promptTokenIds: string | null
+  readonly chatTemplate: string | null
+  /** The name of the chat template in the model file; null where it is not of the file. */
+  readonly chatTemplateName: string | null
 }
 
 export interface NativeResult extends NativeDelta {

@@ -1,5 +1,5 @@
 // Made from lib/options/ by scripts/make-option-types.ts: change the rows there, then npm run format.
-import type { ControlTokens, JsonValue, LoadProgress, LogEntry, NamedChatTemplate, SpecialTokens, Tool } from './input-types.js'
+import type { ChatTemplateFile, ControlTokens, JsonValue, LoadProgress, LogEntry, NamedChatTemplate, SpecialTokens, Tool } from './input-types.js'
 
 /** Number type of the key-value cache; the quantized types need less memory and are less exact. */
 export type KvCacheType = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
@@ -27,6 +27,12 @@ export interface RenderOptions {
    * Places where the spelling of a control token becomes that token; elsewhere it stays text. Default: `template`.
    */
   readonly controlTokens?: ControlTokens | undefined
+  /**
+   * Refuse tools, documents and template variables that the chat template ignores (`refuse`), or `allow` them.
+   * Ignored is what the template does not test, and of whose value no character is in the prompt. Such messages
+   * are refused in any case. Default: `refuse`.
+   */
+  readonly ignoredInputs?: 'refuse' | 'allow' | undefined
 }
 
 /** Options of `model.generateInference`. */
@@ -204,10 +210,12 @@ export interface LoadModelOptions extends MemoryOptions {
    */
   readonly threads?: number | undefined
   /**
-   * The chat template (Jinja) to use in place of the one in the model file. An object names another one in the
-   * file, such as `{ name: 'tool_use' }`. Default: the file’s own.
+   * The chat template (Jinja) to use in place of the one in the model file. An object names one in the file, such
+   * as `{ name: 'tool_use' }`, or a file that holds one, such as `{ path: './chat_template.jinja' }`. It is used
+   * for all requests. Default: the file’s own, and where tools are given the one named `tool_use`, if the file has
+   * it.
    */
-  readonly chatTemplate?: string | NamedChatTemplate | undefined
+  readonly chatTemplate?: string | NamedChatTemplate | ChatTemplateFile | undefined
   /**
    * Special tokens as the template sees them, in place of the model file’s; null for none. Default: the file’s.
    */

@@ -24,14 +24,14 @@ export function chatTemplateSha256(info: ModelInfo): string {
 
 export function receiptTerms(info: ModelInfo, options: CheckedGenerateOptions): ReceiptTerms {
   const { version, llamaCppVersion } = loadAddon()
-  const { now, addGenerationPrompt, controlTokens, seed } = options
+  const { now, addGenerationPrompt, controlTokens, ignoredInputs, seed } = options
   return {
     version: 1,
-    chatTemplateSha256: chatTemplateSha256(info),
     modelMetadataSha256: info.metadataSha256,
     now,
     addGenerationPrompt,
     controlTokens: controlTokenPolicy(controlTokens),
+    ignoredInputs,
     specialTokens: info.specialTokens,
     sampling: samplingOf(options),
     seed,
@@ -61,6 +61,8 @@ export function promptHashes(digest: NativeDigest) {
     toolsSha256: digest.tools,
     documentsSha256: digest.documents,
     templateVariablesSha256: digest.templateVariables,
+    chatTemplateName: digest.chatTemplateName,
+    chatTemplateSha256: digest.chatTemplate ?? '',
     promptTextSha256: digest.promptText ?? '',
     promptTokenIdsSha256: digest.promptTokenIds ?? '',
   }

@@ -27,6 +27,13 @@ export interface RenderedText {
 export interface RenderedPrompt extends RenderedText {
   /** The tokens of the text, as the model is given them. */
   readonly tokenIds: readonly number[]
+  /** The chat template that was used. */
+  readonly chatTemplate: {
+    /** Its name in the model file; null where it is not of the file. */
+    readonly name: string | null
+    /** SHA-256 of its source, in hexadecimal. */
+    readonly sha256: string
+  }
 }
 
 /**
@@ -132,6 +139,8 @@ export interface Receipt {
   readonly documentsSha256: string | null
   /** SHA-256 of the further template variables. */
   readonly templateVariablesSha256: string | null
+  /** The name of the chat template in the model file, such as `'default'`; null where it is not of the file. */
+  readonly chatTemplateName: string | null
   /** SHA-256 of the chat template's source. */
   readonly chatTemplateSha256: string
   /** SHA-256 of everything in the model file before the weights. */
@@ -148,6 +157,8 @@ export interface Receipt {
   readonly addGenerationPrompt: boolean
   /** Texts in which control tokens were recognised. */
   readonly controlTokens: ControlTokens
+  /** Whether inputs that the chat template ignores were refused. */
+  readonly ignoredInputs: 'refuse' | 'allow'
   /** The special tokens the template saw. */
   readonly specialTokens: SpecialTokens<string>
   /** The sampler's values that were in effect. */
@@ -211,8 +222,15 @@ export interface ModelInfo {
   readonly batchSize: number
   /** CPU threads used for evaluation. */
   readonly threads: number
-  /** The chat template in use, or null. */
+  /** The chat template in use, where a request has no tools; or null. */
   readonly chatTemplate: string | null
+  /** The chat templates of the file, by name; the one without a name is `'default'`. */
+  readonly chatTemplates: readonly {
+    /** Its name in the file. */
+    readonly name: string
+    /** SHA-256 of its source, in hexadecimal. */
+    readonly sha256: string
+  }[]
   /** SHA-256 of everything in the file before the weights, in hexadecimal. */
   readonly metadataSha256: string
   /** The special tokens the chat template sees, by their names there. */

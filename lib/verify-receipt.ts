@@ -1,6 +1,6 @@
 import { HASH, type Model, RENDER, requireModel } from './model.js'
 import { readRenderOptions } from './options/read.js'
-import { chatTemplateSha256, promptHashes } from './receipt.js'
+import { promptHashes } from './receipt.js'
 import type { Messages, Receipt, ReceiptVerification, RenderOptions } from './types.js'
 
 /** The model and the input to check a receipt against. */
@@ -32,12 +32,12 @@ export async function verifyReceipt(
     now: new Date(receipt.now),
     addGenerationPrompt: receipt.addGenerationPrompt,
     controlTokens: receipt.controlTokens,
+    ignoredInputs: receipt.ignoredInputs ?? 'allow',
   })
   const { digest } = await model[RENDER](messages, options)
   const { promptTextSha256, promptTokenIdsSha256, ...input } = promptHashes(digest)
   const found: Partial<Receipt> = {
     ...input,
-    chatTemplateSha256: chatTemplateSha256(model.info),
     modelMetadataSha256: model.info.metadataSha256,
     promptTextSha256,
     promptTokenIdsSha256,

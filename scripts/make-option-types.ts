@@ -95,7 +95,7 @@ function types(): string {
       named.set(takes.type, { doc: sentence, text: union(takes.values) })
   return [
     '// Made from lib/options/ by scripts/make-option-types.ts: change the rows there, then npm run format.',
-    "import type { ControlTokens, JsonValue, LoadProgress, LogEntry, NamedChatTemplate, SpecialTokens, Tool } from './input-types.js'",
+    "import type { ChatTemplateFile, ControlTokens, JsonValue, LoadProgress, LogEntry, NamedChatTemplate, SpecialTokens, Tool } from './input-types.js'",
     '',
     ...[...named].map(([name, { doc, text }]) => `/** ${doc} */\nexport type ${name} = ${text}\n`),
     ...INTERFACES.map(interfaceText),
@@ -175,7 +175,7 @@ function typeText(takes: Takes): string {
     case 'controlTokens':
       return 'ControlTokens'
     case 'chatTemplate':
-      return 'string | NamedChatTemplate'
+      return 'string | NamedChatTemplate | ChatTemplateFile'
     case 'specialTokens':
       return 'SpecialTokens<string | null | undefined>'
     case 'signal':
@@ -262,7 +262,7 @@ function valuesText(takes: Takes): string {
     case 'date':
       return 'a Date; over HTTP milliseconds since 1970 or an ISO 8601 time'
     case 'chatTemplate':
-      return 'Jinja, or `{ name }`'
+      return 'Jinja, `{ name }` or `{ path }`'
     case 'specialTokens':
       return '`bos_token`, `eos_token`, …: a string or null'
     case 'signal':

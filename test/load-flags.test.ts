@@ -1,5 +1,4 @@
 // The flags of `serve`: one for each option of loadModel, and the same checks.
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
@@ -46,7 +45,6 @@ describe('the flags of serve', () => {
 
   test('become the options that loadModel takes', () => {
     const template = join(folder, 'template.jinja')
-    writeFileSync(template, '{{ messages }}')
     const options = parse(
       ...['--context-size', '64', '--cache-size', '128', '--max-sequences', '4', '--gpu-layers', '3'],
       ...['--devices', 'CUDA1,CUDA0', '--tensor-split', '3,0.5', '--split-mode', 'layer'],
@@ -68,21 +66,12 @@ describe('the flags of serve', () => {
       maxQueue: 0,
       prefixCacheSize: 9,
       threads: 2,
-      chatTemplate: '{{ messages }}',
+      chatTemplate: { path: template },
       specialTokens: { pad_token: null, bos_token: '<s>' },
     })
     expect(readLoadOptions(options)).toMatchObject(options)
     expect(
-      parse(
-        '--chat-template-name',
-        'tool_use',
-        '--split-mode',
-        'none',
-        '--main-gpu',
-        '1',
-        '--gpu-layers',
-        'auto',
-      ),
+      parse('--chat-template', 'tool_use', '--split-mode', 'none', '--main-gpu', '1', '--gpu-layers', 'auto'),
     ).toEqual({
       chatTemplate: { name: 'tool_use' },
       splitMode: 'none',
@@ -108,8 +97,6 @@ describe('the flags of serve', () => {
   })
 
   test('name one chat template, not two', () => {
-    expect(() => parse('--chat-template-file', 'x', '--chat-template-name', 'y')).toThrow(
-      'cannot be used with',
-    )
+    expect(() => parse('--chat-template-file', 'x', '--chat-template', 'y')).toThrow('cannot be used with')
   })
 })

@@ -26,6 +26,8 @@ const char* error_code_name(ErrorCode code) {
     return "TEMPLATE_RENDER";
   case ErrorCode::TemplateLimit:
     return "TEMPLATE_LIMIT";
+  case ErrorCode::TemplateIgnoresInput:
+    return "TEMPLATE_IGNORES_INPUT";
   case ErrorCode::TokenizeFailed:
     return "TOKENIZE_FAILED";
   case ErrorCode::ContextOverflow:

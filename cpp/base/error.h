@@ -22,6 +22,7 @@ enum class ErrorCode {
   TemplateSyntax,
   TemplateRender,
   TemplateLimit,
+  TemplateIgnoresInput,
   TokenizeFailed,
   ContextOverflow,
   DecodeFailed,

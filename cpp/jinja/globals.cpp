@@ -131,24 +131,29 @@ Value lipsum_global(Interpreter& in, const Value&, Arguments& arguments) {
   return out.finish(html);
 }
 
+struct Global {
+  const char* name;
+  NativeFunction function;
+  bool is_class;
+};
+constexpr Global globals[] = {
+    {"range", range_global, false},
+    {"dict", dict_global, true},
+    {"namespace", namespace_global, true},
+    {"cycler", cycler_global, true},
+    {"joiner", joiner_global, true},
+    {"raise_exception", raise_exception_global, false},
+    {"strftime_now", strftime_now_global, false},
+    {"lipsum", lipsum_global, false},
+};
+
 } // namespace
 
+bool is_global(std::string_view name) {
+  return std::ranges::any_of(globals, [&](const Global& global) { return name == global.name; });
+}
+
 std::vector<std::pair<const char*, Value>> make_globals(Interpreter& in) {
-  struct Global {
-    const char* name;
-    NativeFunction function;
-    bool is_class;
-  };
-  static constexpr Global globals[] = {
-      {"range", range_global, false},
-      {"dict", dict_global, true},
-      {"namespace", namespace_global, true},
-      {"cycler", cycler_global, true},
-      {"joiner", joiner_global, true},
-      {"raise_exception", raise_exception_global, false},
-      {"strftime_now", strftime_now_global, false},
-      {"lipsum", lipsum_global, false},
-  };
   std::vector<std::pair<const char*, Value>> values;
   for (const Global& global : globals)
     values.emplace_back(global.name, Value(in.make<Function>(global.name, global.function, global.is_class)));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace verbatim::jinja {
 
@@ -41,6 +42,20 @@ TemplateError located(const Raise& raised, std::string_view source) {
 Template::Template(std::unique_ptr<const Program> program) : program_(std::move(program)) {
 }
 Template::~Template() = default;
+
+bool Template::tests(std::string_view name) const {
+  return std::ranges::any_of(program_->context, [&](const auto& variable) {
+    return variable.second && program_->strings[variable.first] == name;
+  });
+}
+
+std::vector<std::string> Template::variables() const {
+  std::vector<std::string> names;
+  for (const auto& [id, tested] : program_->context)
+    if (!is_global(program_->strings[id])) names.push_back(program_->strings[id]);
+  std::ranges::sort(names);
+  return names;
+}
 
 std::shared_ptr<const Template> Template::parse(std::string_view source, const Limits& limits) {
   if (source.size() > limits.source_bytes)
@@ -80,6 +95,7 @@ Rendered Interpreter::render(std::string_view variables_json,
   try {
     variables_ = parse_variables(*this, origins_, variables_json);
     auto roles = message_roles(*variables_);
+    const bool blank = messages_are_blank(*variables_);
     tokens_ = make<Dict>();
     for (const auto& [name, text] : special_tokens) {
       if (unicode::find_invalid(text) != std::string_view::npos ||
@@ -95,6 +111,7 @@ Rendered Interpreter::render(std::string_view variables_json,
     execute(program_.body, frame, out);
     Rendered rendered = finish(std::move(out));
     rendered.message_roles = std::move(roles);
+    rendered.messages_are_blank = blank;
     return rendered;
   } catch (Raise& raised) {
     if (raised.position < 0 && raised.failure != Failure::Input) raised.position = position_;
@@ -112,13 +129,17 @@ Rendered Interpreter::finish(Text text) const {
   Rendered result;
   result.text = std::move(text.bytes);
   std::unordered_map<int32_t, int32_t> numbers;
+  std::unordered_set<int32_t> reached;
   size_t begin = 0;
   const auto add = [&](size_t end, int32_t origin) {
     if (begin == end) return;
     int32_t number = -1;
     if (origin != template_origin) {
       const auto [found, added] = numbers.try_emplace(origin, static_cast<int32_t>(result.origins.size()));
-      if (added) result.origins.push_back(origins_.path(origin));
+      if (added) {
+        result.origins.push_back(origins_.path(origin));
+        reached.insert(origins_.variable_of(origin));
+      }
       number = found->second;
     }
     result.spans.push_back({begin, end, number});
@@ -127,6 +148,12 @@ Rendered Interpreter::finish(Text text) const {
   for (const Run& run : text.runs)
     add(run.end, run.origin);
   if (text.runs.empty()) add(result.text.size(), text.origin);
+  for (const Dict::Entry& entry : variables_->entries) {
+    const String& name = entry.key.as<String>();
+    const int32_t origin = name.buffer->text.origin;
+    if (!reached.contains(origin))
+      result.unreached.push_back({std::string(name.view()), origins_.path(origin)});
+  }
   return result;
 }
 

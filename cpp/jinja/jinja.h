@@ -60,12 +60,20 @@ struct Span {
   int32_t origin; ///< -1: the template's own; otherwise an index into Rendered::origins.
 };
 
+/// One of the caller's variables.
+struct Variable {
+  std::string name;
+  std::string path; ///< As in Rendered::origins: the name, or ["the name"] where it is no identifier.
+};
+
 /// A rendered prompt. The spans cover the text completely; neighbours differ in origin.
 struct Rendered {
   std::string text;
   std::vector<Span> spans;
   std::vector<std::string> origins; ///< Paths such as messages[2].content; only those that occur in spans.
   std::vector<std::optional<std::string>> message_roles; ///< messages[i].role by i; none: it is no string.
+  bool messages_are_blank = true;  ///< True if no message holds more than white space, a role and types.
+  std::vector<Variable> unreached; ///< The variables of whose value no character is in the text.
 };
 
 struct Program;
@@ -82,6 +90,12 @@ class Template {
   Rendered render(std::string_view variables_json,
                   const std::vector<std::pair<std::string, std::string>>& special_tokens, int64_t now_ms,
                   const Limits& limits = {}) const;
+
+  /// Returns true if the template does more with a variable of the context than print or loop over it: its
+  /// output may then depend on it without any of its characters.
+  bool tests(std::string_view name) const;
+  /// Returns the variables of the context that the template reads, by name in ascending order.
+  std::vector<std::string> variables() const;
 
   explicit Template(std::unique_ptr<const Program> program);
   ~Template();

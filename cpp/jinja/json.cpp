@@ -38,6 +38,12 @@ std::string OriginTable::path(int32_t origin) const {
   return path;
 }
 
+int32_t OriginTable::variable_of(int32_t origin) const {
+  while (nodes_[origin].parent >= 0)
+    origin = nodes_[origin].parent;
+  return origin;
+}
+
 namespace {
 
 /// The names of speakers that templates treat as a part of their own syntax.
@@ -279,6 +285,38 @@ std::vector<std::optional<std::string>> message_roles(Dict& variables) {
     if (role && role->value.is_string()) roles.back() = role->value.as<String>().view();
   }
   return roles;
+}
+
+namespace {
+
+bool is_blank(std::string_view text) {
+  for (size_t at = 0; at < text.size();)
+    if (!unicode::is_space(unicode::decode(text, at))) return false;
+  return true;
+}
+
+bool is_blank(const Value& value) {
+  const auto blank = [](const Value& part) { return is_blank(part); };
+  switch (value.kind()) {
+  case Kind::String:
+    return is_blank(value.as<String>().view());
+  case Kind::List:
+    return std::ranges::all_of(value.as<List>().items, blank);
+  case Kind::Dict:
+    return std::ranges::all_of(value.as<Dict>().entries, [&](const Dict::Entry& entry) {
+      const auto name = entry.key.as<String>().view();
+      return name == "role" || name == "type" || blank(entry.value);
+    });
+  default:
+    return !value.is_number() || value.is(Kind::Bool);
+  }
+}
+
+} // namespace
+
+bool messages_are_blank(Dict& variables) {
+  const Dict::Entry* messages = variables.find("messages");
+  return !messages || is_blank(messages->value);
 }
 
 } // namespace verbatim::jinja

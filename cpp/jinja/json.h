@@ -18,6 +18,8 @@ class OriginTable {
   int32_t add(int32_t parent, uint32_t index) { return add({parent, index, {}}); }
   /// Returns a path such as messages[2].content.
   std::string path(int32_t origin) const;
+  /// Returns the origin of the variable that a value is a part of.
+  int32_t variable_of(int32_t origin) const;
   size_t size() const { return nodes_.size(); }
 
  private:
@@ -41,5 +43,8 @@ Ref<Dict> parse_variables(Interpreter& in, OriginTable& origins, std::string_vie
 
 /// The roles of the variables' messages, for Rendered::message_roles.
 std::vector<std::optional<std::string>> message_roles(Dict& variables);
+
+/// Computes Rendered::messages_are_blank.
+bool messages_are_blank(Dict& variables);
 
 } // namespace verbatim::jinja

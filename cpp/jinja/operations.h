@@ -107,6 +107,7 @@ const MethodTable& number_methods(Kind kind);
 const MethodTable& bytes_methods();
 
 /// The global functions and classes.
+bool is_global(std::string_view name);
 std::vector<std::pair<const char*, Value>> make_globals(Interpreter& in);
 
 } // namespace verbatim::jinja

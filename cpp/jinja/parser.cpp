@@ -1,6 +1,7 @@
 #include "jinja/parser.h"
 
 #include "jinja/scope.h"
+#include "jinja/usage.h"
 #include "jinja/value.h"
 
 #include <algorithm>
@@ -23,6 +24,7 @@ void Parser::parse() {
   try {
     program_.body = parse_body({});
     resolve_scopes(program_, stack_);
+    mark_tested(program_, stack_);
   } catch (Raise& raised) {
     if (raised.position < 0) raised.position = current().position;
     throw;

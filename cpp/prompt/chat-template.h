@@ -28,6 +28,9 @@ class ChatTemplate {
   jinja::Rendered render(const std::string& variables, const SpecialTokenTexts& special_tokens,
                          int64_t now_ms) const;
 
+  /// Returns the parsed template, for what is known of it before it is rendered.
+  const jinja::Template& parsed() const { return *template_; }
+
  private:
   std::shared_ptr<const jinja::Template> template_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace verbatim {
@@ -9,6 +10,8 @@ namespace verbatim {
 struct PromptDigest {
   std::string messages, tools, documents, template_variables;
   std::string text, token_ids;
+  std::string chat_template;
+  std::optional<std::string> chat_template_name; ///< none: it was given in place of the file's
 };
 
 } // namespace verbatim

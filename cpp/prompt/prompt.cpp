@@ -3,6 +3,7 @@
 #include "base/sha256.h"
 #include "base/token-hash.h"
 #include "prompt/canonical-json.h"
+#include "prompt/ignored-inputs.h"
 
 #include <algorithm>
 #include <charconv>
@@ -54,15 +55,17 @@ std::string json_sha256(const std::string& json) {
 
 } // namespace
 
-Prompt make_prompt(const ChatTemplate& chat_template, const SpecialTokenTexts& special_tokens,
-                   const PromptTokenizer& tokenizer, const RenderInput& input,
-                   const ControlTokenPolicy& policy) {
+Prompt make_prompt(const UsedChatTemplate& chat_template, const SpecialTokenTexts& special_tokens,
+                   const RenderInput& input, const ControlTokenPolicy& policy) {
   Prompt prompt;
-  prompt.rendered = chat_template.render(input, special_tokens);
-  prompt.tokens = tokenizer.tokenize(prompt.rendered.text, template_bytes(prompt.rendered, policy)).tokens;
+  prompt.rendered = chat_template.parsed->render(input, special_tokens);
+  require_no_ignored_input(chat_template.parsed->parsed(), input, prompt.rendered);
+  const auto own = template_bytes(prompt.rendered, policy);
+  prompt.tokens = chat_template.tokenizer->tokenize(prompt.rendered.text, own).tokens;
   prompt.digest = {json_sha256(input.messages),  json_sha256(input.tools),
                    json_sha256(input.documents), json_sha256(input.template_variables),
-                   sha256(prompt.rendered.text), token_ids_sha256(prompt.tokens)};
+                   sha256(prompt.rendered.text), token_ids_sha256(prompt.tokens),
+                   chat_template.sha256,         chat_template.name};
   return prompt;
 }
 

@@ -1,9 +1,8 @@
 #pragma once
 
 #include "generate-options.h"
-#include "prompt/chat-template.h"
+#include "prompt/chat-templates.h"
 #include "prompt/prompt-digest.h"
-#include "prompt/prompt-tokenizer.h"
 
 #include <cstdint>
 #include <string>
@@ -19,9 +18,8 @@ struct Prompt {
 };
 
 /// Renders and tokenizes. Throws Error. Thread-safe.
-Prompt make_prompt(const ChatTemplate& chat_template, const SpecialTokenTexts& special_tokens,
-                   const PromptTokenizer& tokenizer, const RenderInput& input,
-                   const ControlTokenPolicy& policy);
+Prompt make_prompt(const UsedChatTemplate& chat_template, const SpecialTokenTexts& special_tokens,
+                   const RenderInput& input, const ControlTokenPolicy& policy);
 
 /// A span of a rendered prompt in UTF-16 code units, as JavaScript counts.
 struct Utf16Span {

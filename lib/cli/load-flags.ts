@@ -1,5 +1,4 @@
 // The flags of `serve` that are options of loadModel: one for each row of the table.
-import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { LOAD_ROWS } from '../options/load-options.js'
 import { readLoadOptions } from '../options/read.js'
@@ -12,7 +11,7 @@ const ROWS = Object.entries(LOAD_ROWS as OptionRows).filter(([, { remote }]) => 
 /** The flags of an option, without what they take. */
 export function flagsOf(name: string, { takes }: OptionRow): readonly string[] {
   const flag = `--${snakeCase(name).replaceAll('_', '-')}`
-  return takes.kind === 'chatTemplate' ? [`${flag}-file`, `${flag}-name`] : [flag]
+  return takes.kind === 'chatTemplate' ? [`${flag}-file`, flag] : [flag]
 }
 
 const FLAGS = new Map(ROWS.map(([name, row]) => [name, flagsOf(name, row)[0]]))
@@ -60,8 +59,8 @@ export function loadOptions(flags: Readonly<Record<string, unknown>>): LoadModel
 }
 
 function chatTemplate(name: string, flags: Readonly<Record<string, unknown>>): unknown {
-  const { [`${name}File`]: file, [`${name}Name`]: inFile } = flags
-  return typeof file === 'string' ? readFileSync(file, 'utf8') : inFile && { name: inFile }
+  const { [`${name}File`]: path, [name]: inFile } = flags
+  return path === undefined ? inFile && { name: inFile } : { path }
 }
 
 function placeholder(takes: Takes): string {

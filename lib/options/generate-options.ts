@@ -56,6 +56,15 @@ export const RENDER_ROWS = {
     takes: { kind: 'controlTokens', wanted: "'template', 'anywhere' or { trustRoles }" },
     default: 'template',
   },
+  ignoredInputs: {
+    sentence:
+      'Refuse tools, documents and template variables that the chat template ignores (`refuse`), or `allow` them.',
+    more:
+      'Ignored is what the template does not test, and of whose value no character is in the prompt. Such messages are ' +
+      'refused in any case.',
+    takes: { kind: 'choice', values: ['refuse', 'allow'] },
+    default: 'refuse',
+  },
 } as const satisfies OptionRows
 
 /** The options of `model.generateInference`. */

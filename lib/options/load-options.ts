@@ -153,10 +153,12 @@ export const LOAD_ROWS = {
   },
   chatTemplate: {
     sentence: 'The chat template (Jinja) to use in place of the one in the model file.',
-    more: "An object names another one in the file, such as `{ name: 'tool_use' }`.",
+    more:
+      "An object names one in the file, such as `{ name: 'tool_use' }`, or a file that holds one, such as " +
+      "`{ path: './chat_template.jinja' }`. It is used for all requests.",
     takes: { kind: 'chatTemplate' },
     default: null,
-    defaultText: 'the file’s own',
+    defaultText: 'the file’s own, and where tools are given the one named `tool_use`, if the file has it',
   },
   specialTokens: {
     sentence: 'Special tokens as the template sees them, in place of the model file’s; null for none.',

@@ -1,6 +1,6 @@
 // The row of an option. The tables of rows are in generate-options.ts and load-options.ts; types, checks, fields of HTTP
 // bodies, the OpenAPI document, flags, help and receipts are made from them.
-import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
+import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import type { JsonShape } from '../json-shape.js'
 
 /** A range of numbers; `above` excludes the lower bound. */
@@ -82,7 +82,7 @@ type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word 
               : T extends { kind: 'controlTokens' }
                 ? 'anywhere' | readonly string[]
                 : T extends { kind: 'chatTemplate' }
-                  ? string | NamedChatTemplate
+                  ? string | NamedChatTemplate | ChatTemplateFile
                   : T extends { kind: 'specialTokens' }
                     ? SpecialTokens<string | null>
                     : T extends { kind: 'signal' }

@@ -1,7 +1,7 @@
 /// <reference lib="es2024.string" />
 // Checks and copies the value of one option, by the `takes` of its row.
 import { types } from 'node:util'
-import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
+import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
 import { checkWellFormed, nonEmptyText, OptionBag } from './bag.js'
@@ -132,13 +132,33 @@ function items<T>(
   })
 }
 
-function chatTemplate(given: OptionBag, name: string): string | NamedChatTemplate | null {
+function chatTemplate(given: OptionBag, name: string): string | NamedChatTemplate | ChatTemplateFile | null {
   const value = given.get(name)
-  if (typeof value !== 'object' || value === null) return given.text(name)
-  const named = new OptionBag(value, name, ['name'], { prefix: `${name}.` })
-  const inFile = named.text('name')
-  if (inFile === null) throw named.error('name', 'the name of a template in the model file')
-  return Object.freeze({ name: inFile })
+  if (typeof value !== 'object' || value === null) return templateSource(given.text(name), name)
+  const place = new OptionBag(value, name, ['name', 'path'], { prefix: `${name}.` })
+  const inFile = place.text('name')
+  const path = place.text('path')
+  if (inFile !== null && path !== null)
+    throw invalidOption(name, 'has both a name and a path: leave one out.')
+  if (inFile !== null) return Object.freeze({ name: inFile })
+  if (path !== null) return Object.freeze({ path })
+  throw invalidOption(name, "must have the name of a template in the model file, or a file's path.")
+}
+
+/** The source, unless it is what people write who mean something else. */
+function templateSource(source: string | null, name: string): string | null {
+  if (source === null || /\{[{%]|\n/.test(source)) return source
+  if (/[/\\]|\.(jinja2?|j2|txt|json|gguf)$/i.test(source))
+    throw invalidOption(
+      name,
+      `looks like a path: a template is given as its source, or as { path: ${JSON.stringify(source)} }.`,
+    )
+  if (/^[\w.:-]+$/.test(source))
+    throw invalidOption(
+      name,
+      `looks like a name: a template is given as its source, or as { name: ${JSON.stringify(source)} } where the model file has one of that name. None is built in.`,
+    )
+  return source
 }
 
 function specialTokens(given: OptionBag, name: string): SpecialTokens<string | null> {

@@ -4,6 +4,7 @@ import {
   ERROR_CODES,
   type QueueFullError,
   type TemplateError,
+  type TemplateIgnoresInputError,
   VerbatimError,
 } from '../errors.js'
 import { inSnakeCase, snakeCase, snakeCasePath } from './snake-case.js'
@@ -83,6 +84,8 @@ export function describeError(error: unknown): ErrorDescription {
       const { path } = error as VerbatimError & { path: string }
       return { status, code, message, path: snakeCasePath(path) }
     }
+    case 'TEMPLATE_IGNORES_INPUT':
+      return { status, code, message, path: snakeCasePath((error as TemplateIgnoresInputError).input) }
     case 'TEMPLATE_SYNTAX':
     case 'TEMPLATE_RENDER':
       return { status, code, message: error.message, facts: templateFacts(error as TemplateError) }

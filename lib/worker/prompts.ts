@@ -28,13 +28,14 @@ export const tokenizeBody = new BodyReader(fieldsOf(TOKENIZE_ROWS), {
 /** Answers `/render`: the exact prompt, and whether it fits; generates nothing. */
 export async function render(exchange: Exchange, body: JsonBody, model: Model): Promise<Response> {
   const { values, options } = renderBody.read(body)
-  const { text, spans, tokenIds } = await model.renderPrompt(values.messages as string, options)
+  const { text, spans, tokenIds, chatTemplate } = await model.renderPrompt(values.messages as string, options)
   const maxTokens = (values.max_tokens as number | undefined) ?? maxTokensRow.default
   const { contextSize } = model.info
   return exchange.json({
     text,
     spans,
     token_ids: tokenIds,
+    chat_template: chatTemplate,
     prompt_tokens: tokenIds.length,
     context_size: contextSize,
     max_tokens: maxTokens,
