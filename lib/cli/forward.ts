@@ -142,7 +142,7 @@ function discardRest(request: IncomingMessage): void {
 }
 
 function isOpenAi(request: IncomingMessage): boolean {
-  return request.url?.startsWith('/v1/') ?? false
+  return /^\/v1(?:[/?]|$)/.test(request.url ?? '')
 }
 
 function withoutConnection(headers: IncomingMessage['headers']): IncomingMessage['headers'] {

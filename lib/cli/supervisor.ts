@@ -113,11 +113,13 @@ export class Supervisor {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, id: string): Promise<void> {
-    const path = (request.url ?? '').split('?')[0]
-    if (path === '/health') return sendJson(response, { status: 'ok', engine: this.#worker.state })
-    if (path !== '/ready') this.#keys.check(request.headers.authorization)
+    const [, path] = /^([^?]*?)\/?(?:\?|$)/.exec(request.url ?? '') ?? []
+    const isGet = request.method === 'GET' || request.method === 'HEAD'
+    if (path === '/health' && isGet)
+      return sendJson(response, { status: 'ok', engine: this.#worker.state }, id)
+    if (path !== '/health' && path !== '/ready') this.#keys.check(request.headers.authorization)
     const body = await readAll(request, this.#settings.maxBodyBytes)
-    await this.#forward(request, body, response, id, path === '/metrics')
+    await this.#forward(request, body, response, id, path === '/metrics' && isGet)
   }
 
   async #forward(
@@ -170,8 +172,10 @@ export class Supervisor {
   }
 }
 
-function sendJson(response: ServerResponse, value: unknown): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+function sendJson(response: ServerResponse, value: unknown, id: string): void {
+  response
+    .writeHead(200, { 'content-type': 'application/json', 'x-request-id': id })
+    .end(JSON.stringify(value))
 }
 
 function sendMetrics(response: ServerResponse, text: string): void {

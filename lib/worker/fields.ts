@@ -134,10 +134,15 @@ function jsonSchema({ root, elements }: JsonShape): z.ZodType {
     : z.array(z.unknown(), must('an array'))
 }
 
-/** The schema of a body with these members and no others. */
+/** The schema of a body with these members and no others; optional ones may be null, which is as good as absent. */
 export function bodySchema(fields: Fields): z.ZodObject {
   return z.strictObject(
-    Object.fromEntries(Object.entries(fields).map(([name, { schema }]) => [name, schema])),
+    Object.fromEntries(
+      Object.entries(fields).map(([name, { schema }]) => [
+        name,
+        schema.safeParse(undefined).success ? schema.nullable() : schema,
+      ]),
+    ),
   )
 }
 
@@ -173,6 +178,7 @@ export class BodyReader {
     const read: Record<string, unknown> = {}
     const options: Record<string, unknown> = {}
     for (const [name, value] of values) {
+      if (value === null) continue
       const { asText, toOption } = this.#fields[name] as Field
       read[name] = asText ? texts.get(name) : value
       if (name in this.#own) continue

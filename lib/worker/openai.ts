@@ -28,7 +28,7 @@ export const completionBody = new BodyReader(SHARED_FIELDS, {
   stream: booleanField(false, 'Sends the answer as server-sent events.'),
   stream_options: {
     schema: z
-      .strictObject({ include_usage: z.boolean().optional() }, must('{ include_usage }, and nothing else'))
+      .strictObject({ include_usage: z.boolean().nullish() }, must('{ include_usage }, and nothing else'))
       .optional(),
   },
   max_completion_tokens: {
@@ -66,8 +66,7 @@ export async function complete(
   slowReaderMs: number,
 ): Promise<Response> {
   const { values, options } = completionBody.read(withoutNulls(body))
-  if (values.model !== modelId)
-    throw new HttpError('MODEL_UNKNOWN', `The model here is ${modelId}.`, { path: 'model' })
+  requireModel(values.model, modelId)
   const { stream, stream_options: streamOptions } = values
   if (streamOptions !== undefined && stream !== true)
     throw invalidField('stream_options', 'is only for answers with stream: true.')
@@ -79,16 +78,28 @@ export async function complete(
   })
   const head = { id: `chatcmpl-${exchange.id}`, created: Math.floor(Date.now() / 1000), model: modelId }
   if (stream !== true) return exchange.json(completion(head, await exchange.result(run)))
-  const includeUsage = (streamOptions as { include_usage?: boolean } | undefined)?.include_usage === true
+  const includeUsage =
+    (streamOptions as { include_usage?: boolean | null } | undefined)?.include_usage === true
   return streamRun(exchange, run, chunks(head, includeUsage), slowReaderMs)
+}
+
+/** The model object of `/v1/models/{id}`. */
+export function modelObject(modelId: string, created: number) {
+  return { id: modelId, object: 'model', created, owned_by: 'verbatim-llama' }
 }
 
 /** The list of `/v1/models`. */
 export function modelList(modelId: string, created: number) {
-  return { object: 'list', data: [{ id: modelId, object: 'model', created, owned_by: 'verbatim-llama' }] }
+  return { object: 'list', data: [modelObject(modelId, created)] }
 }
 
-/** Drops members that are null, which is as good as absent in OpenAI's API. */
+/** Refuses the name of another model. @throws HttpError 404 */
+export function requireModel(asked: unknown, modelId: string): void {
+  if (asked !== modelId)
+    throw new HttpError('MODEL_UNKNOWN', `The model here is ${modelId}.`, { path: 'model' })
+}
+
+/** Drops members that are null, also of fields that are not known here: clients send null for all that OpenAI has. */
 function withoutNulls({ values, texts }: JsonBody): JsonBody {
   return { values: new Map([...values].filter(([, value]) => value !== null)), texts }
 }

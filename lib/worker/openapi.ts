@@ -146,6 +146,10 @@ function makeDocument(): object {
       ),
       '/v1/chat/completions': post('As in OpenAI’s API.', completionBody.schema, { type: 'object' }, true),
       '/v1/models': get('As in OpenAI’s API.'),
+      '/v1/models/{id}': {
+        ...get('As in OpenAI’s API; 404 for any other model than the one here.'),
+        parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
+      },
       '/worker/info': get('Facts about the worker, and hashes that prove them.'),
       '/health': get('Answers 200 while the process runs.'),
       '/ready': get('Answers 200 while the model is loaded and the worker takes requests, else 503.'),

@@ -1,7 +1,8 @@
+import { MIMEType } from 'node:util'
 import { HttpError } from './http-error.js'
 
-/** `application/json`, or a type with that suffix; UTF-8 is the only encoding that JSON has. */
-const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
+/** `application/json`, or a type with that suffix. */
+const JSON_TYPE = /^application\/(?:json|.+\+json)$/
 
 /**
  * Reads the bytes of a request's body, at most `maxBytes`.
@@ -12,8 +13,7 @@ const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"
  * @throws HttpError 413 or 415
  */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
-  if (!JSON_TYPE.test(request.headers.get('content-type') ?? ''))
-    throw new HttpError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as content-type: application/json.')
+  requireJsonType(request.headers.get('content-type') ?? '')
   if ((request.headers.get('content-encoding') ?? 'identity').toLowerCase() !== 'identity')
     throw new HttpError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.')
   const length = request.headers.get('content-length')
@@ -21,6 +21,27 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   // Read a body of known length the fast way: it cannot be longer.
   if (length !== null) return limited(new Uint8Array(await request.arrayBuffer()), maxBytes)
   return readStream(request, maxBytes)
+}
+
+/** Takes JSON by its type, whatever the parameters are, but for a charset: UTF-8 is the only encoding that JSON has. */
+function requireJsonType(contentType: string): void {
+  const type = parsed(contentType)
+  if (!type || !JSON_TYPE.test(type.essence))
+    throw new HttpError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as content-type: application/json.')
+  const charset = type.params.get('charset') ?? 'utf-8'
+  if (!/^utf-?8$/i.test(charset))
+    throw new HttpError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `The charset ${charset} is not taken: JSON is UTF-8. Send the body in UTF-8, as content-type: application/json.`,
+    )
+}
+
+function parsed(contentType: string): MIMEType | undefined {
+  try {
+    return new MIMEType(contentType)
+  } catch {
+    return undefined
+  }
 }
 
 async function readStream(request: Request, maxBytes: number): Promise<Uint8Array> {

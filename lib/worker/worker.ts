@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { Model } from '../model.js'
 import { Exchange, type WorkerEnv } from './exchange.js'
 import { GENERATE_ENDPOINTS, generate } from './generate.js'
@@ -8,7 +8,7 @@ import { type JsonBody, readJsonBody } from './json-body.js'
 import { ApiKeys } from './keys.js'
 import { Metrics } from './metrics.js'
 import { ModelFiles } from './model-files.js'
-import { complete, modelList } from './openai.js'
+import { complete, modelList, modelObject, requireModel } from './openai.js'
 import { openApiDocument } from './openapi.js'
 import { render, tokenize } from './prompts.js'
 import { readBody } from './request-body.js'
@@ -82,6 +82,13 @@ class Worker {
     this.#route('GET', '/v1/models', (exchange) =>
       exchange.json(modelList(this.#model().modelId, this.#created)),
     )
+    this.#route('GET', '/v1/models/{id}', (exchange) => {
+      const { modelId } = this.#model()
+      const asked = exchange.context.req.param('id')
+      // The name takes the slash at the end, too.
+      requireModel(asked === `${modelId}/` ? modelId : asked, modelId)
+      return exchange.json(modelObject(modelId, this.#created))
+    })
     for (const [path, maxTokens] of Object.entries(GENERATE_ENDPOINTS))
       this.#post(path, (exchange, body, { model }) =>
         generate(exchange, body, model, maxTokens, slowReaderMs),
@@ -91,11 +98,17 @@ class Worker {
     this.#post('/v1/chat/completions', (exchange, body, { model, modelId }) =>
       complete(exchange, body, model, modelId, slowReaderMs),
     )
-    this.app.notFound((context) =>
-      this.#answer(new Exchange(context, 'other', this.#metrics, this.#options.logger), () => {
-        throw new HttpError('NOT_FOUND', 'There is no such endpoint. GET /openapi.json lists all of them.')
-      }),
-    )
+    // Have a route for what is unknown below /v1, where errors have a shape of their own: an app of Hono around this
+    // one takes over our routes and nothing else.
+    this.app.all('/v1/*', (context) => this.#unknown(context, '/v1/*'))
+    this.app.notFound((context) => this.#unknown(context, 'other'))
+  }
+
+  #unknown(context: Context<WorkerEnv>, endpoint: string): Promise<Response> {
+    return this.#answer(new Exchange(context, endpoint, this.#metrics, this.#options.logger), () => {
+      this.#keys.check(context.req.header('authorization'))
+      throw new HttpError('NOT_FOUND', 'There is no such endpoint. GET /openapi.json lists all of them.')
+    })
   }
 
   #ready(exchange: Exchange): Response {
@@ -122,13 +135,14 @@ class Worker {
     })
   }
 
+  /** Answers at the path, with or without a slash at its end. */
   #route(
     method: 'GET' | 'POST',
     path: string,
     answer: Answer,
     access: 'open' | 'with key' = 'with key',
   ): void {
-    this.app.all(path, (context) => {
+    const answerAll = (context: Context<WorkerEnv>) => {
       const exchange = new Exchange(context, path, this.#metrics, this.#options.logger)
       return this.#answer(exchange, () => {
         if (access === 'with key') this.#keys.check(context.req.header('authorization'))
@@ -139,7 +153,10 @@ class Worker {
           })
         return answer(exchange)
       })
-    })
+    }
+    // `{id}` takes all that follows: the name of a model may have slashes.
+    const pattern = path.replace('{id}', ':id{.+}')
+    for (const each of [`${pattern}/`, pattern]) this.app.all(each, answerAll)
   }
 
   async #answer(exchange: Exchange, answer: () => Response | Promise<Response>): Promise<Response> {

@@ -45,7 +45,7 @@ export async function send(
   const [response] = await once(request, 'response')
   let text = ''
   for await (const chunk of response.setEncoding('utf8')) text += chunk
-  const isJson = response.headers['content-type'] === 'application/json'
+  const isJson = response.headers['content-type'] === 'application/json' && text !== '' // as after HEAD
   return {
     status: response.statusCode,
     headers: response.headers,

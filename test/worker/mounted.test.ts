@@ -50,7 +50,10 @@ describe.each(Object.keys(frameworks))('a worker under a path of an app of %s', 
   test('answers there, and leaves other paths to the app', async () => {
     const { status, body } = await post(`${url}/chat`, { messages, max_tokens: 3 })
     expect([status, body.usage.completion_tokens]).toEqual([200, 3])
-    expect((await send(`${url}/worker/info`)).body.model).toBe('tiny-Q8_0')
+    for (const path of ['/worker/info', '/worker/info/'])
+      expect((await send(url + path)).body.model).toBe('tiny-Q8_0')
+    expect((await send(`${url}/v1/models/tiny-Q8_0/`)).body.id).toBe('tiny-Q8_0')
+    expect((await send(`${url}/v1/nowhere`)).body.error).toMatchObject({ code: 'not_found', param: null })
     expect((await send(`${url}/../`)).text).toBe('The worker is under /llm.')
   })
 

@@ -199,6 +199,15 @@ test('bodies over the limit, bad bodies and unknown paths are answered as withou
     'mine',
   ])
   expect((await send(`${served.url}/nowhere`)).status).toBe(404)
+  const unknown = await send(`${served.url}/v1?a=b`)
+  expect([unknown.status, unknown.body.error.type]).toEqual([404, 'invalid_request_error'])
+  for (const path of ['/health/', '/ready/', '/metrics/?a=b'])
+    expect([path, (await send(served.url + path)).status]).toEqual([path, 200])
+  expect((await send(`${served.url}/metrics/`)).text).toContain('verbatim_llama_engine_up 1')
+  for (const path of ['/health', '/metrics']) {
+    const wrong = await send(served.url + path, { method: 'DELETE' })
+    expect([path, wrong.status, wrong.body.error.code]).toEqual([path, 405, 'METHOD_NOT_ALLOWED'])
+  }
   const { text } = await send(`${served.url}/metrics`)
   expect(text).toContain('verbatim_llama_supervisor_failures_total{code="BODY_TOO_LARGE"} 2')
   expect(text).toContain('verbatim_llama_failures_total{code="INVALID_JSON"} 1')
