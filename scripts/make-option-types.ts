@@ -4,7 +4,7 @@
 //   tsx scripts/make-option-types.ts --check   fails where they are out of date (npm run check)
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { flagsOf } from '../lib/cli/load-flags.js'
+import { flagsOf } from '../lib/cli/flag-names.js'
 import { ERROR_CODES } from '../lib/error-codes.js'
 import {
   GENERATE_ROWS,

@@ -1,20 +1,38 @@
 // The flags of `serve`: one for each option of loadModel, and the same checks.
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { InvalidOptionError, type LoadModelOptions, loadModel, OutOfMemoryError } from 'verbatim-llama'
 import { describe, expect, test } from 'vitest'
+import { readApiKeys } from '#lib/cli/api-keys.js'
 import { addLoadFlags, loadOptions } from '#lib/cli/load-flags.js'
+import { explain } from '#lib/cli/log.js'
 import { LOAD_ROWS } from '#lib/options/load-options.js'
 import { readLoadOptions } from '#lib/options/read.js'
 import type { OptionRow } from '#lib/options/row.js'
 import { temporaryFolder } from './support/gguf-patch.js'
+import { rejection, spmModel } from './support/model.js'
 
 const folder = temporaryFolder()
+const emptyFile = join(folder, 'empty.jinja')
+writeFileSync(emptyFile, '')
 const rows = Object.entries<OptionRow>(LOAD_ROWS).filter(([, { remote }]) => remote !== false)
 
 function command(): Command {
   return addLoadFlags(new Command())
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
+}
+
+/** Names of options that are no English words. */
+const optionNames = rows.map(([name]) => name).filter((name) => /[A-Z]/.test(name))
+
+function thrown(action: () => unknown): Error {
+  try {
+    action()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('nothing was thrown')
 }
 
 function parse(...args: string[]) {
@@ -45,6 +63,7 @@ describe('the flags of serve', () => {
 
   test('become the options that loadModel takes', () => {
     const template = join(folder, 'template.jinja')
+    writeFileSync(template, '{{ messages }}')
     const options = parse(
       ...['--context-size', '64', '--cache-size', '128', '--max-sequences', '4', '--gpu-layers', '3'],
       ...['--devices', 'CUDA1,CUDA0', '--tensor-split', '3,0.5', '--split-mode', 'layer'],
@@ -66,7 +85,7 @@ describe('the flags of serve', () => {
       maxQueue: 0,
       prefixCacheSize: 9,
       threads: 2,
-      chatTemplate: { path: template },
+      chatTemplate: '{{ messages }}',
       specialTokens: { pad_token: null, bos_token: '<s>' },
     })
     expect(readLoadOptions(options)).toMatchObject(options)
@@ -82,21 +101,130 @@ describe('the flags of serve', () => {
   })
 
   test.each([
-    ['--context-size', '15', 'contextSize must be an integer from 16 to'],
+    ['--context-size', '15', '--context-size must be an integer from 16 to'],
     ['--context-size', '1e3', 'It must be a number'],
     ['--gpu-layers', 'all', 'It must be a number'],
-    ['--flash-attention', 'on', "flashAttention must be one of 'auto', true, false"],
-    ['--devices', '', 'devices must be an array of 1 to 16 names'],
-    ['--tensor-split', '0,0', 'tensorSplit must be an array of numbers'],
+    ['--flash-attention', 'on', "--flash-attention must be one of 'auto', true, false"],
+    ['--devices', '', '--devices must be an array of 1 to 16 names'],
+    ['--devices', 'CUDA0,CUDA0', '--devices names one twice'],
+    ['--threads', '0', '--threads must be an integer from 1 to'],
+    ['--tensor-split', '0,0', '--tensor-split must be an array of numbers'],
     ['--tensor-split', '1,x', 'It must be a number'],
-    ['--main-gpu', '1', "mainGpu needs splitMode: 'none'"],
+    ['--main-gpu', '1', '--main-gpu needs --split-mode none, which puts'],
     ['--special-tokens', '{', 'It must be JSON text'],
-    ['--special-tokens', '{"bos_tokn": "x"}', 'Did you mean specialTokens.bos_token?'],
+    ['--special-tokens', '{"bos_tokn": "x"}', 'Did you mean bos_token in --special-tokens?'],
+    ['--special-tokens', '{"bos_token": 1}', 'bos_token in --special-tokens must be a string or null'],
+    ['--chat-template', '', '--chat-template must be a string that is not empty'],
+    ['--chat-template-file', emptyFile, '--chat-template-file must be a string that is not empty'],
+    ['--chat-template-file', join(folder, 'none'), '--chat-template-file cannot be read: ENOENT'],
   ])('%s %s is refused: %s', (flag, value, reason) => {
-    expect(() => parse(flag, value)).toThrow(reason)
+    const error = thrown(() => parse(flag, value))
+    expect(error.message).toContain(reason)
+    for (const name of optionNames) expect(error.message).not.toMatch(new RegExp(`\\b${name}\\b`))
+  })
+
+  test.each([
+    [['--gpu-layers', '0', '--devices', 'CUDA0'], '--devices says which GPUs to use, but --gpu-layers is 0'],
+    [['--gpu-layers', '0', '--main-gpu', '1'], '--main-gpu says which GPUs to use, but --gpu-layers is 0'],
+    [
+      ['--split-mode', 'none', '--tensor-split', '1,1'],
+      "--tensor-split splits the model, and --split-mode is 'none'",
+    ],
+  ])('%j contradict each other, and are named', (args, reason) => {
+    expect(thrown(() => parse(...args)).message).toContain(reason)
   })
 
   test('name one chat template, not two', () => {
     expect(() => parse('--chat-template-file', 'x', '--chat-template', 'y')).toThrow('cannot be used with')
+  })
+})
+
+describe('a failure to start', () => {
+  const text = (error: Error) => explain(error).message
+  const invalid = (message: string, path: string) => new InvalidOptionError(message, { path })
+
+  test('names the flag also where the engine finds it', async () => {
+    const failure = async (options: LoadModelOptions) =>
+      text((await rejection(loadModel(spmModel, { threads: 1, ...options }))) as Error)
+    expect(await failure({ contextSize: 10_000_000 })).toMatch(
+      /^--context-size 10000000 exceeds the \d+ tokens/,
+    )
+    expect(await failure({ contextSize: 512, cacheSize: 256 })).toMatch(
+      /^--cache-size 256 is smaller than --context-size 512: /,
+    )
+    expect(await failure({ chatTemplate: { name: 'tool_use' } })).toMatch(/--chat-template\b/)
+    expect(await failure({ chatTemplate: '{% if %}' })).toMatch(/^--chat-template-file: /)
+    expect(await failure({ gpuLayers: 1 })).toMatch(/--gpu-layers\b/)
+    expect(await failure({ cacheSize: 2 ** 31 - 1 })).toMatch(/use a smaller --cache-size or --context-size/)
+  })
+
+  test('names the flag of a path, of a member, and of a value', () => {
+    expect(text(invalid('there is no GPU CUDA9 that can be used', 'devices[0]'))).toBe(
+      '--devices: there is no GPU CUDA9 that can be used',
+    )
+    expect(text(invalid('modelId must be a string that is not empty', 'modelId'))).toBe(
+      '--model-id must be a string that is not empty',
+    )
+    expect(
+      text(
+        new OutOfMemoryError(
+          'no room: use a smaller cacheSize, contextSize or kvCacheType, fewer gpuLayers, or fewer threads',
+        ),
+      ),
+    ).toBe(
+      'no room: use a smaller --cache-size, --context-size or --kv-cache-type, fewer --gpu-layers, or fewer threads',
+    )
+  })
+
+  test('spells the smaller plan that would fit', () => {
+    const wouldFit = { gpuLayers: 3, contextSize: 512, cacheSize: 512, kvCacheType: 'q8_0' } as const
+    const error = new OutOfMemoryError('no room; leave onOutOfMemory out, or pass its values', { wouldFit })
+    expect(text(error)).toBe(
+      'no room; leave --on-out-of-memory out, or pass its values. ' +
+        'It would fit with --gpu-layers 3 --context-size 512 --cache-size 512 --kv-cache-type q8_0.',
+    )
+  })
+
+  test('has the code of the library’s errors, and none otherwise', () => {
+    expect(explain(invalid('x', 'threads'))).toEqual({ code: 'INVALID_OPTION', message: '--threads: x' })
+    expect(explain(new Error('x'))).toEqual({ message: 'x' })
+  })
+})
+
+describe('a file of API keys', () => {
+  const path = join(folder, 'keys.txt')
+  const keysOf = (text: string, fromEnvironment?: string) => {
+    writeFileSync(path, text)
+    return readApiKeys(path, fromEnvironment)
+  }
+
+  test('has one key a line, beside empty lines and comments', () => {
+    expect(keysOf('\ufeff# of the team\n\nfirst\r\n   \n  # of the other\n  second#2  \n')).toEqual([
+      'first',
+      'second#2',
+    ])
+    expect(keysOf('first', ' environment\n')).toEqual(['environment', 'first'])
+  })
+
+  test.each([
+    ['good\n\nsecret of mine\n', 3],
+    ['# keys\nsecret-ä\n', 2],
+    ['secret # of the team\n', 1],
+  ])('that holds something else is refused with the line, and without the key: %j', (text, line) => {
+    const { message } = thrown(() => keysOf(text))
+    expect(message).toContain(`keys.txt, line ${line}: a key must be printable ASCII without spaces`)
+    expect(message).not.toContain('secret')
+  })
+
+  test('without a key, or that is not there, is refused', () => {
+    expect(() => keysOf('# none\n\n', 'environment')).toThrow(/keys\.txt holds no API key/)
+    expect(() => readApiKeys(join(folder, 'nowhere'))).toThrow(/^--api-key-file cannot be read: ENOENT/)
+  })
+
+  test('is as strict as the variable of the environment', () => {
+    const { message } = thrown(() => readApiKeys(undefined, 'secret key'))
+    expect(message).toMatch(/^VERBATIM_LLAMA_API_KEY: the key must be printable ASCII/)
+    expect(message).not.toContain('secret')
+    expect(readApiKeys(undefined, ' ')).toEqual([])
   })
 })

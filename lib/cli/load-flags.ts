@@ -1,33 +1,24 @@
 // The flags of `serve` that are options of loadModel: one for each row of the table.
+import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { LOAD_ROWS } from '../options/load-options.js'
+import { InvalidOptionError } from '../errors.js'
 import { readLoadOptions } from '../options/read.js'
-import { defaultText, type OptionRow, type OptionRows, type Takes } from '../options/row.js'
+import { defaultText, type Takes } from '../options/row.js'
 import type { LoadModelOptions } from '../types.js'
-import { snakeCase } from '../worker/snake-case.js'
-
-const ROWS = Object.entries(LOAD_ROWS as OptionRows).filter(([, { remote }]) => remote !== false)
-
-/** The flags of an option, without what they take. */
-export function flagsOf(name: string, { takes }: OptionRow): readonly string[] {
-  const flag = `--${snakeCase(name).replaceAll('_', '-')}`
-  return takes.kind === 'chatTemplate' ? [`${flag}-file`, flag] : [flag]
-}
-
-const FLAGS = new Map(ROWS.map(([name, row]) => [name, flagsOf(name, row)[0]]))
+import { FLAG_ROWS, flagsOf, messageWithFlags, withoutMarks } from './flag-names.js'
 
 /** Adds the flags to a command. */
 export function addLoadFlags(command: Command): Command {
-  for (const [name, row] of ROWS) {
+  for (const [name, row] of FLAG_ROWS) {
     const [flag, named] = flagsOf(name, row)
-    const help = withFlags(row.sentence.replace(/\.$/, ''))
+    const help = withoutMarks(row.sentence.replace(/\.$/, ''))
     if (named !== undefined) {
       command.option(`${flag} <path>`, help)
       command.addOption(
         new Option(`${named} <name>`, 'The template of this name in the model file').conflicts(`${name}File`),
       )
     } else {
-      const fallback = withFlags(defaultText(row))
+      const fallback = withoutMarks(defaultText(row))
       const values =
         row.takes.kind === 'choice' && row.takes.values.length > 4 ? `: ${row.takes.values.join(', ')}` : ''
       const text = `${help}${values} (default: ${fallback})`
@@ -38,29 +29,43 @@ export function addLoadFlags(command: Command): Command {
   return command
 }
 
-/** A text of the table with options by their flags, and without marks. */
-function withFlags(text: string): string {
-  return text.replace(/`([^`]+)`/g, (_, name: string) => FLAGS.get(name) ?? name)
-}
-
 /**
  * The options that were given as flags.
  *
- * @throws InvalidOptionError as loadModel would
+ * @throws InvalidOptionError as loadModel would, in words of flags
  */
 export function loadOptions(flags: Readonly<Record<string, unknown>>): LoadModelOptions {
-  const given = ROWS.map(([name, { takes }]) => [
+  const given = FLAG_ROWS.map(([name, { takes }]) => [
     name,
     takes.kind === 'chatTemplate' ? chatTemplate(name, flags) : flags[name],
   ])
   const options: LoadModelOptions = Object.fromEntries(given.filter(([, value]) => value !== undefined))
-  readLoadOptions(options)
+  try {
+    readLoadOptions(options)
+  } catch (error) {
+    if (!(error instanceof InvalidOptionError)) throw error
+    throw new InvalidOptionError(messageWithFlags(error), { path: error.path }, { cause: error })
+  }
   return options
 }
 
 function chatTemplate(name: string, flags: Readonly<Record<string, unknown>>): unknown {
-  const { [`${name}File`]: path, [name]: inFile } = flags
-  return path === undefined ? inFile && { name: inFile } : { path }
+  const { [`${name}File`]: file, [name]: inFile } = flags
+  if (typeof file === 'string') return readFlagFile(`--chat-template-file`, file)
+  return inFile === undefined ? undefined : { name: inFile }
+}
+
+/**
+ * The text of a file that a flag names.
+ *
+ * @throws Error that names the flag
+ */
+export function readFlagFile(flag: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`${flag} cannot be read: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 function placeholder(takes: Takes): string {

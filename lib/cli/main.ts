@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULT_LIMITS } from '../worker/worker-options.js'
+import { readApiKeys } from './api-keys.js'
 import { type BuildOptions, CUDA_CHOICES } from './build.js'
 import { runBuild } from './build-command.js'
 import { addLoadFlags, loadOptions } from './load-flags.js'
-import { explain } from './log.js'
+import { createLogger, explain, logFormat } from './log.js'
 import { serve } from './serve.js'
 import type { ServeSettings } from './settings.js'
 
@@ -48,7 +49,10 @@ const serveCommand = program
   .option('--port <number>', '0 for any free one', integer(0, 65535), 8080)
   .option('--supervise', 'run the engine in a process of its own, and start it anew when it dies')
   .option('--model-id <name>', 'name of the model (default: its file, without .gguf)')
-  .option('--api-key-file <path>', 'API keys, one a line; or set VERBATIM_LLAMA_API_KEY')
+  .option(
+    '--api-key-file <path>',
+    'API keys, one a line, with # comments on lines of their own; or set VERBATIM_LLAMA_API_KEY',
+  )
   .option(
     '--max-body-bytes <number>',
     'the largest body',
@@ -79,9 +83,22 @@ const serveCommand = program
       .default('info'),
   )
 
-addLoadFlags(serveCommand).action(async (model: string, options: Options & Record<string, unknown>) => {
-  await serve(settings(model, options), options.supervise === true)
-})
+addLoadFlags(serveCommand)
+  .configureOutput({ outputError: (text) => sayFailure(text.replace(/^error: /, '').trim()) })
+  .action(async (model: string, options: Options & Record<string, unknown>) => {
+    try {
+      await serve(settings(model, options), options.supervise === true)
+    } catch (error) {
+      const { code, message } = explain(error)
+      sayFailure(message, code)
+      process.exit(1)
+    }
+  })
+
+/** Tells why the server cannot start, in the form of its log and whatever its level is. */
+function sayFailure(message: string, code?: string): void {
+  createLogger('fatal', logFormat()).fatal({ code }, message)
+}
 
 program
   .command('build')
@@ -102,25 +119,17 @@ function settings(modelPath: string, options: Options & Record<string, unknown>)
     host,
     port,
     modelId,
-    apiKeys: apiKeys(options.apiKeyFile),
+    apiKeys: readApiKeys(options.apiKeyFile, process.env.VERBATIM_LLAMA_API_KEY),
     maxBodyBytes,
     maxMessages,
     slowReaderMs: options.slowReaderSeconds * 1000,
     drainMs: options.drainSeconds * 1000,
     logLevel,
+    logFormat: logFormat(),
   }
 }
 
-/** Takes keys from the environment and a file, never from the command line, which everyone on the machine can read. */
-function apiKeys(file: string | undefined): readonly string[] {
-  const { VERBATIM_LLAMA_API_KEY: fromEnvironment = '' } = process.env
-  const fromFile = file === undefined ? '' : readFileSync(file, 'utf8')
-  const keys = [fromEnvironment, ...fromFile.split('\n')].map((key) => key.trim()).filter((key) => key !== '')
-  if (file !== undefined && fromFile.trim() === '') throw new Error(`${file} holds no API key.`)
-  return keys
-}
-
 program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`verbatim-llama: ${explain(error)}\n`)
+  process.stderr.write(`verbatim-llama: ${explain(error).message}\n`)
   process.exit(1)
 })

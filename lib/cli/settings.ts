@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { LoadModelOptions } from '../types.js'
+import type { LogFormat } from './log.js'
 
 /** Settings of `serve`: plain data, which can be sent to another process. */
 export interface ServeSettings {
@@ -15,6 +16,7 @@ export interface ServeSettings {
   /** Longest time that requests may go on after SIGTERM, in milliseconds. */
   readonly drainMs: number
   readonly logLevel: string
+  readonly logFormat: LogFormat
 }
 
 /** True for an address that only this machine can reach. A name but `localhost` is none: it may mean any address. */

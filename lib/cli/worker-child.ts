@@ -4,8 +4,10 @@ import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
+import { StartError, type StartFailure } from './log.js'
 import type { ServeSettings } from './settings.js'
 import type { WorkerCommand, WorkerReport } from './worker-process.js'
 
@@ -40,19 +42,17 @@ export class WorkerChild extends EventEmitter<Events> {
   #wasEverReady = false
   /** Starts in a row that did not become ready. */
   #failedStarts = 0
-  #failure: string | undefined
+  #failure: StartFailure | undefined
   #timer: NodeJS.Timeout | undefined
   readonly #settings: ServeSettings
   readonly #log: Logger
-  readonly #folder: string | undefined
+  #folder: string | undefined
 
   constructor(settings: ServeSettings, log: Logger) {
     super()
     this.setMaxListeners(0)
     this.#settings = settings
     this.#log = log
-    // Put sockets into a folder that only this user can enter.
-    if (process.platform !== 'win32') this.#folder = mkdtempSync(join(tmpdir(), 'verbatim-llama-'))
   }
 
   get state(): string {
@@ -72,14 +72,18 @@ export class WorkerChild extends EventEmitter<Events> {
     this.generation++
     this.#state = 'starting'
     this.#failure = undefined
+    // Put sockets into a folder that only this user can enter.
+    if (process.platform !== 'win32') this.#folder ??= mkdtempSync(join(tmpdir(), 'verbatim-llama-'))
     this.#socket = this.#folder
       ? join(this.#folder, `${this.generation}.sock`)
       : `\\\\.\\pipe\\verbatim-llama-${randomUUID()}`
     const begin = performance.now()
-    const child = fork(MODULE, [], { stdio: ['ignore', 2, 2, 'ipc'] })
+    const child = fork(MODULE, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.#process = child
+    for (const output of [child.stdout, child.stderr])
+      if (output) createInterface({ input: output }).on('line', (line) => this.#passOn(line))
     child.on('message', (report: WorkerReport) => {
-      if (report.type === 'failed') this.#failure = report.message
+      if (report.type === 'failed') this.#failure = report.failure
       else if (this.#state === 'starting') this.#becomeReady(performance.now() - begin)
     })
     child.on('error', (error) => {
@@ -107,7 +111,7 @@ export class WorkerChild extends EventEmitter<Events> {
     this.#state = 'stopped'
     clearTimeout(this.#timer)
     if (running && child && child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, 'exit')
+      const ended = once(child, 'close') // after its last line
       this.#tell({ type: 'stop' })
       const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
       await ended
@@ -136,16 +140,23 @@ export class WorkerChild extends EventEmitter<Events> {
     if (this.#failure !== undefined && !this.#wasEverReady) {
       this.#state = 'stopped'
       this.#removeFolder()
-      this.emit('hopeless', new Error(this.#failure))
+      this.emit('hopeless', new StartError(this.#failure))
       return
     }
     const waitMs =
       this.#failedStarts === 0 ? 0 : Math.min(FIRST_WAIT_MS * 2 ** (this.#failedStarts - 1), LONGEST_WAIT_MS)
-    this.#log.error({ reason, failure: this.#failure, restart_in_ms: waitMs }, 'the engine died')
+    this.#log.error({ reason, failure: this.#failure?.message, restart_in_ms: waitMs }, 'the engine died')
     this.#timer = setTimeout(() => {
       this.restarts++
       this.start()
     }, waitMs)
+  }
+
+  /** Prints a line of the engine: of its log as it is, of llama.cpp's last words as a line of the log. */
+  #passOn(line: string): void {
+    if (line === '') return
+    if (this.#settings.logFormat === 'text' || line.startsWith('{')) process.stderr.write(`${line}\n`)
+    else this.#log.error({ from: 'the engine process' }, line)
   }
 
   #tell(command: WorkerCommand): void {

@@ -1,7 +1,7 @@
 // The worker's process under `serve --supervise`: a worker on a private socket. The supervisor starts and stops it over
 // IPC, and it never outlives the supervisor.
 
-import { createLogger, explain } from './log.js'
+import { createLogger, explain, type StartFailure } from './log.js'
 import type { ServeSettings } from './settings.js'
 import { WorkerServer } from './worker-server.js'
 
@@ -11,7 +11,9 @@ export type WorkerCommand =
   | { readonly type: 'stop' }
 
 /** A message to the supervisor. */
-export type WorkerReport = { readonly type: 'ready' } | { readonly type: 'failed'; readonly message: string }
+export type WorkerReport =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly failure: StartFailure }
 
 let server: WorkerServer | undefined
 let stopping = false
@@ -28,7 +30,7 @@ process.on('message', (command: WorkerCommand) => {
 
 async function start({ settings, socket }: Extract<WorkerCommand, { type: 'start' }>): Promise<void> {
   // Give it no keys: the supervisor has checked them.
-  server = new WorkerServer(settings, createLogger(settings.logLevel), [])
+  server = new WorkerServer(settings, createLogger(settings.logLevel, settings.logFormat), [])
   await server.listen({ path: socket })
   await server.model
   report({ type: 'ready' })
@@ -42,7 +44,7 @@ async function stop(): Promise<void> {
 
 function fail(error: unknown): void {
   if (stopping) return // the loading was stopped
-  report({ type: 'failed', message: explain(error) })
+  report({ type: 'failed', failure: explain(error) })
   setTimeout(() => process.exit(1), 100)
 }
 

@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
@@ -6,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { spmModel, user } from '../support/model.js'
-import { Served, smallModel } from '../support/serve.js'
+import { type LogLine, MAIN, Served, smallModel } from '../support/serve.js'
 import { parseEvents, post, readEvents, send } from '../support/worker.js'
 
 const messages = user('Hello')
@@ -94,7 +95,7 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
 
   test('takes API keys from the environment and from a file', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'keys-'))
-    writeFileSync(join(folder, 'keys'), 'from-file\n\nanother\n')
+    writeFileSync(join(folder, 'keys'), '# of the team\nfrom-file\n\nanother\n')
     const args = [...supervise, '--api-key-file', join(folder, 'keys'), '--host', '0.0.0.0']
     const { url } = await start(args, { VERBATIM_LLAMA_API_KEY: 'from-environment' })
     rmSync(folder, { recursive: true })
@@ -112,17 +113,76 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
       const served = new Served([...args, ...supervise, '--port', '0'])
       running.push(served)
       expect([args, await served.ended()]).toEqual([args, 1])
-      return served.errors
+      expect([args, served.errors]).toEqual([args, ''])
+      const { level, code, msg } = served.log.at(-1) as LogLine
+      expect([args, level, served.log.map((line) => line.msg)]).toEqual([
+        args,
+        60,
+        // It may have listened before the model turned out to be wrong, but never for long.
+        served.log.length === 1 ? [msg] : ['listening', msg],
+      ])
+      return { code, msg }
     }
-    const [missing, wrong, ...open] = await Promise.all([
+    const [missing, wrong, tooLong, template, unnamed, ...open] = await Promise.all([
       outcome('/nowhere/model.gguf'),
       outcome(spmModel, '--kv-cache-type', 'f8'),
+      outcome(spmModel, '--context-size', '10000000', '--log-level', 'silent'),
+      outcome(spmModel, '--chat-template', 'tool_use'),
+      outcome(spmModel, '--model-id', ''),
       ...['0.0.0.0', '::', '192.168.1.1', 'example.com'].map((host) => outcome(spmModel, '--host', host)),
     ])
-    expect(missing).toMatch(/^verbatim-llama: MODEL_NOT_FOUND: [^\n]+\n$/)
-    expect(wrong).toMatch(/^verbatim-llama: INVALID_OPTION: [^\n]+\n$/)
-    for (const error of open)
-      expect(error).toMatch(/^verbatim-llama: Without an API key only this machine may reach the worker/)
+    expect(missing).toEqual({ code: 'MODEL_NOT_FOUND', msg: expect.stringContaining('/nowhere/model.gguf') })
+    const invalid = (msg: RegExp) => ({ code: 'INVALID_OPTION', msg: expect.stringMatching(msg) })
+    expect(wrong).toEqual(invalid(/^--kv-cache-type must be one of/))
+    expect(tooLong).toEqual(invalid(/^--context-size 10000000 exceeds/))
+    expect(template).toEqual(invalid(/--chat-template/))
+    expect(unnamed).toEqual(invalid(/^--model-id must be/))
+    for (const { code, msg } of open) {
+      expect(code).toBeUndefined()
+      expect(msg).toMatch(/^Without an API key only this machine may reach the worker, and --host /)
+    }
+  })
+
+  test('says that it listens when it does, and whether the model is loaded', async () => {
+    const served = new Served([...modelArguments, '--port', '0', '--threads', '1', ...supervise])
+    running.push(served)
+    const { url, model } = await served.line('listening')
+    const ready = await send(`${url}/ready`)
+    expect(['loading', 'loaded']).toContain(model)
+    if (model === 'loaded') expect(ready.status).toBe(200)
+    expect((await send(`${url}/health`)).status).toBe(200)
+    expect(await served.line('ready')).toMatchObject({ url, model: 'loaded' })
+    expect((await send(`${url}/ready`)).status).toBe(200)
+
+    // Another one cannot have the port, and never says that it listens.
+    const { port } = new URL(url as string)
+    const second = new Served([...modelArguments, '--port', port, ...supervise])
+    running.push(second)
+    expect(await second.ended()).toBe(1)
+    expect(second.log.map(({ msg }) => msg)).toEqual([
+      `--port ${port} is taken on 127.0.0.1 by another program. Name another port, or 0 for any free one.`,
+    ])
+    const nowhere = new Served([...modelArguments, '--host', '192.0.2.1', ...supervise], {
+      VERBATIM_LLAMA_API_KEY: 'key',
+    })
+    running.push(nowhere)
+    expect(await nowhere.ended()).toBe(1)
+    expect(nowhere.log[0]?.msg).toBe('--host 192.0.2.1 is no address of this machine (EADDRNOTAVAIL).')
+  })
+
+  test('names the line of a wrong API key, and never shows it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'keys-'))
+    const file = join(folder, 'keys.txt')
+    writeFileSync(file, '# mine\ngood\nmy secret\n')
+    const inFile = new Served([spmModel, ...supervise, '--api-key-file', file])
+    const inEnvironment = new Served([spmModel, ...supervise], { VERBATIM_LLAMA_API_KEY: 'my secret' })
+    running.push(inFile, inEnvironment)
+    expect([await inFile.ended(), await inEnvironment.ended()]).toEqual([1, 1])
+    rmSync(folder, { recursive: true })
+    expect(inFile.log[0]?.msg).toContain('keys.txt, line 3: a key must be printable ASCII')
+    expect(inEnvironment.log[0]?.msg).toMatch(/^VERBATIM_LLAMA_API_KEY: the key must be printable ASCII/)
+    for (const { log, errors, stdout } of [inFile, inEnvironment])
+      expect(JSON.stringify([log, errors, stdout])).not.toContain('secret')
   })
 })
 
@@ -131,7 +191,46 @@ test('what the command line cannot mean is refused', async () => {
   const refuse = async (args: string[]) => {
     const served = new Served(args.length === 0 ? [] : [spmModel, ...args])
     expect([args, await served.ended()]).toEqual([args, 1])
-    expect(served.errors).toMatch(/^error: /)
+    expect([args, served.errors, served.log.length]).toEqual([args, '', 1])
+    expect(served.log[0]).toMatchObject({ level: 60, msg: expect.not.stringMatching(/^error:|\n/) })
   }
   await Promise.all(wrong.map(refuse))
+})
+
+// script(1) of util-linux runs a command on a terminal.
+const hasScript = spawnSync('script', ['--version']).status === 0
+test.skipIf(!hasScript)('on a terminal all that it prints is text, one line each', async () => {
+  const onTerminal = (args: readonly string[]) => {
+    const command = [process.execPath, MAIN, 'serve', ...args].map((word) => `'${word}'`).join(' ')
+    return spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    })
+  }
+  const linesOf = async (child: ReturnType<typeof onTerminal>, stopAt?: string) => {
+    let text = ''
+    for await (const chunk of child.stdout.setEncoding('utf8')) {
+      text += chunk
+      if (stopAt === undefined || !text.includes(stopAt)) continue
+      child.stdin.write('\x03') // Ctrl-C, once: a second one ends it at once
+      stopAt = undefined
+    }
+    const lines = text.replace(/\^C/g, '').split(/\r?\n/)
+    expect(lines.pop()).toBe('')
+    for (const line of lines) expect(line).toMatch(/^\d\d:\d\d:\d\d (info |warn |error|fatal) \S/)
+    return lines.map((line) => line.replace(/^\S+ /, ''))
+  }
+  expect(await linesOf(onTerminal(['/nowhere/model.gguf', '--port', '70000']))).toEqual([
+    expect.stringMatching(/^fatal option '--port <number>' argument '70000' is invalid/),
+  ])
+  const served = await linesOf(
+    onTerminal([...modelArguments, '--port', '0', '--threads', '1', '--supervise']),
+    'info  ready ',
+  )
+  for (const line of [
+    /^info {2}listening url=http:\S+ pid=\d+ model=loading$/,
+    /^info {2}the engine is ready pid=/,
+  ])
+    expect(served).toContainEqual(expect.stringMatching(line))
+  expect(served.at(-1)).toBe('info  stopped')
 })

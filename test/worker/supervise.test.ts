@@ -1,5 +1,7 @@
 // `serve --supervise` while its worker is killed. WORKER_KILLS: kills in each state and with each signal (default 1).
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { until, user } from '../support/model.js'
@@ -168,6 +170,24 @@ test('a client that leaves cancels its run in the engine', async () => {
     metrics = (await send(`${served.url}/metrics`)).text
   expect(metrics).toContain('verbatim_llama_tokens_total{kind="completion"} 0\n') // it did not end by itself
   await untilRunning(0)
+})
+
+test('the words of an engine that are no lines of the log become some', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'report-'))
+  const NODE_OPTIONS = `--report-on-signal --report-signal=SIGUSR2 --report-directory=${folder}`
+  const talking = await Served.start([...modelArguments, '--supervise'], { NODE_OPTIONS })
+  const { pid } = await talking.line('the engine is ready')
+  process.kill(pid as number, 'SIGUSR2') // Node.js says on stderr that it writes a report
+  const said = await talking.line('Node.js report completed')
+  expect(said).toMatchObject({ from: 'the engine process', level: 50 })
+  process.kill(pid as number, 'SIGABRT')
+  await talking.line('the engine died')
+  await talking.line('the engine is ready', 2)
+  talking.process.kill('SIGTERM')
+  expect(await talking.ended()).toBe(0)
+  expect(talking.errors).toBe('')
+  expect(talking.log.at(-1)).toMatchObject({ msg: 'stopped' })
+  rmSync(folder, { recursive: true })
 })
 
 test('the engine does not outlive a supervisor that is killed', async () => {
