@@ -1,5 +1,7 @@
 # The CUDA backend is a plugin beside the addon. 'auto' builds it where nvcc and cuBLAS are found.
 
+include("${CMAKE_CURRENT_LIST_DIR}/refuse.cmake")
+
 set(VERBATIM_CUDA_STAND_INS "" CACHE FILEPATH
   "Module with verbatim_cuda_stand_ins(): builds the CUDA backend where cuBLAS or the driver's library is missing")
 if(VERBATIM_CUDA_STAND_INS)
@@ -79,8 +81,8 @@ elseif(VERBATIM_CUDA STREQUAL "on" OR VERBATIM_CUDA STREQUAL "auto")
       verbatim_native_architectures(CMAKE_CUDA_ARCHITECTURES)
     endif()
     if(VERBATIM_CUDA_ARCHITECTURES STREQUAL "native" AND NOT CMAKE_CUDA_ARCHITECTURES)
-      message(FATAL_ERROR "VERBATIM_CUDA_ARCHITECTURES=native needs a GPU that nvidia-smi sees. Name the architectures "
-                          "instead: npm run build:cuda -- --architectures 80,90")
+      verbatim_refuse("VERBATIM_CUDA_ARCHITECTURES=native needs a GPU that nvidia-smi sees. Name the architectures "
+                      "instead: npm run build:cuda -- --architectures 80,90")
     elseif(VERBATIM_CUDA_ARCHITECTURES STREQUAL "default" AND (VERBATIM_CUDA STREQUAL "on" OR NOT CMAKE_CUDA_ARCHITECTURES))
       verbatim_default_architectures(CMAKE_CUDA_ARCHITECTURES)
     endif()
@@ -95,11 +97,12 @@ elseif(VERBATIM_CUDA STREQUAL "on" OR VERBATIM_CUDA STREQUAL "auto")
     set(GGML_CUDA_FA ON CACHE BOOL "" FORCE)
     set(GGML_CUDA_NCCL OFF CACHE BOOL "" FORCE)
   elseif(VERBATIM_CUDA STREQUAL "on")
-    message(FATAL_ERROR "The CUDA backend cannot be built here. Missing: ${missing}. NVIDIA's package cuda-toolkit and "
-                        "the images nvidia/cuda:<version>-devel have all of it. For the CPU alone: npm run setup")
+    verbatim_refuse("The CUDA backend cannot be built here. Missing: ${missing}. NVIDIA's package cuda-toolkit and "
+                    "the images nvidia/cuda:<version>-devel have all of it. For the CPU alone: npm run setup in a clone, "
+                    "verbatim-llama build --cuda off in an installed package")
   else()
     set(GGML_CUDA OFF CACHE BOOL "" FORCE)
   endif()
 else()
-  message(FATAL_ERROR "VERBATIM_CUDA must be auto, on or off, not '${VERBATIM_CUDA}'")
+  verbatim_refuse("VERBATIM_CUDA must be auto, on or off, not '${VERBATIM_CUDA}'")
 endif()

@@ -15,6 +15,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileNative, configureNative } from './setup/cmake-js.mjs'
 import { chooseCuda, cudaOptions, dropCuda, rememberCuda } from './setup/cuda.mjs'
+import { formerPlace } from './setup/moved-build.mjs'
 import { hashFiles, hasStamp, removeStamp, writeStamp } from './setup/stamp.mjs'
 import {
   fail,
@@ -68,7 +69,8 @@ function buildAddon(sourceDir, cuda) {
   const stamp = 'build/.verbatim-llama-native'
   const sources = hashFiles(['package.json', 'llama.cpp.json', 'CMakeLists.txt', 'cmake', 'cpp', 'binding'])
   const wanted = `${sources} ${sourceDir} ${cuda.mode} ${cuda.architectures}`
-  if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node')) return wanted
+  if (hasStamp(stamp, wanted) && existsSync('build/Release/verbatim-llama.node') && !formerPlace('build'))
+    return wanted
   requireTools()
   removeStamp(stamp) // a build that is ended early leaves no valid stamp
   if (cuda.mode === 'off') dropCuda()

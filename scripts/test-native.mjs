@@ -5,6 +5,7 @@
 //   node scripts/test-native.mjs [address] [thread] [fuzz] [-- name of a test ...]
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { forgetFormerPlace } from './setup/moved-build.mjs'
 import { findTool, repositoryRoot, requireTools, run, SetupFailure, say } from './setup/tools.mjs'
 
 const separator = process.argv.indexOf('--')
@@ -36,6 +37,7 @@ function testUnder(sanitizer) {
     : join(repositoryRoot, 'llama.cpp')
   const generator = findTool('ninja') ? ['-G', 'Ninja'] : []
   say(`building for the ${sanitizer} sanitizer`)
+  forgetFormerPlace(build)
   if (!existsSync(join(build, 'CMakeCache.txt')))
     run(
       'cmake',
@@ -56,6 +58,7 @@ function fuzzTemplates() {
   if (!findTool('clang++')) return say('no clang++ on the PATH: the template engine is not fuzzed')
   const generator = findTool('ninja') ? ['-G', 'Ninja'] : []
   say('building the fuzzer of the template engine')
+  forgetFormerPlace('build-fuzz')
   const compilers = ['-DCMAKE_C_COMPILER=clang', '-DCMAKE_CXX_COMPILER=clang++']
   const options = ['-DVERBATIM_CUDA=off', '-DVERBATIM_BUILD_ADDON=OFF', ...compilers]
   run('cmake', ['-S', '.', '-B', 'build-fuzz', ...generator, ...options], 'CMake could not configure')

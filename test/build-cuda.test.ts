@@ -46,6 +46,11 @@ test('VERBATIM_CUDA=off takes the backend away, and with it the choice', () => {
   expect(chooseCuda([])).toEqual(AUTO)
 })
 
+test('another VERBATIM_CUDA is refused before anything is configured', () => {
+  vi.stubEnv('VERBATIM_CUDA', 'yes')
+  expect(() => chooseCuda([])).toThrow(/^VERBATIM_CUDA must be auto, on or off, not 'yes'$/)
+})
+
 test.each([
   [[], 'default'],
   [['--architectures', 'native'], 'native'],

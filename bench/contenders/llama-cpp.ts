@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findTool, hashFiles, hasStamp, requireTools, run, writeStamp } from '../tools.js'
+import { findTool, forgetFormerPlace, hashFiles, hasStamp, requireTools, run, writeStamp } from '../tools.js'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 const build = join(repository, 'bench/build')
@@ -39,13 +39,11 @@ export function buildPrograms(): void {
   if (hasStamp(stamp, wanted) && PROGRAMS.every((name) => existsSync(program(name)))) return
   requireTools()
   process.stderr.write("[bench] building llama.cpp's own programs (a few minutes, once)\n")
+  const project = join(repository, 'bench/llama-cpp')
+  forgetFormerPlace(build, project)
   const generator = findTool('ninja') ? ['-G', 'Ninja'] : []
   const options = [`-DLLAMA_CPP_DIR=${source}`, `-DVERBATIM_CUDA=${cuda}`]
-  run(
-    'cmake',
-    ['-S', join(repository, 'bench/llama-cpp'), '-B', build, ...generator, ...options],
-    'CMake could not configure',
-  )
+  run('cmake', ['-S', project, '-B', build, ...generator, ...options], 'CMake could not configure')
   const jobs = process.env.VERBATIM_JOBS ? [process.env.VERBATIM_JOBS] : []
   run(
     'cmake',

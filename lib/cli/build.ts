@@ -2,11 +2,12 @@
 // a GPU, or for the last bit of speed of this processor. Needs CMake and a compiler, and no network.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { installedPackage } from '../package-root.js'
+import { hasNvcc, missingTools, onPath, unwritable, whatIsNeeded } from './build-tools.js'
 
 /** Choice of the CUDA backend: `'auto'` builds it too where a toolkit with cuBLAS is found. */
 export type CudaChoice = 'auto' | 'on' | 'off'
@@ -42,6 +43,22 @@ export async function buildFromSource(options: BuildOptions = {}): Promise<strin
     throw new BuildFailure('This is a clone of the repository: run npm run setup.')
   if (!existsSync(archive))
     throw new BuildFailure(`${archive} is missing. The installation is incomplete: install the package anew.`)
+  const missing = missingTools()
+  if (missing.length > 0)
+    throw new BuildFailure(
+      `This machine lacks what the build needs: ${missing.join('; ')}. ${whatIsNeeded()}`,
+    )
+  if (cuda === 'on' && !hasNvcc())
+    throw new BuildFailure(
+      "The CUDA backend cannot be built here. Missing: the compiler nvcc, in CUDACXX or on the PATH. NVIDIA's package " +
+        'cuda-toolkit has it, and cuBLAS, which is needed too. For the CPU alone: verbatim-llama build --cuda off.',
+    )
+  const target = join(root, 'build/Release')
+  const closed = unwritable([root, join(root, 'build'), target])
+  if (closed !== undefined)
+    throw new BuildFailure(
+      `This user may not write to ${closed}, where the addon belongs. Build as the user who installed the package.`,
+    )
 
   // Work in the package's folder, so that the last step is a rename on one file system.
   const work = await mkdtemp(join(root, 'build-')).catch((error: Error) => {
@@ -56,6 +73,7 @@ export async function buildFromSource(options: BuildOptions = {}): Promise<strin
     await cmake(['-S', source, '-B', output, ...(await configuration(source, output, cuda))], {
       cwd: work,
       signal,
+      refusal: join(output, 'verbatim-refusal.txt'),
     })
     onProgress?.('compiling llama.cpp and the addon', 0)
     await cmake(['--build', output, '--config', 'Release', '--parallel', String(jobs)], {
@@ -66,7 +84,7 @@ export async function buildFromSource(options: BuildOptions = {}): Promise<strin
         if (fraction !== undefined) onProgress?.('compiling llama.cpp and the addon', fraction)
       },
     })
-    return await moveInto(join(root, 'build/Release'), join(output, 'Release'))
+    return await moveInto(target, join(output, 'Release'))
   } finally {
     await rm(work, { recursive: true, force: true })
   }
@@ -99,12 +117,6 @@ async function configuration(source: string, output: string, cuda: CudaChoice): 
   return [...ninja, ...Object.entries(variables).map(([name, value]) => `-D${name}=${slashes(value)}`)]
 }
 
-function onPath(program: string): boolean {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .some((folder) => folder && existsSync(join(folder, program)))
-}
-
 /** Reads the progress in a line of Ninja (`[12/340]`) or Make (`[ 42%]`). */
 function fractionOf(line: string): number | undefined {
   const [, done, total, percentage] = /^\[(?:(\d+)\/(\d+)| *(\d+)%)\]/.exec(line) ?? []
@@ -118,9 +130,14 @@ interface CommandOptions {
   readonly cwd: string
   readonly signal: AbortSignal | undefined
   readonly onLine?: (line: string) => void
+  /** File with the reason, where our own files refused to be configured. */
+  readonly refusal?: string
 }
 
-async function cmake(args: readonly string[], { cwd, signal, onLine }: CommandOptions): Promise<void> {
+async function cmake(
+  args: readonly string[],
+  { cwd, signal, onLine, refusal }: CommandOptions,
+): Promise<void> {
   signal?.throwIfAborted()
   const lines: string[] = []
   // Give it a process group, so that the compilers end with it.
@@ -143,30 +160,18 @@ async function cmake(args: readonly string[], { cwd, signal, onLine }: CommandOp
       child.once('close', (status, killedBy) => resolve(status ?? killedBy))
     })
     signal?.throwIfAborted()
+    if (code !== 0 && refusal !== undefined && existsSync(refusal))
+      throw new BuildFailure(`${await readFile(refusal, 'utf8')}.`)
     if (code !== 0)
-      throw new BuildFailure(`${lines.join('\n')}\n\nCMake ended with ${code}. ${whatIsNeeded()}`)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new BuildFailure(`There is no CMake on the PATH. ${whatIsNeeded()}`)
-    throw error
+      throw new BuildFailure(
+        `${lines.join('\n')}\n\nCMake ended with ${code}; the lines above say why. ${whatIsNeeded()}`,
+      )
   } finally {
     signal?.removeEventListener('abort', end)
   }
 }
 
 const canEndGroup = process.platform !== 'win32'
-
-function whatIsNeeded(): string {
-  const packages =
-    process.platform === 'darwin'
-      ? 'xcode-select --install and brew install cmake'
-      : process.platform === 'win32'
-        ? 'winget install Kitware.CMake and Microsoft.VisualStudio.2022.BuildTools'
-        : existsSync('/etc/alpine-release')
-          ? 'apk add cmake g++ make linux-headers'
-          : 'apt-get install cmake g++ (Debian, Ubuntu), or dnf install cmake gcc-c++ (Fedora, RHEL)'
-  return `The build needs CMake 3.19 or later and a C++20 compiler (GCC 11, Clang 14, MSVC 2022): ${packages}.`
-}
 
 async function moveInto(target: string, built: string): Promise<string> {
   const addon = 'verbatim-llama.node'

@@ -1,8 +1,9 @@
 // Configures and builds the addon and its backends: CMake with the headers of Node-API.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { repositoryRoot, run } from './tools.mjs'
+import { forgetFormerPlace } from './moved-build.mjs'
+import { fail, repositoryRoot, run } from './tools.mjs'
 
 const cmakeJs = join(repositoryRoot, 'node_modules/cmake-js/bin/cmake-js')
 
@@ -13,7 +14,16 @@ const cmakeJs = join(repositoryRoot, 'node_modules/cmake-js/bin/cmake-js')
  * @param {readonly string[]} options
  */
 export function configureNative(folder, options) {
-  runCmakeJs('configure', folder, options, 'CMake could not configure')
+  forgetFormerPlace(folder)
+  const refusal = join(folder, 'verbatim-refusal.txt')
+  rmSync(refusal, { force: true })
+  try {
+    runCmakeJs('configure', folder, options, 'CMake could not configure')
+  } catch (error) {
+    // Where our own files refused, say why, last.
+    if (existsSync(refusal)) fail(readFileSync(refusal, 'utf8'))
+    throw error
+  }
 }
 
 /**
@@ -43,6 +53,7 @@ function runCmakeJs(command, folder, options, reason) {
  */
 function jobs(folder) {
   const wanted = process.env.VERBATIM_JOBS
+  if (wanted && !/^[1-9]\d*$/.test(wanted)) fail(`VERBATIM_JOBS must be an integer from 1, not '${wanted}'`)
   if (wanted) return ['--parallel', wanted]
   const cache = readFileSync(join(folder, 'CMakeCache.txt'), 'utf8')
   return cache.includes('CMAKE_GENERATOR:INTERNAL=Ninja')

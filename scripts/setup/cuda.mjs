@@ -22,6 +22,8 @@ const LIBRARY = 'build/Release/libggml-cuda.so'
 export function chooseCuda(args) {
   if (args.includes('--cuda')) return { mode: 'on', architectures: architecturesIn(args) }
   const mode = process.env.VERBATIM_CUDA
+  if (mode !== undefined && !['auto', 'on', 'off'].includes(mode))
+    return fail(`VERBATIM_CUDA must be auto, on or off, not '${mode}'`)
   if ((mode === undefined || mode === 'on') && existsSync(REMEMBERED))
     return JSON.parse(readFileSync(REMEMBERED, 'utf8'))
   return { mode: mode ?? 'auto', architectures: 'default' }
