@@ -5,16 +5,20 @@ import { ERROR_CODES, type Inference, type Messages, VerbatimError } from 'verba
 /** The body of POST /chat. */
 export interface ChatRequest {
   readonly messages: Messages
-  readonly max_tokens?: number
-  readonly temperature?: number
+  readonly max_tokens?: number | null
+  readonly temperature?: number | null
   /** True asks for the answer as server-sent events. */
-  readonly stream?: boolean
+  readonly stream?: boolean | null
 }
 
-/** Takes a body apart. The values are not checked here: generateInference() does that, and names wrong ones. */
+/**
+ * Takes a body apart; null is as good as absent. The values are not checked here: generateInference() does that, and
+ * names wrong ones.
+ */
 export function readChat(body: unknown) {
   const { messages, max_tokens, temperature, stream } = (body ?? {}) as ChatRequest
-  return { messages, options: { maxTokens: max_tokens, temperature }, stream: stream === true }
+  const options = { maxTokens: max_tokens ?? undefined, temperature: temperature ?? undefined }
+  return { messages, options, stream: stream === true }
 }
 
 /**

@@ -9,7 +9,8 @@ import { loadModel, type Model } from 'verbatim-llama'
 import { errorBody, eventStream, readChat, statusOf } from './chat.js'
 
 export function createApp(model: Model): FastifyInstance {
-  const app = fastify({ forceCloseConnections: true }) // close() waits for nobody
+  // close() waits for nobody; /chat/ is /chat, as in Express
+  const app = fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } })
 
   app.post('/chat', async (request, reply) => {
     const { messages, options, stream } = readChat(request.body)

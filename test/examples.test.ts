@@ -128,7 +128,23 @@ describe.each(Object.keys(frameworks))('the %s server', (name) => {
     expect(text).toMatch(/"finishReason":"(length|stop)".*\n\n$/)
   })
 
+  test('takes null for what is optional, a slash at the end of the path, and JSON with a parameter', async () => {
+    const nulls = await post({ messages, max_tokens: null, temperature: null, stream: null })
+    expect([nulls.status, await nulls.json()]).toEqual([
+      200,
+      expect.objectContaining({ text: expect.any(String) }),
+    ])
+    const same = await fetch(`${url}/?a=b`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json; charset=utf-8; foo=bar' },
+      body: JSON.stringify({ messages, max_tokens: 1 }),
+    })
+    expect(same.status).toBe(200)
+    await same.json()
+  })
+
   test.each([
+    [400, 'INVALID_MESSAGES', { messages: null }],
     [400, 'INVALID_MESSAGES', { messages: [] }],
     [400, 'INVALID_MESSAGES', { messages: [{ content: 'no role' }] }],
     [400, 'INVALID_MESSAGES', {}],
