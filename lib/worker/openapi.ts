@@ -43,6 +43,23 @@ const ERROR = {
   },
 }
 
+/** Errors below `/v1`. */
+const OPENAI_ERROR = {
+  type: 'object',
+  properties: {
+    error: {
+      type: 'object',
+      properties: {
+        message: { type: 'string' },
+        type: { enum: ['invalid_request_error', 'server_error'] },
+        param: { type: 'string', nullable: true, description: 'The offending field.' },
+        code: { type: 'string' },
+      },
+      required: ['message', 'type', 'param', 'code'],
+    },
+  },
+}
+
 const STREAM = {
   schema: {
     type: 'string',
@@ -59,7 +76,7 @@ function members(properties: Record<string, object>) {
   return { type: 'object', properties, required: Object.keys(properties) }
 }
 
-function post(summary: string, body: z.ZodType, answer: object, stream = false) {
+function post(summary: string, body: z.ZodType, answer: object, stream = false, error: object = ERROR) {
   return {
     post: {
       summary,
@@ -72,19 +89,19 @@ function post(summary: string, body: z.ZodType, answer: object, stream = false) 
           description: 'The answer.',
           content: { ...json(answer), ...(stream && { 'text/event-stream': STREAM }) },
         },
-        default: { description: 'The error.', content: json(ERROR) },
+        default: { description: 'The error.', content: json(error) },
       },
     },
   }
 }
 
-function get(summary: string, type = 'application/json') {
+function get(summary: string, type = 'application/json', error: object = ERROR) {
   return {
     get: {
       summary,
       responses: {
         200: { description: 'The answer.', content: { [type]: { schema: {} } } },
-        default: { description: 'The error.', content: json(ERROR) },
+        default: { description: 'The error.', content: json(error) },
       },
     },
   }
@@ -144,10 +161,20 @@ function makeDocument(): object {
         tokenizeBody.schema,
         members({ token_ids: TOKEN_IDS, count: { type: 'integer' } }),
       ),
-      '/v1/chat/completions': post('As in OpenAI’s API.', completionBody.schema, { type: 'object' }, true),
-      '/v1/models': get('As in OpenAI’s API.'),
+      '/v1/chat/completions': post(
+        'As in OpenAI’s API.',
+        completionBody.schema,
+        { type: 'object' },
+        true,
+        OPENAI_ERROR,
+      ),
+      '/v1/models': get('As in OpenAI’s API.', 'application/json', OPENAI_ERROR),
       '/v1/models/{id}': {
-        ...get('As in OpenAI’s API; 404 for any other model than the one here.'),
+        ...get(
+          'As in OpenAI’s API; 404 for any other model than the one here.',
+          'application/json',
+          OPENAI_ERROR,
+        ),
         parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
       },
       '/worker/info': get('Facts about the worker, and hashes that prove them.'),

@@ -300,7 +300,13 @@ test('GET /openapi.json describes every endpoint', async () => {
   const routes = createWorker({ model }).routes.map(({ path }) => path.replace(':id{.+}', '{id}'))
   const described = Object.keys(body.paths)
   expect(routes.sort()).toEqual([...described, ...described.map((path) => `${path}/`), '/v1/*'].sort())
-  for (const [path, methods] of Object.entries<object>(body.paths)) {
+  // biome-ignore lint/suspicious/noExplicitAny: any JSON
+  for (const [path, methods] of Object.entries<any>(body.paths)) {
+    const { schema } = (methods.post ?? methods.get).responses.default.content['application/json']
+    expect([path, schema.properties.error.required]).toEqual([
+      path,
+      path.startsWith('/v1/') ? ['message', 'type', 'param', 'code'] : ['code', 'message', 'request_id'],
+    ])
     const method = 'post' in methods ? 'POST' : 'GET'
     const answer = await send(worker.url + path, { method: method === 'GET' ? 'POST' : 'GET' })
     expect([path, answer.status, answer.headers.allow]).toEqual([path, 405, method])
