@@ -1,4 +1,5 @@
 // The flags of `serve`: one for each option of loadModel, and the same checks.
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { InvalidOptionError, type LoadModelOptions, loadModel, OutOfMemoryError } from 'verbatim-llama'
