@@ -72,11 +72,12 @@ function sentence(path: string, reason: string): string {
   return `${path.length > 200 ? `${path.slice(0, 120)}…${path.slice(-60)}` : path} ${reason}`
 }
 
-/** Checks the shape of parsed JSON text. toJsonText checks while writing, since it reads everything only once. */
-export function checkShape(value: unknown, rootPath: string, shape: JsonShape, fail: JsonFailure): void {
+/** Checks the shape of parsed JSON. toJsonText checks while writing, since it reads everything only once. */
+export function checkShape(value: unknown, rootPath: string, shape: JsonShape): void {
+  const { fail = invalidOption } = shape
   const isArray = Array.isArray(value)
   if (wrongRoot(shape, value, isArray)) {
-    throw fail(rootPath, `must be JSON text of ${wanted(shape)}, not of ${kindOf(value)}.`)
+    throw fail(rootPath, `must be ${wanted(shape)}, not ${kindOf(value)}.`)
   }
   if (isArray) {
     if (value.length === 0 && shape.allowEmpty === false) throw fail(rootPath, EMPTY)

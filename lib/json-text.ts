@@ -63,7 +63,9 @@ export function readJsonText(text: string, rootPath: string, shape: JsonShape = 
       error,
     )
   }
-  checkShape(value, rootPath, shape, fail)
+  if (wrongRoot(shape, value, Array.isArray(value)))
+    throw fail(rootPath, `must be JSON text of ${wanted(shape)}, not of ${kindOf(value)}.`)
+  checkShape(value, rootPath, shape)
   return text
 }
 

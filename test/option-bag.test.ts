@@ -56,14 +56,146 @@ describe('an unknown name', () => {
   })
 
   test.each([
-    ['temperaturexyz', 'temperature'], // three edits of a long name
-    ['temperaturewxyz', undefined],
-    ['sed', 'seed'], // one edit for each three characters of a short one
+    ['temperaturexy', 'temperature'], // two letters too many of a long name
+    ['temperaturexyz', undefined],
+    ['temparature', 'temperature'], // one wrong letter, and one more error
+    ['temparatur', 'temperature'],
+    ['temparatura', undefined],
+    ['sed', 'seed'], // one letter too few of a short name, but no wrong one
+    ['seet', undefined],
     ['sadd', undefined],
     ['sd', undefined],
+    ['topA', undefined], // neither topK nor topP
+    ['temp', 'temperature'], // begun
+    ['max_tok', 'maxTokens'],
+    ['repe', 'repetitionPenalty'],
+    ['rep', undefined],
+    ['minimum', undefined],
   ])('that reads %s gets the suggestion %s', (given, meant) => {
     const { message } = refusal(() => generate({ [given]: 1 }))
     expect(message).toContain(meant === undefined ? 'Known are ' : `Did you mean ${meant}?`)
+  })
+
+  /** Names that other packages give their options, and what they are here: undefined where there is no such option. */
+  const ELSEWHERE: Record<string, Record<string, string | undefined>> = {
+    'llama.cpp': {
+      n_predict: 'maxTokens',
+      temp: 'temperature',
+      top_k: 'topK',
+      top_p: 'topP',
+      min_p: 'minP',
+      repeat_penalty: 'repetitionPenalty',
+      repeat_last_n: undefined,
+      n_probs: 'logprobs',
+      ignore_eos: 'ignoreEndOfSequence',
+      chat_template_kwargs: 'templateVariables',
+      typical_p: undefined,
+      mirostat: undefined,
+      dry_multiplier: undefined,
+      xtc_probability: undefined,
+      grammar: undefined,
+      json_schema: undefined,
+      logit_bias: undefined,
+      n_keep: undefined,
+      cache_prompt: undefined,
+      samplers: undefined,
+      n_ctx: 'contextSize',
+      ctx_size: 'contextSize',
+      n_batch: undefined,
+      n_ubatch: undefined,
+      n_gpu_layers: 'gpuLayers',
+      ngl: 'gpuLayers',
+      n_threads: 'threads',
+      n_parallel: 'maxSequences',
+      flash_attn: 'flashAttention',
+      cache_type_k: 'kvCacheType',
+      main_gpu: 'mainGpu',
+      tensor_split: 'tensorSplit',
+      device: 'devices',
+      use_mmap: undefined,
+    },
+    'node-llama-cpp': {
+      repeatPenalty: 'repetitionPenalty',
+      customStopTriggers: 'stop',
+      stopOnAbortSignal: 'signal',
+      onTextChunk: undefined,
+      trimWhitespaceSuffix: undefined,
+      batchSize: undefined,
+      sequences: 'maxSequences',
+      onLoadProgress: 'onProgress',
+      loadSignal: 'signal',
+      useMlock: undefined,
+      vocabOnly: undefined,
+    },
+    ollama: {
+      num_predict: 'maxTokens',
+      num_ctx: 'contextSize',
+      num_gpu: 'gpuLayers',
+      num_thread: 'threads',
+      num_batch: undefined,
+      num_keep: undefined,
+      tfs_z: undefined,
+      keep_alive: undefined,
+      format: undefined,
+    },
+    OpenAI: {
+      max_tokens: 'maxTokens',
+      max_completion_tokens: 'maxTokens',
+      max_output_tokens: 'maxTokens',
+      top_logprobs: 'logprobs',
+      frequency_penalty: 'frequencyPenalty',
+      presence_penalty: 'presencePenalty',
+      n: undefined,
+      best_of: undefined,
+      user: undefined,
+      store: undefined,
+      tool_choice: undefined,
+      response_format: undefined,
+      reasoning_effort: undefined,
+      metadata: undefined,
+    },
+    Transformers: {
+      max_new_tokens: 'maxTokens',
+      min_new_tokens: 'minTokens',
+      max_length: 'maxTokens',
+      repetition_penalty: 'repetitionPenalty',
+      stop_strings: 'stop',
+      do_sample: undefined,
+      num_beams: undefined,
+      no_repeat_ngram_size: undefined,
+      eos_token_id: undefined,
+      streamer: undefined,
+      length_penalty: undefined,
+      chat_template: 'chatTemplate',
+      add_generation_prompt: 'addGenerationPrompt',
+    },
+    vLLM: {
+      stop_token_ids: undefined,
+      prompt_logprobs: undefined,
+      min_tokens: 'minTokens',
+      max_model_len: 'contextSize',
+      max_num_seqs: 'maxSequences',
+      kv_cache_dtype: 'kvCacheType',
+      block_size: undefined,
+      max_num_batched_tokens: undefined,
+      gpu_memory_utilization: undefined,
+      tensor_parallel_size: undefined,
+      skip_special_tokens: undefined,
+    },
+  }
+  test.each(
+    Object.entries(ELSEWHERE).flatMap(([who, names]) =>
+      Object.entries(names).map(([name, here]) => [who, name, here] as const),
+    ),
+  )('of %s, %s, is answered with %s, by the function that has it and by the other', (_, name, here) => {
+    for (const read of [generate, readLoadOptions]) {
+      const { message } = refusal(() => read({ [name]: 1 }))
+      expect(message).toMatch(
+        here === undefined
+          ? /is not an option that is known here\. Known are /
+          : new RegExp(`Did you mean ${here}(, an option of (loadModel|generateInference))?\\?$`),
+      )
+    }
   })
 
   test('is refused even when undefined, also one that Object.prototype has', () => {

@@ -124,8 +124,8 @@ describe('controlTokens', () => {
     [null, 'controlTokens'],
     [{ roles: ['assistant'] }, 'controlTokens.roles'],
     [{ trustRoles: 'assistant' }, 'controlTokens.trustRoles'],
-    [{ trustRoles: [1] }, 'controlTokens.trustRoles'],
-    [{ trustRoles: new Array(2) }, 'controlTokens.trustRoles'],
+    [{ trustRoles: [1] }, 'controlTokens.trustRoles[0]'],
+    [{ trustRoles: new Array(2) }, 'controlTokens.trustRoles[0]'],
     [{ trustRoles: ['user', '\ud800'] }, 'controlTokens.trustRoles[1]'],
     [{}, 'controlTokens.trustRoles'],
   ])('%j is refused', (controlTokens, path) => {
@@ -183,6 +183,31 @@ describe('numbers', () => {
     expect(refusal(() => readLoadOptions({ gpuLayers: 'all' })).message).toBe(
       `gpuLayers must be 'auto' or an integer from 0 to 2147483647, not the string "all".`,
     )
+  })
+
+  test('that is not above the bound for the engine, which counts with 32-bit floats, is said to be so', () => {
+    for (const [name, max] of [
+      ['topP', 1],
+      ['repetitionPenalty', 100],
+    ] as const) {
+      expect(refusal(() => generate({ [name]: 1e-300 })).message).toBe(
+        `${name} must be a number above 0 and at most ${max}, not 1e-300, which is 0 as a 32-bit float: the engine counts with these.`,
+      )
+      for (const [value, words] of [
+        [0, '0'],
+        [-0, '-0'],
+        [-1e-300, '-1e-300'],
+        [100.00000001, '100.00000001'],
+        [2 ** 53, '9007199254740992'],
+        [Number.NaN, 'NaN'],
+        [Number.NEGATIVE_INFINITY, '-Infinity'],
+      ] as const)
+        expect(refusal(() => generate({ [name]: value })).message).toBe(
+          `${name} must be a number above 0 and at most ${max}, not ${words}.`,
+        )
+    }
+    // The least that is taken is what the engine does not take for 0.
+    expect(generate({ topP: 2 ** -149 }).topP).toBe(2 ** -149)
   })
 
   test('-0 becomes 0', () => {
@@ -274,10 +299,24 @@ describe('other options', () => {
       splitMode: 'none',
       mainGpu: 1,
     })
+    for (const [options, message] of [
+      [
+        { devices: [] },
+        "devices must be an array of 1 to 16 names of GPUs, such as 'CUDA0', not an empty array.",
+      ],
+      [{ devices: [5] }, 'devices[0] must be a string that is not empty, not 5.'],
+      [{ devices: ['a', 'a'] }, 'devices names "a" twice.'],
+      [{ tensorSplit: [1, 'x'] }, 'tensorSplit[1] must be a number from 0 to 1000000, not the string "x".'],
+      [
+        { tensorSplit: [0] },
+        'tensorSplit must be an array of numbers from 0, one for each GPU, and one of them above 0, not zeros alone.',
+      ],
+    ] as const)
+      expect(refusal(() => readLoadOptions(options)).message).toBe(message)
     for (const [options, path] of [
       [{ devices: [] }, 'devices'],
       [{ devices: 'CUDA0' }, 'devices'],
-      [{ devices: ['CUDA0', ''] }, 'devices'],
+      [{ devices: ['CUDA0', ''] }, 'devices[1]'],
       [{ devices: ['CUDA0', 'CUDA0'] }, 'devices'],
       [{ devices: Array.from({ length: 17 }, (_, i) => `CUDA${i}`) }, 'devices'],
       [{ splitMode: 'row' }, 'splitMode'],
@@ -285,8 +324,8 @@ describe('other options', () => {
       [{ mainGpu: 1 }, 'mainGpu'],
       [{ tensorSplit: [] }, 'tensorSplit'],
       [{ tensorSplit: [0, 0] }, 'tensorSplit'],
-      [{ tensorSplit: [1, -1] }, 'tensorSplit'],
-      [{ tensorSplit: [1, Number.NaN] }, 'tensorSplit'],
+      [{ tensorSplit: [1, -1] }, 'tensorSplit[1]'],
+      [{ tensorSplit: [1, Number.NaN] }, 'tensorSplit[1]'],
       [{ tensorSplit: [1], splitMode: 'none' }, 'tensorSplit'],
       [{ devices: ['CUDA0'], gpuLayers: 0 }, 'devices'],
       [{ onOutOfMemory: 'retry' }, 'onOutOfMemory'],

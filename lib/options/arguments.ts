@@ -1,9 +1,18 @@
 // Checks and copies the arguments of functions, their options apart.
 import { types } from 'node:util'
-import { invalidMessages, invalidOption, reading } from '../json-shape.js'
+import { invalidMessages, invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { checkWellFormed, wrongValue } from './bag.js'
 import { MAX_INT32 } from './row.js'
 import { readJson } from './values.js'
+
+/** The shape of messages. */
+export const MESSAGES_SHAPE: JsonShape = {
+  root: 'array',
+  allowEmpty: false,
+  elements: 'object',
+  elementMember: 'role',
+  fail: invalidMessages,
+}
 
 /**
  * Checks the messages and copies them as JSON text: an array of at least one object with a string `role`, or JSON
@@ -12,13 +21,7 @@ import { readJson } from './values.js'
  * @throws InvalidMessagesError naming the path of what cannot be passed on unchanged
  */
 export function readMessages(messages: unknown): string {
-  return readJson(messages, 'messages', {
-    root: 'array',
-    allowEmpty: false,
-    elements: 'object',
-    elementMember: 'role',
-    fail: invalidMessages,
-  })
+  return readJson(messages, 'messages', MESSAGES_SHAPE)
 }
 
 /**

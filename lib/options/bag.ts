@@ -1,7 +1,7 @@
 /// <reference lib="es2024.string" />
 import type { VerbatimError } from '../errors.js'
 import { invalidOption, kindOf, pathStep, reading } from '../json-shape.js'
-import { type Aliases, nearestName } from './nearest-name.js'
+import { type Aliases, adviceOn } from './nearest-name.js'
 import { type NumberRange, rangeText } from './row.js'
 
 /** Words for a refused value: numbers and short strings as they are, of everything else only the kind. */
@@ -18,6 +18,7 @@ export function shown(value: unknown): string {
 
 /** "must be …, not …" for an option. */
 export function wrongValue(path: string, wanted: string, value: unknown): VerbatimError {
+  if (value === undefined) return invalidOption(path, `is missing: it must be ${wanted}.`)
   return invalidOption(path, `must be ${wanted}, not ${shown(value)}.`)
 }
 
@@ -64,7 +65,7 @@ export class OptionBag {
           at = typeof key === 'string' ? prefix + key : path + pathStep(key)
           if (!Object.prototype.propertyIsEnumerable.call(options, key)) continue
           const advice =
-            typeof key === 'string' ? (hint?.(key) ?? suggestion(key, names, prefix, aliases)) : 'Remove it.'
+            typeof key === 'string' ? (hint?.(key) ?? adviceOn(key, names, aliases, prefix)) : 'Remove it.'
           throw invalidOption(at, `is not an option that is known here. ${advice}`)
         }
         const prototype = Object.getPrototypeOf(options)
@@ -95,17 +96,14 @@ export class OptionBag {
 
   number<T>(name: string, fallback: T, range: NumberRange): number | T {
     const value = this.get(name)
-    if (value === undefined) return fallback
-    if (!isInRange(value, range)) throw this.error(name, rangeText(range))
-    return value + 0 // -0 becomes 0
+    return value === undefined ? fallback : checkNumber(value, this.#prefix + name, range)
   }
 
   /** A number of the range, or one word in its place. */
   numberOr<W extends string>(name: string, word: W, range: NumberRange): number | W {
     const value = this.get(name)
     if (value === undefined || value === word) return word
-    if (!isInRange(value, range)) throw this.error(name, `'${word}' or ${rangeText(range)}`)
-    return value + 0
+    return checkNumber(value, this.#prefix + name, range, shown(value), `'${word}' or `)
   }
 
   boolean(name: string, fallback: boolean): boolean {
@@ -171,17 +169,29 @@ export function nonEmptyText(value: unknown, path: string): string {
   return value
 }
 
-function isInRange(value: unknown, range: NumberRange): value is number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) return false
-  if (range.integer && !Number.isSafeInteger(value)) return false
-  if (range.min !== undefined && value < range.min) return false
-  // Compare as the engine does, with 32-bit floats: a tiny number is not above the bound any more.
-  if (range.above !== undefined && Math.fround(value) <= range.above) return false
-  return value <= range.max
-}
-
-function suggestion(name: string, names: readonly string[], prefix: string, aliases?: Aliases): string {
-  const nearest = nearestName(name, names, aliases)
-  if (nearest !== undefined) return `Did you mean ${prefix}${nearest}?`
-  return `Known are ${[...names].sort().join(', ')}.`
+/**
+ * The value, if it is a number of the range; -0 becomes 0.
+ *
+ * @param words the value in the message
+ * @param or what else it may be
+ */
+export function checkNumber(
+  value: unknown,
+  path: string,
+  range: NumberRange,
+  words = shown(value),
+  or = '',
+): number {
+  const { integer, min = -Infinity, above = -Infinity, max } = range
+  const isRight =
+    typeof value === 'number' &&
+    (integer ? Number.isSafeInteger(value) : Number.isFinite(value)) &&
+    value >= min &&
+    value > above &&
+    value <= max
+  // Compare as the engine does: a tiny number is not above the bound any more.
+  const vanishes = isRight && Math.fround(value) <= above
+  if (isRight && !vanishes) return value + 0
+  const why = vanishes ? `, which is ${above} as a 32-bit float: the engine counts with these` : ''
+  throw invalidOption(path, `must be ${or}${rangeText(range)}, not ${words}${why}.`)
 }

@@ -91,7 +91,7 @@ export const GENERATE_ROWS = {
       'say may begin another turn: its control tokens are in `tokenIds`, not in `text`.',
     takes: { kind: 'number', range: { integer: true, min: 0, max: MAX_INT32 } },
     default: 0,
-    aliases: ['minnewtokens', 'minlength', 'minpredict'],
+    aliases: ['minnewtokens', 'minlength', 'minpredict', 'minoutputtokens'],
     receipt: true,
     refuse: ({ minTokens, maxTokens, ignoreEndOfSequence }) => {
       if (minTokens === 0) return undefined
@@ -105,6 +105,7 @@ export const GENERATE_ROWS = {
     sentence: 'Divide the logits by this; 0 always takes the most likely token.',
     takes: { kind: 'number', range: { min: 0, max: 100 } },
     default: 0.7,
+    aliases: ['temp'],
     receipt: true,
   },
   topP: {
@@ -156,7 +157,7 @@ export const GENERATE_ROWS = {
     takes: { kind: 'texts', most: 16 },
     default: [],
     defaultText: 'none',
-    aliases: ['stopsequences', 'stopstrings', 'stoptexts', 'stopwords', 'stoptriggers'],
+    aliases: ['stopsequences', 'stopstrings', 'stoptexts', 'stopwords', 'stoptriggers', 'customstoptriggers'],
     receipt: true,
   },
   signal: {
@@ -164,7 +165,7 @@ export const GENERATE_ROWS = {
     takes: { kind: 'signal' },
     default: null,
     defaultText: 'none',
-    aliases: ['abortsignal', 'stoponabortsignal'],
+    aliases: ['abortsignal', 'stoponabortsignal', 'loadsignal'],
     remote: false,
   },
   logprobs: {
@@ -172,7 +173,7 @@ export const GENERATE_ROWS = {
     takes: { kind: 'number', range: { integer: true, min: 0, max: 20 } },
     default: null,
     defaultText: 'log probabilities are not reported',
-    aliases: ['toplogprobs'],
+    aliases: ['toplogprobs', 'nprobs'],
   },
   ignoreEndOfSequence: {
     sentence: 'Generate on when the model ends its message, up to `maxTokens`.',

@@ -20,7 +20,7 @@ export const MEMORY_ROWS = {
     takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
     default: null,
     defaultText: 'the length the model was trained for, at most 8192',
-    aliases: ['nctx', 'numctx', 'contextlength', 'maxcontext'],
+    aliases: ['nctx', 'numctx', 'ctxsize', 'contextlength', 'maxcontext', 'maxmodellen'],
   },
   cacheSize: {
     sentence: 'Cells of the key-value cache that all requests share, one a token.',
@@ -32,7 +32,7 @@ export const MEMORY_ROWS = {
     sentence: 'The most requests that are evaluated together; more wait in line.',
     takes: { kind: 'number', range: { integer: true, min: 1, max: 240 } },
     default: 8,
-    aliases: ['sequences', 'parallel', 'nparallel', 'nseqmax'],
+    aliases: ['sequences', 'parallel', 'nparallel', 'numparallel', 'nseqmax', 'maxnumseqs'],
   },
   gpuLayers: {
     sentence:
@@ -51,6 +51,7 @@ export const MEMORY_ROWS = {
     },
     default: [],
     defaultText: 'all',
+    aliases: ['device'],
     refuse: needsGpus('devices'),
   },
   splitMode: {
@@ -99,7 +100,7 @@ export const MEMORY_ROWS = {
     },
     default: null,
     defaultText: '`f16`, or `q8_0` where that does not fit',
-    aliases: ['cachetype', 'cachetypek', 'cachetypev', 'typek', 'typev'],
+    aliases: ['cachetype', 'cachetypek', 'cachetypev', 'typek', 'typev', 'kvcachedtype'],
   },
   onOutOfMemory: {
     sentence: 'Try smaller plans when there is not enough memory (`fit`), or refuse (`throw`).',
@@ -171,7 +172,7 @@ export const LOAD_ROWS = {
     takes: { kind: 'signal' },
     default: null,
     defaultText: 'none',
-    aliases: ['abortsignal', 'stoponabortsignal'],
+    aliases: ['abortsignal', 'stoponabortsignal', 'loadsignal'],
     remote: false,
   },
   onProgress: {

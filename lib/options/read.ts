@@ -5,6 +5,7 @@ import { invalidOption } from '../json-shape.js'
 import { OptionBag } from './bag.js'
 import { GENERATE_ROWS, RENDER_ROWS, TEMPLATE_RENDER_ROWS, TOKENIZE_ROWS } from './generate-options.js'
 import { ESTIMATE_MEMORY_ROWS, LOAD_ROWS, type MEMORY_ROWS } from './load-options.js'
+import { sameName } from './nearest-name.js'
 import type { Checked, OptionRows } from './row.js'
 import { readOption } from './values.js'
 
@@ -112,14 +113,21 @@ export function aliasesOf(name: string): readonly string[] {
 
 /** Reads the options of the function that takes `rows`, and options of the names in `more`. */
 function bag(options: unknown, rows: OptionRows, ...more: string[]): OptionBag {
+  const names = [...more, ...Object.keys(rows)]
   // Name the right function for an option given to the wrong one.
   const hint = (name: string) => {
-    if (rows !== LOAD_ROWS && Object.hasOwn(LOAD_ROWS, name)) return 'It is an option of loadModel.'
-    if (rows !== GENERATE_ROWS && (name === 'model' || Object.hasOwn(GENERATE_ROWS, name)))
-      return 'It is an option of generateInference.'
+    if (sameName(name, names, aliasesOf) !== undefined) return undefined
+    for (const [owner, others] of [
+      ['loadModel', Object.keys(LOAD_ROWS)],
+      ['generateInference', ['model', ...Object.keys(GENERATE_ROWS)]],
+    ] as const) {
+      const known = sameName(name, others, aliasesOf)
+      if (known === name) return `It is an option of ${owner}.`
+      if (known !== undefined) return `Did you mean ${known}, an option of ${owner}?`
+    }
     return undefined
   }
-  return new OptionBag(options, 'options', [...more, ...Object.keys(rows)], { hint, aliases: aliasesOf })
+  return new OptionBag(options, 'options', names, { hint, aliases: aliasesOf })
 }
 
 function readRows<Rows extends OptionRows>(given: OptionBag, rows: Rows): Checked<Rows> {

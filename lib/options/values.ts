@@ -4,7 +4,7 @@ import { types } from 'node:util'
 import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
-import { checkWellFormed, nonEmptyText, OptionBag } from './bag.js'
+import { checkNumber, checkWellFormed, nonEmptyText, OptionBag, wrongValue } from './bag.js'
 import type { OptionRow, Takes } from './row.js'
 import { SPECIAL_TOKENS } from './special-tokens.js'
 
@@ -78,9 +78,9 @@ function controlTokens(
     if (!Array.isArray(roles)) throw policy.error('trustRoles', 'an array of roles')
     return Object.freeze(
       Array.from({ length: roles.length }, (_, i) => {
-        const role: unknown = roles[i]
-        if (typeof role !== 'string') throw policy.error('trustRoles', 'an array of roles')
-        checkWellFormed(role, `${name}.trustRoles[${i}]`)
+        const [role, path] = [roles[i] as unknown, `${name}.trustRoles[${i}]`]
+        if (typeof role !== 'string') throw wrongValue(path, 'the name of a role', role)
+        checkWellFormed(role, path)
         return role
       }),
     )
@@ -92,7 +92,7 @@ function texts(given: OptionBag, name: string, most: number): readonly string[] 
   if (value === undefined) return Object.freeze([])
   if (typeof value === 'string') return Object.freeze([nonEmptyText(value, name)])
   return reading(name, () => {
-    if (!Array.isArray(value)) throw given.error(name, 'a string or an array of strings')
+    if (!Array.isArray(value)) throw given.error(name, `a string or an array of at most ${most} strings`)
     const { length } = value
     if (length > most) throw invalidOption(name, `must hold at most ${most} strings, not ${length}.`)
     return Object.freeze(Array.from({ length }, (_, i) => nonEmptyText(value[i], `${name}[${i}]`)))
@@ -100,35 +100,36 @@ function texts(given: OptionBag, name: string, most: number): readonly string[] 
 }
 
 function names(given: OptionBag, name: string, takes: TakesOf<'names'>): readonly string[] {
-  const isName = (item: unknown): item is string =>
-    typeof item === 'string' && item !== '' && item.isWellFormed()
-  const list = items(given, name, takes, isName)
-  if (new Set(list).size < list.length) throw invalidOption(name, 'names one twice.')
+  const list = items(given, name, takes, nonEmptyText)
+  const twin = list.find((item, i) => list.indexOf(item) < i)
+  if (twin !== undefined) throw invalidOption(name, `names ${JSON.stringify(twin)} twice.`)
   return list
 }
 
 function shares(given: OptionBag, name: string, takes: TakesOf<'shares'>): readonly number[] {
-  const isShare = (item: unknown): item is number => typeof item === 'number' && item >= 0 && item <= 1e6
-  const list = items(given, name, takes, isShare)
-  if (list.length > 0 && !list.some((share) => share > 0)) throw given.error(name, takes.wanted)
+  const list = items(given, name, takes, (item, path) => checkNumber(item, path, SHARES))
+  if (list.length > 0 && !list.some((share) => share > 0))
+    throw invalidOption(name, `must be ${takes.wanted}, not zeros alone.`)
   return list
 }
 
-/** A copy of an array of 1 to `most` items; empty when it is absent. */
+const SHARES = { min: 0, max: 1e6 }
+
+/** A copy of an array of 1 to `most` items, each as `read` returns it; empty when it is absent. */
 function items<T>(
   given: OptionBag,
   name: string,
   { most, wanted }: { readonly most: number; readonly wanted: string },
-  isItem: (item: unknown) => item is T,
+  read: (item: unknown, path: string) => T,
 ): readonly T[] {
   const value = given.get(name)
   if (value === undefined) return Object.freeze([])
   return reading(name, () => {
-    const length = Array.isArray(value) ? value.length : 0
-    if (length === 0 || length > most) throw given.error(name, wanted)
-    const list = Array.from({ length }, (_, i) => (value as readonly unknown[])[i])
-    if (!list.every(isItem)) throw given.error(name, wanted)
-    return Object.freeze(list)
+    if (!Array.isArray(value)) throw given.error(name, wanted)
+    const { length } = value
+    if (length === 0 || length > most)
+      throw invalidOption(name, `must be ${wanted}, not ${length === 0 ? 'an empty array' : `${length}`}.`)
+    return Object.freeze(Array.from({ length }, (_, i) => read(value[i], `${name}[${i}]`)))
   })
 }
 

@@ -1,59 +1,101 @@
-import { z } from 'zod'
-import { type JsonShape, pathStep } from '../json-shape.js'
-import { shown } from '../options/bag.js'
+import { checkShape, type JsonShape, pathStep } from '../json-shape.js'
+import { MESSAGES_SHAPE } from '../options/arguments.js'
+import { checkNumber, OptionBag, shown, wrongValue } from '../options/bag.js'
 import { GENERATE_ROWS, RENDER_ROWS } from '../options/generate-options.js'
-import { nearestName } from '../options/nearest-name.js'
+import { adviceOn } from '../options/nearest-name.js'
 import { aliasesOf } from '../options/read.js'
-import { type NumberRange, type OptionRow, type OptionRows, rangeText } from '../options/row.js'
+import type { NumberRange, OptionRow, OptionRows } from '../options/row.js'
+import { readOption } from '../options/values.js'
 import { invalidField } from './http-error.js'
 import type { JsonBody } from './json-body.js'
 import { camelCase, inSnakeCase, type SnakeCase, snakeCase } from './snake-case.js'
+import { TIME_FIELD } from './time-field.js'
+
+/** A schema of the OpenAPI document. */
+export type Schema = Readonly<Record<string, unknown>>
 
 /** A member of a body, and the option of the library that it becomes. */
 export interface Field {
-  /** Accepted values, for the check and for the OpenAPI document. */
-  readonly schema: z.ZodType
+  /** Accepted values, for the OpenAPI document. */
+  readonly schema: Schema
+  /** What it must be, in words, where every body must have it. */
+  readonly required?: string
   /** True when it reaches the library as the JSON text that the client sent. */
   readonly asText?: true
-  /** Makes the option from the value. Default: the value itself. */
-  readonly toOption?: (value: never) => unknown
+  /**
+   * Checks the value and returns the option that it becomes; `text` is the value as the client sent it.
+   *
+   * @throws VerbatimError or HttpError naming the field
+   */
+  readonly read: (value: unknown, path: string, text: string) => unknown
 }
 
 export type Fields = Readonly<Record<string, Field>>
 
-/** `must be …, not …` for a value of the wrong kind. */
-export const must = (wanted: string) => ({
-  error: ({ input }: { readonly input?: unknown }) =>
-    input === undefined ? `is missing: it must be ${wanted}.` : `must be ${wanted}, not ${shown(input)}.`,
-})
-
-export function number(range: NumberRange): z.ZodType {
-  const wanted = must(rangeText(range))
+/** A field that takes the numbers of a range. A number that is refused is shown as it was sent, with all its digits. */
+export function numberField(range: NumberRange, about: Schema): Field {
   const { integer, min, above, max } = range
-  let schema = integer ? z.int(wanted).max(max, wanted) : z.number(wanted).max(max, wanted)
-  if (min !== undefined) schema = schema.min(min, wanted)
-  if (above !== undefined) schema = schema.gt(above, wanted)
-  return schema
+  return {
+    schema: {
+      type: integer ? 'integer' : 'number',
+      minimum: above ?? min,
+      ...(above !== undefined && { exclusiveMinimum: true }),
+      maximum: max,
+      ...about,
+    },
+    read: (value, path, text) =>
+      checkNumber(value, path, range, typeof value === 'number' && text.length <= 40 ? text : shown(value)),
+  }
 }
 
 export function booleanField(fallback: boolean, description: string): Field {
-  return { schema: z.boolean(must('true or false')).meta({ description, default: fallback }).optional() }
+  return { schema: { type: 'boolean', description, default: fallback }, read: readBoolean }
 }
 
-const anObject = z.looseObject({}, must('an object'))
+export function readBoolean(value: unknown, path: string): unknown {
+  if (typeof value !== 'boolean') throw wrongValue(path, 'true or false', value)
+  return value
+}
+
+export function stringField(required: string): Field {
+  return {
+    schema: { type: 'string' },
+    required,
+    read: (value, path) => {
+      if (typeof value !== 'string') throw wrongValue(path, required, value)
+      return value
+    },
+  }
+}
+
+/** The members of an object. */
+export function membersOf(
+  value: unknown,
+  path: string,
+  known: readonly string[],
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw wrongValue(path, `an object with ${known.join(', ')}`, value)
+  return Object.assign(Object.create(null), value)
+}
+
+export function refuseOthers(members: object, path: string, known: readonly string[]): void {
+  for (const name of Object.keys(members)) if (!known.includes(name)) throw unknownField(name, known, path)
+}
+
+const anObject = { type: 'object', additionalProperties: {} }
 
 export const MESSAGES: Field = {
-  schema: z
-    .array(
-      z.looseObject({ role: z.string(must('a string')) }, must('an object')),
-      must('an array of messages'),
-    )
-    .min(1, { error: 'must not be empty.' })
-    .meta({ description: 'The messages; every member of each reaches the chat template as it is.' }),
+  schema: {
+    minItems: 1,
+    type: 'array',
+    items: { ...anObject, properties: { role: { type: 'string' } }, required: ['role'] },
+    description: 'The messages; every member of each reaches the chat template as it is.',
+  },
+  required: 'an array of messages',
   asText: true,
+  read: (value, path) => checkShape(value, path, MESSAGES_SHAPE),
 }
-
-const text = z.string(must('a string that is not empty')).min(1, must('a string that is not empty'))
 
 /** The fields of these options, by their names in bodies. */
 type FieldsOf<Rows extends OptionRows> = {
@@ -71,83 +113,97 @@ export const GENERATE_FIELDS = fieldsOf(GENERATE_ROWS)
 export function fieldsOf<Rows extends OptionRows>(rows: Rows): FieldsOf<Rows> {
   const fields = Object.entries(rows)
     .filter(([, { remote }]) => remote !== false)
-    .map(([name, row]) => [snakeCase(name), fieldOf(row)])
+    .map(([name, row]) => [snakeCase(name), fieldOf(name, row)])
   return Object.fromEntries(fields) as FieldsOf<Rows>
 }
 
-function fieldOf(row: OptionRow): Field {
-  const { schema, ...field } = valueField(row)
+function fieldOf(name: string, row: OptionRow): Field {
   const fallback = row.default === null || Array.isArray(row.default) ? {} : { default: row.default }
   const absent = row.default === null && row.defaultText ? ` Default: ${row.defaultText}.` : ''
-  const description = inSnakeCase(row.sentence + absent).replaceAll('`', '')
-  return { ...field, schema: schema.meta({ description, ...fallback }).optional() }
+  const about = { description: inSnakeCase(row.sentence + absent).replaceAll('`', ''), ...fallback }
+  const { takes } = row
+  if (takes.kind === 'number') return numberField(takes.range, about)
+  const { schema, ...field } = valueField(name, row)
+  return { ...field, schema: { ...schema, ...about } }
 }
 
 /** The field without its description, by the kind of value that the option takes. */
-function valueField({ takes }: OptionRow): Field {
+function valueField(name: string, row: OptionRow): Field {
+  const { takes } = row
+  /** The library's own check. */
+  const checked = (value: unknown): unknown => {
+    readOption(new OptionBag({ [name]: value }, 'options', [name]), name, row)
+    return value
+  }
   switch (takes.kind) {
-    case 'number':
-      return { schema: number(takes.range) }
     case 'boolean':
-      return { schema: z.boolean(must('true or false')) }
-    case 'choice': {
-      const wanted = takes.values.map((value) => (typeof value === 'string' ? `'${value}'` : value))
-      return {
-        schema: z.union(
-          takes.values.map((value) => z.literal(value)),
-          must(wanted.join(' or ')),
-        ),
-      }
-    }
+      return { schema: { type: 'boolean' }, read: checked }
+    case 'choice':
+      return { schema: oneOf(takes.values), read: checked }
     case 'json':
-      return { schema: jsonSchema(takes.shape), asText: true }
+      return {
+        schema: jsonSchema(takes.shape),
+        asText: true,
+        read: (value, path) => checkShape(value, path, takes.shape),
+      }
     case 'texts': {
-      const wanted = `a string or an array of at most ${takes.most} strings, none of them empty`
-      return { schema: z.union([text, z.array(text).max(takes.most)], must(wanted)) }
+      const text = { type: 'string', minLength: 1 }
+      return {
+        schema: { anyOf: [text, { maxItems: takes.most, type: 'array', items: text }] },
+        read: checked,
+      }
     }
     case 'date':
-      return {
-        schema: z.union(
-          [z.int(), z.iso.datetime({ offset: true })],
-          must('milliseconds since 1970 or an ISO 8601 time'),
-        ),
-        toOption: (now: string | number) => new Date(now),
+      return TIME_FIELD
+    case 'controlTokens': {
+      const policy = {
+        type: 'object',
+        properties: { trust_roles: { type: 'array', items: { type: 'string' } } },
+        required: ['trust_roles'],
+        additionalProperties: false,
       }
-    case 'controlTokens':
       return {
-        schema: z.union(
-          [z.enum(['template', 'anywhere']), z.strictObject({ trust_roles: z.array(z.string()) })],
-          must(inSnakeCase(takes.wanted)),
-        ),
-        toOption: (policy: string | { trust_roles: string[] }) =>
-          typeof policy === 'string' ? policy : { trustRoles: policy.trust_roles },
+        schema: { anyOf: [oneOf(['template', 'anywhere']), policy] },
+        read: (value, path) => {
+          if (typeof value !== 'object' || value === null || Array.isArray(value)) return checked(value)
+          const members = membersOf(value, path, ['trust_roles'])
+          refuseOthers(members, path, ['trust_roles'])
+          return checked({ trustRoles: members.trust_roles })
+        },
       }
+    }
     default:
       throw new TypeError(`There is no field for an option that takes ${takes.kind}.`)
   }
 }
 
-function jsonSchema({ root, elements }: JsonShape): z.ZodType {
-  if (root === 'object') return anObject
-  return elements === 'object'
-    ? z.array(anObject, must('an array of objects'))
-    : z.array(z.unknown(), must('an array'))
+/** The schema of some strings, numbers or booleans. */
+export function oneOf(values: readonly (string | number | boolean)[]): Schema {
+  const types = [...new Set(values.map((value) => typeof value))]
+  const schemas = types.map((type) => ({ type, enum: values.filter((value) => typeof value === type) }))
+  return schemas.length === 1 ? (schemas[0] as Schema) : { anyOf: schemas }
+}
+
+function jsonSchema({ root, elements }: JsonShape): Schema {
+  return root === 'object' ? anObject : { type: 'array', items: elements === 'object' ? anObject : {} }
 }
 
 /** The schema of a body with these members and no others; optional ones may be null, which is as good as absent. */
-export function bodySchema(fields: Fields): z.ZodObject {
-  return z.strictObject(
-    Object.fromEntries(
-      Object.entries(fields).map(([name, { schema }]) => [
+function bodySchema(fields: Fields): Schema {
+  const entries = Object.entries(fields)
+  return {
+    type: 'object',
+    properties: Object.fromEntries(entries.map(([name, { schema, required }]) => [
         name,
-        schema.safeParse(undefined).success ? schema.nullable() : schema,
-      ]),
-    ),
-  )
+        required === undefined ? { ...schema, nullable: true } : schema,
+      ])),
+    required: entries.filter(([, { required }]) => required !== undefined).map(([name]) => name),
+    additionalProperties: false,
+  }
 }
 
 export interface CheckedBody {
-  /** The members as the client sent them; with `asText`, their JSON text. */
+  /** The members, checked; with `asText`, the JSON text that the client sent. */
   readonly values: Readonly<Record<string, unknown>>
   /** The members that are options of the library, by their names there. */
   readonly options: Readonly<Record<string, unknown>>
@@ -155,42 +211,41 @@ export interface CheckedBody {
 
 /** Checks bodies of two kinds of members: `options` of the library, and the endpoint's `own`. */
 export class BodyReader {
-  readonly schema: z.ZodObject
-  readonly #fields: Fields
+  /** For the OpenAPI document. */
+  readonly schema: Schema
+  readonly fields: Fields
   readonly #own: Fields
 
   constructor(options: Fields, own: Fields) {
-    this.#fields = { ...options, ...own }
+    this.fields = { ...options, ...own }
     this.#own = own
-    this.schema = bodySchema(this.#fields)
+    this.schema = bodySchema(this.fields)
   }
 
-  /** @throws HttpError 400 naming the field */
+  /** @throws VerbatimError or HttpError naming the field */
   read({ values, texts }: JsonBody): CheckedBody {
-    const names = Object.keys(this.#fields)
+    const names = Object.keys(this.fields)
     for (const name of values.keys()) if (!names.includes(name)) throw unknownField(name, names)
-    const checked = this.schema.safeParse(Object.fromEntries(values))
-    if (!checked.success) {
-      const [issue] = checked.error.issues
-      const path = (issue?.path ?? []).map(pathStep).join('').replace(/^\./, '')
-      throw invalidField(path, issue?.message ?? 'is not valid.')
+    for (const [name, { required }] of Object.entries(this.fields)) {
+      if (required !== undefined && !values.has(name))
+        throw invalidField(name, `is missing: it must be ${required}.`)
     }
-    const read: Record<string, unknown> = {}
+    const read: Record<string, unknown> = Object.create(null)
     const options: Record<string, unknown> = {}
     for (const [name, value] of values) {
-      if (value === null) continue
-      const { asText, toOption } = this.#fields[name] as Field
-      read[name] = asText ? texts.get(name) : value
-      if (name in this.#own) continue
-      options[camelCase(name)] = toOption ? toOption(value as never) : read[name]
+      const field = this.fields[name] as Field
+      if (value === null && field.required === undefined) continue
+      const text = texts.get(name) as string
+      const checked = field.read(value, name, text)
+      read[name] = field.asText ? text : checked
+      if (!Object.hasOwn(this.#own, name)) options[camelCase(name)] = read[name]
     }
     return { values: read, options }
   }
 }
 
-function unknownField(name: string, names: readonly string[]) {
-  const nearest = nearestName(name, names, (known) => aliasesOf(camelCase(known)))
-  const advice =
-    nearest === undefined ? `Known are ${[...names].sort().join(', ')}.` : `Did you mean ${nearest}?`
-  return invalidField(pathStep(name).replace(/^\./, ''), `is not a field that is known here. ${advice}`)
+function unknownField(name: string, names: readonly string[], parent?: string) {
+  const advice = adviceOn(name, names, (known) => aliasesOf(camelCase(known)))
+  const path = parent === undefined ? pathStep(name).replace(/^\./, '') : parent + pathStep(name)
+  return invalidField(path, `is not a field that is known here. ${advice}`)
 }

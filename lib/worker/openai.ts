@@ -1,60 +1,88 @@
-import { z } from 'zod'
+import { invalidOption } from '../json-shape.js'
 import type { Model } from '../model.js'
+import { shown } from '../options/bag.js'
 import { GENERATE_ROWS } from '../options/generate-options.js'
 import type { Delta, FinishReason, InferenceResult, Usage } from '../types.js'
 import { type EventFormat, streamRun } from './event-stream.js'
 import type { Exchange } from './exchange.js'
-import { BodyReader, booleanField, GENERATE_FIELDS, MESSAGES, must, number } from './fields.js'
+import {
+  BodyReader,
+  booleanField,
+  type Field,
+  GENERATE_FIELDS,
+  MESSAGES,
+  membersOf,
+  numberField,
+  oneOf,
+  readBoolean,
+  refuseOthers,
+  stringField,
+} from './fields.js'
 import { HttpError, invalidField, openAiErrorBody } from './http-error.js'
 import type { JsonBody } from './json-body.js'
 import { openAiLogprobs } from './openai-logprobs.js'
 
 const { logprobs: _, ...SHARED_FIELDS } = GENERATE_FIELDS
 
-/** A field of OpenAI's API that takes only the `values` that mean what happens here anyway. */
-const only = (wanted: string, ...values: (string | number | boolean)[]) => ({
-  schema: z
-    .union(
-      values.map((value) => z.literal(value)),
-      must(`${wanted}: nothing else can be honoured here`),
-    )
-    .optional(),
-})
+/** A field of OpenAI's API that takes only the `values` that mean what happens here anyway; `why` ends the refusal. */
+function only(values: readonly (string | number | boolean)[], why: string): Field {
+  const words = values.map((value) => (typeof value === 'string' ? `'${value}'` : value)).join(', ')
+  return {
+    schema: oneOf(values),
+    read: (value, path) => {
+      if (!values.includes(value as string))
+        throw invalidOption(path, `must be ${words} or absent, not ${shown(value)}: ${why}.`)
+      return value
+    },
+  }
+}
+
+/** Members of an object in OpenAI's API. */
+function objectField(members: Readonly<Record<string, Field>>): Field {
+  const names = Object.keys(members)
+  const required = names.filter((name) => members[name]?.required !== undefined)
+  return {
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, members[name]?.schema])),
+      ...(required.length > 0 && { required }),
+      additionalProperties: false,
+    },
+    read: (value, path) => {
+      const given = membersOf(value, path, names)
+      for (const [name, { required, read }] of Object.entries(members)) {
+        const member = given[name] ?? undefined // null is as good as absent
+        if (member !== undefined) read(member, `${path}.${name}`, '')
+        else if (required !== undefined)
+          throw invalidOption(`${path}.${name}`, `is missing: it must be ${required}.`)
+      }
+      refuseOthers(given, path, names)
+      return given
+    },
+  }
+}
 
 /** The body of `/v1/chat/completions`: OpenAI's fields, and those of `/chat` that it does not have. */
 export const completionBody = new BodyReader(SHARED_FIELDS, {
   messages: MESSAGES,
-  model: { schema: z.string(must('the id of the model')) },
+  model: stringField('the id of the model'),
   stream: booleanField(false, 'Sends the answer as server-sent events.'),
-  stream_options: {
-    schema: z
-      .strictObject({ include_usage: z.boolean().nullish() }, must('{ include_usage }, and nothing else'))
-      .optional(),
-  },
-  max_completion_tokens: {
-    schema: number(GENERATE_ROWS.maxTokens.takes.range)
-      .meta({ description: 'The newer name of max_tokens.' })
-      .optional(),
-  },
+  stream_options: objectField({ include_usage: { schema: { type: 'boolean' }, read: readBoolean } }),
+  max_completion_tokens: numberField(GENERATE_ROWS.maxTokens.takes.range, {
+    description: 'The newer name of max_tokens.',
+  }),
   logprobs: booleanField(false, 'Returns log probabilities.'),
-  top_logprobs: {
-    schema: number(GENERATE_ROWS.logprobs.takes.range)
-      .meta({ description: 'Number of most likely tokens at each place; needs logprobs.' })
-      .optional(),
-  },
-  n: only('1', 1),
-  tool_choice: only("'auto' or 'none'", 'auto', 'none'),
-  parallel_tool_calls: only('true', true),
-  response_format: {
-    schema: z
-      .strictObject(
-        { type: z.literal('text', must("'text': nothing else can be honoured here")) },
-        must("{ type: 'text' }"),
-      )
-      .optional(),
-  },
-  store: only('false', false),
-  service_tier: only("'auto' or 'default'", 'auto', 'default'),
+  top_logprobs: numberField(GENERATE_ROWS.logprobs.takes.range, {
+    description: 'Number of most likely tokens at each place; needs logprobs.',
+  }),
+  n: only([1], 'a request has one answer here'),
+  tool_choice: only(['auto', 'none'], 'nothing here can make the model call a tool'),
+  parallel_tool_calls: only([true], 'nothing here can keep the model from calling several tools'),
+  response_format: objectField({
+    type: { ...only(['text'], 'nothing here constrains what the model writes'), required: "'text'" },
+  }),
+  store: only([false], 'nothing is stored here'),
+  service_tier: only(['auto', 'default'], 'all requests are served alike here'),
 })
 
 /** Answers `/v1/chat/completions`. */

@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import { loadAddon } from '../addon.js'
 import { GENERATE_ROWS } from '../options/generate-options.js'
+import type { Schema } from './fields.js'
 import { GENERATE_ENDPOINTS, generateBody } from './generate.js'
 import { completionBody } from './openai.js'
 import { renderBody, tokenizeBody } from './prompts.js'
@@ -76,13 +76,13 @@ function members(properties: Record<string, object>) {
   return { type: 'object', properties, required: Object.keys(properties) }
 }
 
-function post(summary: string, body: z.ZodType, answer: object, stream = false, error: object = ERROR) {
+function post(summary: string, body: Schema, answer: object, stream = false, error: object = ERROR) {
   return {
     post: {
       summary,
       requestBody: {
         required: true,
-        content: json(z.toJSONSchema(body, { io: 'input', target: 'openapi-3.0' })),
+        content: json(body),
       },
       responses: {
         200: {
@@ -108,9 +108,9 @@ function get(summary: string, type = 'application/json', error: object = ERROR) 
 }
 
 /** The schema of a body in which a field has another default. */
-function withDefault(body: z.ZodObject, name: string, fallback: number): z.ZodObject {
-  const field = body.shape[name] as z.ZodType
-  return body.extend({ [name]: field.meta({ ...field.meta(), default: fallback }) })
+function withDefault(body: Schema, name: string, fallback: number): Schema {
+  const properties = body.properties as Readonly<Record<string, Schema>>
+  return { ...body, properties: { ...properties, [name]: { ...properties[name], default: fallback } } }
 }
 
 let document: object | undefined

@@ -1,8 +1,7 @@
-import { z } from 'zod'
 import type { Model } from '../model.js'
 import { GENERATE_ROWS, TOKENIZE_ROWS } from '../options/generate-options.js'
 import type { Exchange } from './exchange.js'
-import { BodyReader, fieldsOf, MESSAGES, must, number, RENDER_FIELDS } from './fields.js'
+import { BodyReader, fieldsOf, MESSAGES, numberField, RENDER_FIELDS, stringField } from './fields.js'
 import type { JsonBody } from './json-body.js'
 
 const { maxTokens: maxTokensRow } = GENERATE_ROWS
@@ -10,19 +9,15 @@ const { maxTokens: maxTokensRow } = GENERATE_ROWS
 /** The body of `/render`. */
 export const renderBody = new BodyReader(RENDER_FIELDS, {
   messages: MESSAGES,
-  max_tokens: {
-    schema: number(maxTokensRow.takes.range)
-      .meta({
-        description: 'Number of tokens to be generated, for the answer to whether they fit.',
-        default: maxTokensRow.default,
-      })
-      .optional(),
-  },
+  max_tokens: numberField(maxTokensRow.takes.range, {
+    description: 'Number of tokens to be generated, for the answer to whether they fit.',
+    default: maxTokensRow.default,
+  }),
 })
 
 /** The body of `/tokenize`. */
 export const tokenizeBody = new BodyReader(fieldsOf(TOKENIZE_ROWS), {
-  text: { schema: z.string(must('a string')) },
+  text: stringField('a string'),
 })
 
 /** Answers `/render`: the exact prompt, and whether it fits; generates nothing. */

@@ -29,13 +29,15 @@ export function snakeCasePath(path: string): string {
   return path.replace(/^[A-Za-z]+(\.trustRoles)?/, snakeCase)
 }
 
-/** Names of options in the library's messages that are spelled differently in a body. */
-const MENTIONED = new RegExp(
-  `\\b(?:${[...Object.keys(GENERATE_ROWS), 'trustRoles'].filter((name) => /[A-Z]/.test(name)).join('|')})\\b`,
-  'g',
+/** Names of options that are spelled differently in a body. */
+const RENAMED = ['controlTokens.trustRoles', ...Object.keys(GENERATE_ROWS), 'trustRoles'].filter((name) =>
+  /[A-Z]/.test(name),
 )
 
-/** A message of the library, with the names of options as bodies spell them. */
+/** A quoted text, a member of the caller's JSON, or one of those names. */
+const MENTIONED = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|\\b(?:${RENAMED.join('|')})\\b|\\.\\w+`, 'g')
+
+/** A message of the library, with the names of options as bodies spell them; what it quotes stays as it is. */
 export function inSnakeCase(message: string): string {
-  return message.replace(MENTIONED, snakeCase)
+  return message.replace(MENTIONED, (text) => (/^[".]/.test(text) ? text : snakeCase(text)))
 }

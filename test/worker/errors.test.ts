@@ -43,7 +43,7 @@ describe('errors', () => {
     ['INVALID_OPTION', 'now', { ...good, now: 'tomorrow' }],
     ['INVALID_OPTION', 'now', { ...good, now: 9e15 }],
     ['INVALID_OPTION', 'speculative', { ...good, speculative: true }],
-    ['INVALID_OPTION', 'control_tokens', { ...good, control_tokens: { roles: [] } }],
+    ['INVALID_OPTION', 'control_tokens.roles', { ...good, control_tokens: { roles: [] } }],
     ['INVALID_OPTION', 'template_variables.messages', { ...good, template_variables: { messages: 1 } }],
     ['INVALID_OPTION', 'maxTokens', { ...good, maxTokens: 5 }],
     ['INVALID_OPTION', 'signal', { ...good, signal: {} }],

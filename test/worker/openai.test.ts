@@ -232,7 +232,7 @@ describe('what cannot be honoured is refused', () => {
     ['top_logprobs', { top_logprobs: 2 }],
     ['top_logprobs', { logprobs: true, top_logprobs: 21 }],
     ['stream_options', { stream_options: { include_usage: true } }],
-    ['stream_options', { stream: true, stream_options: { include_obfuscation: true } }],
+    ['stream_options.include_obfuscation', { stream: true, stream_options: { include_obfuscation: true } }],
     ['max_completion_tokens', { max_completion_tokens: 2 }],
     ['model', { model: undefined }],
     ['messages', { messages: [] }],
