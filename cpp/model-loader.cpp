@@ -2,6 +2,7 @@
 
 #include "backend/memory-kind.h"
 #include "backend/weights.h"
+#include "base/counted.h"
 #include "base/sha256.h"
 #include "cache/prefix-cache.h"
 #include "gguf/gguf-reader.h"
@@ -43,8 +44,8 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
   const uint32_t trained = file_.trained_context_length;
   context_size_ = options_.context_size ? options_.context_size : std::min(trained, default_context_limit);
   require(context_size_ <= trained, "contextSize",
-          "contextSize " + std::to_string(context_size_) + " exceeds the " + std::to_string(trained) +
-              " tokens this model was trained for");
+          "contextSize " + std::to_string(context_size_) + " exceeds the " + counted(trained, "token") +
+              " this model was trained for");
   require(!options_.cache_size || options_.cache_size >= context_size_, "cacheSize",
           "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
               std::to_string(context_size_) + ": a single request of full length would not fit");

@@ -1,7 +1,9 @@
 #include "model.h"
 
+#include "backend/description.h"
 #include "backend/memory-kind.h"
 #include "base/sha256.h"
+#include "base/counted.h"
 #include "model-loader.h"
 
 #include <algorithm>
@@ -59,10 +61,8 @@ void Model::read_metadata() {
   const llama_vocab* vocab = llama_model_get_vocab(weights);
   tokenizer_ = std::make_unique<Tokenizer>(vocab);
 
-  char description[256] = "";
-  llama_model_desc(weights, description, sizeof description);
   info_.path = options_.path;
-  info_.description = description;
+  info_.description = describe(weights);
   info_.name = metadata(weights, "general.name");
   info_.architecture = metadata(weights, "general.architecture").value_or("");
   info_.parameters = llama_model_n_params(weights);
@@ -170,9 +170,9 @@ std::shared_ptr<Inference> Model::generate(RenderInput input, ControlTokenPolicy
   if ((*in_progress_)++ >= static_cast<size_t>(info_.max_sequences) + info_.max_queue) {
     inference->fail(
         Error(ErrorCode::QueueFull,
-              "maxQueue " + std::to_string(info_.max_queue) +
-                  " requests are waiting already; try again later, or load the model with a larger "
-                  "maxQueue or maxSequences",
+              (info_.max_queue == 0 ? "maxQueue is 0, so no request may wait"
+                                    : counted(info_.max_queue, "request") + " may wait, and so many do") +
+                  "; try again later, or load the model with a larger maxQueue or maxSequences",
               {{"max_queue", static_cast<int64_t>(info_.max_queue)}}));
     return inference;
   }
@@ -207,7 +207,7 @@ void Model::start(const std::shared_ptr<Inference>& inference, const RenderInput
     throw Error(ErrorCode::TemplateRender, "the chat template rendered these messages to an empty prompt");
   if (tokens > info_.context_size)
     throw Error(ErrorCode::ContextOverflow,
-                "the prompt has " + std::to_string(tokens) + " tokens, " +
+                "the prompt has " + counted(tokens, "token") + ", " +
                     std::to_string(tokens - info_.context_size) + " more than contextSize " +
                     std::to_string(info_.context_size) +
                     "; shorten the messages or load the model with a larger contextSize",

@@ -1,7 +1,7 @@
 import { loadAddon } from './addon.js'
 import type { NativeChatTemplate } from './native.js'
 import { fromNative, type NativeError } from './native-error.js'
-import { readTemplateSource, readTemplateVariables } from './options/arguments.js'
+import { readSpecialTokens, readTemplateSource, readTemplateVariables } from './options/arguments.js'
 import { readTemplateRenderOptions } from './options/read.js'
 import type { RenderedText, SpecialTokens, TemplateRenderOptions } from './types.js'
 
@@ -18,7 +18,7 @@ export class ChatTemplate {
   /** The template as it was given. */
   readonly source: string
   readonly #native: NativeChatTemplate
-  readonly #specialTokens: SpecialTokens<string>
+  readonly #specialTokens: SpecialTokens<string | null>
 
   /**
    * @param source the Jinja template
@@ -27,7 +27,7 @@ export class ChatTemplate {
    */
   constructor(source: string, specialTokens: SpecialTokens<string> = {}) {
     this.source = readTemplateSource(source)
-    this.#specialTokens = specialTokens
+    this.#specialTokens = readSpecialTokens(specialTokens)
     try {
       this.#native = new (loadAddon().ChatTemplate)(this.source)
     } catch (error) {

@@ -52,6 +52,11 @@ export function invalidMessages(path: string, reason: string, cause?: unknown): 
   return new InvalidMessagesError(sentence(path, reason), { path }, cause === undefined ? {} : { cause })
 }
 
+/** A copy without a prototype, on which only own members are found. */
+export function ownMembers<T extends object>(value: T): T {
+  return Object.assign(Object.create(null), value)
+}
+
 /** Runs `read`, which reads the caller's objects: errors of their accessors or proxies become causes of a refusal. */
 export function reading<T>(
   path: string | (() => string),
@@ -74,15 +79,14 @@ function sentence(path: string, reason: string): string {
 
 /** Checks the shape of parsed JSON. toJsonText checks while writing, since it reads everything only once. */
 export function checkShape(value: unknown, rootPath: string, shape: JsonShape): void {
-  const { fail = invalidOption } = shape
+  const { fail = invalidOption, allowEmpty, elements, elementMember, refusedMembers } = ownMembers(shape)
   const isArray = Array.isArray(value)
   if (wrongRoot(shape, value, isArray)) {
     throw fail(rootPath, `must be ${wanted(shape)}, not ${kindOf(value)}.`)
   }
   if (isArray) {
-    if (value.length === 0 && shape.allowEmpty === false) throw fail(rootPath, EMPTY)
-    if (shape.elements !== 'object') return
-    const { elementMember } = shape
+    if (value.length === 0 && allowEmpty === false) throw fail(rootPath, EMPTY)
+    if (elements !== 'object') return
     const path = (index: number) => rootPath + pathStep(index)
     for (let i = 0; i < value.length; i++) {
       const element: unknown = value[i]
@@ -93,8 +97,8 @@ export function checkShape(value: unknown, rootPath: string, shape: JsonShape): 
         : undefined
       if (typeof member !== 'string') throw fail(path(i) + pathStep(elementMember), notAString(member))
     }
-  } else if (shape.refusedMembers && typeof value === 'object' && value !== null) {
-    for (const [name, reason] of shape.refusedMembers) {
+  } else if (refusedMembers && typeof value === 'object' && value !== null) {
+    for (const [name, reason] of refusedMembers) {
       if (Object.hasOwn(value, name)) throw fail(rootPath + pathStep(name), reason)
     }
   }
@@ -103,12 +107,14 @@ export function checkShape(value: unknown, rootPath: string, shape: JsonShape): 
 export const EMPTY = 'must not be empty.'
 
 /** The wanted root, in words. */
-export function wanted({ root = 'any' }: JsonShape): string {
+export function wanted(shape: JsonShape): string {
+  const { root = 'any' } = ownMembers(shape)
   if (root === 'any') return 'a value'
   return root === 'array' ? 'an array' : 'an object'
 }
 
-export function wrongRoot({ root = 'any' }: JsonShape, value: unknown, isArray: boolean): boolean {
+export function wrongRoot(shape: JsonShape, value: unknown, isArray: boolean): boolean {
+  const { root = 'any' } = ownMembers(shape)
   if (root === 'any') return false
   return root === 'array' ? !isArray : isArray || typeof value !== 'object' || value === null
 }

@@ -1,13 +1,15 @@
 /// <reference lib="es2024.string" />
 import { types } from 'node:util'
-import type { VerbatimError } from './errors.js'
+import { VerbatimError } from './errors.js'
 import {
   checkShape,
   EMPTY,
   invalidOption,
+  type JsonFailure,
   type JsonShape,
   kindOf,
   notAString,
+  ownMembers,
   pathStep,
   reading,
   wanted,
@@ -38,7 +40,7 @@ export function toJsonText(value: unknown, rootPath: string, shape: JsonShape = 
   const copy = reading(
     () => copier.pathTo(copier.readDepth),
     () => copier.copy(value, 0),
-    shape.fail,
+    copier.fail,
   )
   return copier.sawBigInt || isPolluted() ? plainText(copy) : JSON.stringify(copy)
 }
@@ -50,9 +52,8 @@ export function toJsonText(value: unknown, rootPath: string, shape: JsonShape = 
  * @throws the error that `shape.fail` makes (default: `InvalidOptionError`)
  */
 export function readJsonText(text: string, rootPath: string, shape: JsonShape = {}): string {
-  const fail = shape.fail ?? invalidOption
-  if (!text.isWellFormed())
-    throw fail(rootPath, 'is JSON text with a lone surrogate, which is not valid Unicode.')
+  const { fail = invalidOption } = ownMembers(shape)
+  if (!text.isWellFormed()) throw illFormed(text, rootPath, fail)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -67,6 +68,17 @@ export function readJsonText(text: string, rootPath: string, shape: JsonShape = 
     throw fail(rootPath, `must be JSON text of ${wanted(shape)}, not of ${kindOf(value)}.`)
   checkShape(value, rootPath, shape)
   return text
+}
+
+/** The error for JSON text with a lone surrogate as it is, not as an escape: it names the string or key that has it. */
+function illFormed(text: string, rootPath: string, fail: JsonFailure): unknown {
+  try {
+    const value = JSON.parse(text, (_, member) => (typeof member === 'number' ? 0 : member))
+    toJsonText(value, rootPath, { fail })
+  } catch (error) {
+    if (error instanceof VerbatimError) return error
+  }
+  return fail(rootPath, 'is JSON text with a lone surrogate, which is not valid Unicode.')
 }
 
 /** Reason to refuse an object of a built-in type that JSON cannot carry; undefined for others. */
@@ -121,12 +133,16 @@ class JsonCopier {
 
   constructor(rootPath: string, shape: JsonShape) {
     this.#rootPath = rootPath
-    this.#shape = shape
+    this.#shape = ownMembers(shape)
+  }
+
+  get fail(): JsonFailure {
+    return this.#shape.fail ?? invalidOption
   }
 
   /** Makes the error for the value that the first `depth` of #keys lead to. */
   refuse(depth: number, reason: string): VerbatimError {
-    return (this.#shape.fail ?? invalidOption)(this.pathTo(depth), reason)
+    return this.fail(this.pathTo(depth), reason)
   }
 
   pathTo(depth: number): string {

@@ -24,7 +24,7 @@ export async function withRemoteHeader<T>(
   use: (file: string) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'verbatim-llama-'))
-  const path = join(folder, 'header.gguf')
+  const path = join(folder, fileName(url))
   try {
     const file = await open(path, 'w')
     try {
@@ -50,9 +50,30 @@ export async function withRemoteHeader<T>(
       await file.close()
     }
     return await use(path)
+  } catch (error) {
+    throw ofUrl(error, path, url)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The name that the file has at its address: of a model in several files it says which one it is. */
+function fileName(url: string): string {
+  const name = URL.canParse(url) ? new URL(url).pathname.split('/').at(-1) : ''
+  return name && /^[\w-][\w.-]*$/.test(name) && name.length < 256 ? name : 'header.gguf'
+}
+
+/** A failure to read our copy of the header, told of the address that the caller knows. */
+function ofUrl(error: unknown, copy: string, url: string): unknown {
+  if (!(error instanceof ModelLoadError) || error.path === url) return error
+  const { code, message, path, ...fields } = error
+  if (path !== copy)
+    return new ModelLoadError(
+      'MODEL_UNSUPPORTED',
+      `${url} is one of several files of a model, of which the header of one is not enough. Download them all, and pass the path of the first.`,
+      { path: url },
+    )
+  return new ModelLoadError(code, message.replaceAll(copy, url), { ...fields, path: url })
 }
 
 /** True for a file that is no GGUF, too: its use refuses it. */

@@ -74,7 +74,7 @@ async function show(model: Model, { name, system, user, maxTokens }: (typeof job
   const speed = timings.perTokenMs > 0 ? `${(1000 / timings.perTokenMs).toFixed(0)} tokens/s` : 'one token'
   print(
     `\n${dim(
-      `${usage.promptTokens} tokens of prompt, ${usage.completionTokens} generated, ended by: ${finishReason}; ` +
+      `Tokens of the prompt: ${usage.promptTokens}, generated: ${usage.completionTokens}, ended by: ${finishReason}; ` +
         `first token after ${timings.firstTokenMs.toFixed(0)} ms, then ${speed}`,
     )}\n`,
   )

@@ -362,10 +362,22 @@ describe('readJsonText', () => {
     ['an object for an array', '{}', 'array', 'must be JSON text of an array'],
     ['null for an object', 'null', 'object', 'must be JSON text of an object'],
     ['an array for an object', '[]', 'object', 'must be JSON text of an object'],
-    ['with a lone surrogate', '["\ud800"]', 'array', 'lone surrogate'],
   ])('refuses text that is %s', (_, text, root, message) => {
     const error = refusal(() => readJsonText(text, 'v', { root }))
     expect(error.path).toBe('v')
     expect(error.message).toContain(message)
+  })
+
+  test.each([
+    ['["\ud800"]', 'v[0]'],
+    ['{"a":{"b c":[-0,1e999,"x\udc00"]}}', 'v.a["b c"][2]'],
+    ['[{"\ud800":1}]', 'v[0]["\\ud800"]'],
+    // What JSON.parse forgets, or cannot read, has no path.
+    ['{"a":"\ud800","a":1}', 'v'],
+    ['["\ud800"', 'v'],
+  ])('refuses %j, which has a lone surrogate, by path', (text, path) => {
+    const error = refusal(() => readJsonText(text, 'v'))
+    expect(error.path).toBe(path)
+    expect(error.message).toMatch(/ lone surrogate.* which is not valid Unicode/)
   })
 })

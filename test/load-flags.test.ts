@@ -106,7 +106,7 @@ describe('the flags of serve', () => {
     ['--context-size', '1e3', 'It must be a number'],
     ['--gpu-layers', 'all', 'It must be a number'],
     ['--flash-attention', 'on', "--flash-attention must be one of 'auto', true, false"],
-    ['--devices', '', 'devices[0] must be a string that is not empty'],
+    ['--devices', '', '--devices must be a string that is not empty'],
     ['--devices', 'CUDA0,CUDA0', '--devices names "CUDA0" twice'],
     ['--threads', '0', '--threads must be an integer from 1 to'],
     ['--tensor-split', '0,0', '--tensor-split must be an array of numbers'],
@@ -118,6 +118,8 @@ describe('the flags of serve', () => {
     ['--chat-template', '', '--chat-template must be a string that is not empty'],
     ['--chat-template-file', emptyFile, '--chat-template-file must be a string that is not empty'],
     ['--chat-template-file', join(folder, 'none'), '--chat-template-file cannot be read: ENOENT'],
+    ['--special-tokens', '{"bos_token":"a","bos_token":"b"}', 'It has the key "bos_token" twice.'],
+    ['--special-tokens', '{"bos_token":"a","bos\\u005ftoken":"b"}', 'It has the key "bos_token" twice.'],
   ])('%s %s is refused: %s', (flag, value, reason) => {
     const error = thrown(() => parse(flag, value))
     expect(error.message).toContain(reason)
@@ -133,6 +135,16 @@ describe('the flags of serve', () => {
     ],
   ])('%j contradict each other, and are named', (args, reason) => {
     expect(thrown(() => parse(...args)).message).toContain(reason)
+  })
+
+  test('a template file that is not UTF-8 is refused by name, not repaired', () => {
+    const file = join(folder, 'latin-1.jinja')
+    writeFileSync(file, Buffer.from('{{ "\xe4" }}', 'latin1'))
+    expect(() => parse('--chat-template-file', file)).toThrow(
+      `--chat-template-file cannot be read: ${file} is not valid UTF-8. Save it as UTF-8.`,
+    )
+    writeFileSync(file, '\ufeff{{ "ä" }}')
+    expect(parse('--chat-template-file', file).chatTemplate).toBe('\ufeff{{ "ä" }}')
   })
 
   test('name one chat template, not two', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import {
   type EstimateMemoryOptions,
   estimateMemory,
@@ -9,6 +10,7 @@ import {
   ModelLoadError,
 } from 'verbatim-llama'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { MetadataWriter } from '../scripts/make-model/gguf-writer.js'
 import { expectScript } from './support/child.js'
 import { spmModel, tinyModel } from './support/model.js'
 
@@ -112,6 +114,29 @@ describe('estimateMemory of a remote file', () => {
       estimateMemory(await serve(inRanges(file, { bytes: 0 }))).catch((error) => error.code)
     expect(await code(Buffer.alloc(3_000_000, 'x'))).toBe('MODEL_INVALID')
     expect(await code(readFileSync(tinyModel).subarray(0, 2_000_000))).toBe('MODEL_TRUNCATED')
+  })
+
+  test('speaks of the address, not of its copy of the header', async () => {
+    const refusal = async (file: Buffer, name = 'model.gguf') => {
+      const url = (await serve(inRanges(file, { bytes: 0 }))).replace('model.gguf', name)
+      const error = await estimateMemory(url).catch((reason) => reason)
+      expect(error).toMatchObject({ path: url })
+      expect(error.message).not.toContain(tmpdir())
+      return error.message.replace(url, 'URL')
+    }
+    expect(await refusal(Buffer.from('Entry not found'))).toBe(
+      "URL is not a GGUF file: it begins with 'Entry not found'",
+    )
+    expect(await refusal(readFileSync(tinyModel).subarray(0, 100))).toMatch(
+      /^URL is incomplete: it has 100 bytes/,
+    )
+    const metadata = new MetadataWriter().uint32('split.count', 2)
+    const header = Buffer.alloc(24, 'GGUF')
+    header.writeUInt32LE(3, 4)
+    header.writeBigUInt64LE(0n, 8)
+    header.writeBigUInt64LE(BigInt(metadata.count), 16)
+    const split = Buffer.concat([header, metadata.toBuffer()])
+    expect(await refusal(split, 'm-00001-of-00002.gguf')).toMatch(/^URL is one of several files of a model/)
   })
 
   test.each([

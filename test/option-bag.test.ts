@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidOptionError } from '#lib/errors.js'
-import { readTokenIds } from '#lib/options/arguments.js'
+import { readMessages, readTokenIds } from '#lib/options/arguments.js'
 import {
   readGenerateInferenceOptions,
   readLoadOptions,
@@ -280,6 +280,59 @@ describe('the options object', () => {
       expect(generate({}).maxTokens).toBe(512)
     } finally {
       delete (Object.prototype as { maxTokens?: number }).maxTokens
+    }
+  })
+
+  test('means the same whatever was added to Object.prototype', () => {
+    const names = [
+      ...['or', 'above', 'min', 'max', 'integer', 'aliases', 'remote', 'receipt', 'refuse', 'more'],
+      ...['defaultText', 'type', 'root', 'elements', 'elementMember', 'refusedMembers', 'allowEmpty', 'fail'],
+      ...[
+        'prefix',
+        'hint',
+        'cause',
+        'path',
+        'signal',
+        'temperature',
+        'contextSize',
+        'trustRoles',
+        'bos_token',
+      ],
+    ]
+    const read = () => {
+      const now = new Date(5)
+      const options = { now, seed: 1, topP: 0.5, stop: 'x', tools: [{ a: 1 }], templateVariables: { b: [2] } }
+      return JSON.stringify([
+        generate(options),
+        readLoadOptions({ gpuLayers: 'auto', threads: 2, specialTokens: { eos_token: null } }),
+        readRenderOptions({ now, documents: '[1]' }),
+        readTokenizeOptions({}),
+        readMessages([{ role: 'user', content: 'x' }]),
+        readMessages('[{"role":"user"}]'),
+        ...[{ topP: 2 }, { max_tokens: 1 }, { tools: 1 }, { n: 1 }].map(
+          (wrong) => refusal(() => generate(wrong)).message,
+        ),
+      ])
+    }
+    const expected = read()
+    for (const name of names) {
+      for (const value of ['auto', 1, true, () => 'x']) {
+        Object.defineProperty(Object.prototype, name, {
+          value,
+          configurable: true,
+          enumerable: true,
+          writable: true,
+        })
+        let actual: string | undefined
+        try {
+          actual = read()
+        } catch (error) {
+          actual = String(error)
+        } finally {
+          delete (Object.prototype as Record<string, unknown>)[name]
+        }
+        expect(actual, `Object.prototype.${name} = ${value}`).toBe(expected)
+      }
     }
   })
 

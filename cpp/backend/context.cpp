@@ -1,5 +1,6 @@
 #include "backend/context.h"
 
+#include "base/counted.h"
 #include "base/error.h"
 
 #include <algorithm>
@@ -58,7 +59,7 @@ void Context::create() {
   if (!context_) {
     const bool memory = last_error.find("alloc") != std::string::npos || last_error.empty();
     throw Error(memory ? ErrorCode::OutOfMemory : ErrorCode::InvalidOption,
-                "llama.cpp could not create a context with " + std::to_string(options_.cells) + " cells" +
+                "llama.cpp could not create a context with " + counted(options_.cells, "cell") +
                     (last_error.empty() ? "" : ": " + last_error) +
                     (memory ? "; use a smaller cacheSize, contextSize or kvCacheType" : ""),
                 memory ? Error::Fields{} : Error::Fields{{"path", "options"}});

@@ -1,5 +1,6 @@
 #include "backend/device.h"
 
+#include "base/counted.h"
 #include "base/error.h"
 
 #include <algorithm>
@@ -61,8 +62,8 @@ Placement Placement::choose(const DeviceOptions& options) {
   if (options.names.empty()) devices = gpus;
   if (options.tensor_split.size() > devices.size())
     throw Error(ErrorCode::InvalidOption,
-                "tensorSplit has " + std::to_string(options.tensor_split.size()) +
-                    " shares, but the GPUs to use are: " + names_of(devices),
+                "tensorSplit has " + counted(options.tensor_split.size(), "share") +
+                    ", but the GPUs to use are: " + names_of(devices),
                 {{"path", "tensorSplit"}});
   if (options.main_gpu > 0 && static_cast<size_t>(options.main_gpu) >= devices.size())
     throw Error(ErrorCode::InvalidOption,

@@ -30,7 +30,7 @@ constexpr std::string_view encoders[] = {"bert",
 
 KnownArchitecture check_architecture(const GgufMetadata& file) {
   const auto given = file.find_string("general.architecture");
-  if (!given) invalid(file, "lacks the metadata key 'general.architecture'");
+  if (!given) invalid(file, "is no model: it lacks the metadata key 'general.architecture'");
   const std::string name(llama_view(*given));
   if (const auto type = file.find_string("general.type"); type && llama_view(*type) == "adapter") {
     unsupported(file, "is an adapter, not a model", "architecture", name);

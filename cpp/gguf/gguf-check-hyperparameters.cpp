@@ -51,7 +51,7 @@ class Hyperparameters {
 
   [[noreturn]] void refuse(std::string_view name, const std::string& why) const {
     const auto value = integer(name);
-    invalid(file_, "'" + key(name) + "'" + (value ? " is " + std::to_string(*value) : "") + ": " + why);
+    invalid_part(file_, "'" + key(name) + "'" + (value ? " is " + std::to_string(*value) : "") + ": " + why);
   }
 
   /// The value, from 1 to `most`, of a key that every model has.
@@ -98,7 +98,7 @@ class Hyperparameters {
     if (count < 0 || count > max_experts) refuse("expert_count", "must be up to 1024");
     if (std::any_of(used.begin(), used.end(), [](int64_t value) { return value < 0; }) || most_used > count ||
         (count > 0 && most_used == 0)) {
-      refuse("expert_used_count", "must be from 1 to the " + std::to_string(count) + " experts");
+      refuse("expert_used_count", "must be from 1 to " + std::to_string(count) + ", the number of experts");
     }
     // qwen35moe.cpp:57 and qwen4exp.cpp:195 divide by the number used, others throw before they do.
     if (count == 0 && any_of(name_, {"qwen35moe", "qwen4exp"})) {
@@ -238,7 +238,7 @@ class Hyperparameters {
     if (const auto type = file_.find_string(key("rope.scaling.type")); type) {
       const std::string name(llama_view(*type));
       if (!any_of(name, {"none", "linear", "yarn", "longrope"})) {
-        invalid(file_, "'" + key("rope.scaling.type") + "' is " + printable(name));
+        invalid_part(file_, "'" + key("rope.scaling.type") + "' is " + printable(name));
       }
     }
     // ops.cpp ggml_compute_forward_rope: even, and within the head.
@@ -361,7 +361,7 @@ class Hyperparameters {
     if (name_ == "bailingmoe3" && // bailingmoe3.cpp:32
         !(file_.find_bool(key("kda.safe_gate")).value_or(true) &&
           file_.find_float(key("kda.gate_lower_bound")).value_or(-1) < 0)) {
-      invalid(file_, "'" + key("kda.safe_gate") + "' must be true and 'kda.gate_lower_bound' negative");
+      invalid_part(file_, "'" + key("kda.safe_gate") + "' must be true and 'kda.gate_lower_bound' negative");
     }
   }
 

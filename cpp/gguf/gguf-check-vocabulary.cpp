@@ -1,6 +1,7 @@
 // The vocabulary rules: src/llama-vocab.cpp (V) loads what it is given with few checks of its own.
 #include "gguf/gguf-check.h"
 
+#include "base/counted.h"
 #include "gguf/gguf-rules.h"
 
 #include <algorithm>
@@ -32,7 +33,7 @@ constexpr int64_t token_type_byte = 6;
 
 Algorithm algorithm(const GgufMetadata& file) {
   const auto given = file.find_string("tokenizer.ggml.model");
-  if (!given) invalid(file, "has no vocabulary: metadata key 'tokenizer.ggml.model'");
+  if (!given) invalid(file, "has no vocabulary: it lacks the metadata key 'tokenizer.ggml.model'");
   const std::string model(llama_view(*given));
   if (model == "gpt2" || model == "gemma4" || model == "hybriddna" || model == "whitespace") {
     return Algorithm::bpe;
@@ -53,8 +54,8 @@ void check_parallel(const GgufMetadata& file, const char* key, size_t tokens,
   if (!info) return;
   const bool known = std::find(types.begin(), types.end(), info->element_type) != types.end();
   if (info->type != GgufType::Array || !known || info->count < tokens) {
-    invalid(file, std::string("'") + key + "' must have a number for each of the " + std::to_string(tokens) +
-                      " tokens");
+    invalid_part(file, std::string("'") + key + "' must have a number for each token, " +
+                           std::to_string(tokens) + " in all");
   }
 }
 
@@ -66,7 +67,7 @@ void check_unique(const GgufMetadata& file, const std::vector<std::string_view>&
     std::string text(llama_view(tokens[i]));
     if (text.empty()) text = "[EMPTY_" + std::to_string(i) + "]";
     if (!seen.insert(text).second) {
-      invalid(file, "token " + std::to_string(i) + ", " + printable(text) + ", occurs twice");
+      invalid_part(file, "token " + std::to_string(i) + ", " + printable(text) + ", occurs twice");
     }
   }
 }
@@ -78,13 +79,14 @@ void check_lengths(const GgufMetadata& file, const std::vector<std::string_view>
   for (size_t i = 0; i < tokens.size(); ++i) {
     const size_t size = tokens[i].size();
     if (size > longest) {
-      invalid(file, "token " + std::to_string(i) + " is longer than " + std::to_string(longest) + " bytes");
+      invalid_part(file,
+                   "token " + std::to_string(i) + " is longer than " + std::to_string(longest) + " bytes");
     }
     total += size;
     suffixes += size * size;
   }
   if ((trie && total > max_trie_bytes) || (kind == Algorithm::plamo2 && suffixes > max_suffix_bytes)) {
-    invalid(file, "the texts of its tokens are too long");
+    invalid_part(file, "the texts of its tokens are too long");
   }
 }
 
@@ -98,7 +100,7 @@ void check_byte_tokens(const GgufMetadata& file, const std::vector<std::string_v
     // An empty token has a longer text by then.
     const size_t size = llama_view(tokens[i]).size();
     if (kind == Algorithm::wpm || (size > 0 && size < 3)) {
-      invalid(file, "token " + std::to_string(i) + ", " + printable(tokens[i]) + ", is no byte token");
+      invalid_part(file, "token " + std::to_string(i) + ", " + printable(tokens[i]) + ", is no byte token");
     }
   }
 }
@@ -138,7 +140,7 @@ void check_rwkv(const GgufMetadata& file, const std::vector<std::string_view>& t
   }
   for (int byte = 0; byte < 256; ++byte) {
     if (starts[byte] && !single[byte]) {
-      invalid(file, "its vocabulary lacks a token for the single byte " + std::to_string(byte));
+      invalid_part(file, "its vocabulary lacks a token for the single byte " + std::to_string(byte));
     }
   }
 }
@@ -149,16 +151,16 @@ uint32_t check_gguf_vocabulary(const GgufMetadata& file) {
   const Algorithm kind = algorithm(file);
   const auto found = file.info("tokenizer.ggml.tokens");
   if (!found || found->type != GgufType::Array || found->element_type != GgufType::String) {
-    invalid(file, "'tokenizer.ggml.tokens' must be an array of strings");
+    invalid_part(file, "'tokenizer.ggml.tokens' must be an array of strings");
   }
   if (found->count == 0 || found->count > max_tokens) {
-    invalid(file, "'tokenizer.ggml.tokens' has " + std::to_string(found->count) + " tokens");
+    invalid_part(file, "'tokenizer.ggml.tokens' has " + counted(found->count, "token"));
   }
   const std::vector<std::string_view> tokens = *file.find_string_array("tokenizer.ggml.tokens");
   check_parallel(file, "tokenizer.ggml.scores", tokens.size(), {GgufType::Float32, GgufType::Int32});
   check_parallel(file, "tokenizer.ggml.token_type", tokens.size(), {GgufType::Int32});
   if (const auto merges = file.info("tokenizer.ggml.merges"); merges && merges->count > max_merges) {
-    invalid(file, "'tokenizer.ggml.merges' has " + std::to_string(merges->count) + " merges");
+    invalid_part(file, "'tokenizer.ggml.merges' has " + counted(merges->count, "merge"));
   }
   check_lengths(file, tokens, kind);
   check_unique(file, tokens);

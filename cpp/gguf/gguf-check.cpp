@@ -1,10 +1,10 @@
 #include "gguf/gguf-check.h"
 
 #include "gguf/gguf-rules.h"
+#include "gguf/gguf-shards.h"
 
 #include "ggml.h"
 
-#include <cstdio>
 #include <limits>
 
 namespace verbatim {
@@ -12,13 +12,16 @@ namespace verbatim {
 namespace gguf_rules {
 
 void invalid(const GgufMetadata& file, const std::string& what) {
+  throw Error(ErrorCode::ModelInvalid, file.path() + " " + what, {{"path", file.path()}});
+}
+
+void invalid_part(const GgufMetadata& file, const std::string& what) {
   throw Error(ErrorCode::ModelInvalid, file.path() + ": " + what, {{"path", file.path()}});
 }
 
 void unsupported(const GgufMetadata& file, const std::string& what, const std::string& field,
                  const std::string& value) {
-  throw Error(ErrorCode::ModelUnsupported, file.path() + ": " + what,
-              {{"path", file.path()}, {field, value}});
+  throw Error(ErrorCode::ModelUnsupported, file.path() + " " + what, {{"path", file.path()}, {field, value}});
 }
 
 void check_tensors(const GgufMetadata& file, const Tensors& tensors) {
@@ -41,7 +44,7 @@ void check_tensors(const GgufMetadata& file, const Tensors& tensors) {
     case GGML_TYPE_F64:
     case GGML_TYPE_Q8_1:
     case GGML_TYPE_Q8_K:
-      invalid(file, is + ", which is no type for weights");
+      invalid_part(file, is + ", which is no type for weights");
     default:
       break;
     }
@@ -52,7 +55,7 @@ void check_tensors(const GgufMetadata& file, const Tensors& tensors) {
                        contains(name, "rope_f") || contains(name, "attn_sinks") ||
                        contains(name, "ssm_conv1d") || contains(name, "shortconv.conv") ||
                        ends_with(name, ".ssm_a") || ends_with(name, ".ssm_d");
-    if (plain && type != GGML_TYPE_F32) invalid(file, is + ", only F32 can be used for it");
+    if (plain && type != GGML_TYPE_F32) invalid_part(file, is + ", only F32 can be used for it");
   }
   const auto embedding = tensors.find("token_embd.weight");
   // llama-model.cpp:1723: tied NVFP4 weights with a scale of their own.
@@ -69,38 +72,6 @@ namespace {
 
 using namespace gguf_rules;
 
-/// The paths of all shards, the first one's included; just that one if the model is not split.
-std::vector<std::string> shard_paths(const GgufMetadata& first) {
-  const int64_t count = first.find_int("split.count").value_or(1);
-  if (count <= 1) return {first.path()};
-  if (count > UINT16_MAX) invalid(first, "split.count is " + std::to_string(count));
-  if (const int64_t number = first.find_int("split.no").value_or(0); number != 0) {
-    invalid(first, "is shard " + std::to_string(number + 1) + " of " + std::to_string(count) +
-                       ": the first one must be loaded");
-  }
-  const auto suffix = [count](int64_t number) {
-    char text[64];
-    std::snprintf(text, sizeof text, "-%05d-of-%05d.gguf", static_cast<int>(number), static_cast<int>(count));
-    return std::string(text);
-  };
-  if (first.path().size() <= suffix(1).size() || !first.path().ends_with(suffix(1))) {
-    invalid(first, "has " + std::to_string(count) + " shards, so its name must end in " + suffix(1));
-  }
-  const std::string prefix = first.path().substr(0, first.path().size() - suffix(1).size());
-  std::vector<std::string> paths;
-  for (int64_t number = 1; number <= count; ++number)
-    paths.push_back(prefix + suffix(number));
-  return paths;
-}
-
-/// llama-model-loader.cpp:620: a shard's number is read without a look at its type.
-void check_shard(const GgufMetadata& shard, int64_t number) {
-  const auto info = shard.info("split.no");
-  if (!info || info->type != GgufType::Uint16 || shard.find_int("split.no") != number) {
-    invalid(shard, "is not shard " + std::to_string(number + 1) + ": split.no");
-  }
-}
-
 uint32_t small(std::optional<int64_t> value) {
   return value && *value > 0 && *value <= std::numeric_limits<uint32_t>::max() ? static_cast<uint32_t>(*value)
                                                                                : 0;
@@ -109,21 +80,16 @@ uint32_t small(std::optional<int64_t> value) {
 } // namespace
 
 GgufSummary check_gguf(const GgufMetadata& file) {
+  const std::vector<GgufMetadata> shards = read_other_shards(file);
   const KnownArchitecture architecture = check_architecture(file);
   GgufSummary summary;
   summary.vocab_size = check_gguf_vocabulary(file);
 
-  const std::vector<std::string> paths = shard_paths(file);
-  std::vector<GgufMetadata> shards;
-  for (size_t i = 1; i < paths.size(); ++i) {
-    shards.push_back(GgufMetadata::read(paths[i]));
-    check_shard(shards.back(), static_cast<int64_t>(i));
-  }
   Tensors tensors;
   const auto add = [&](const GgufMetadata& shard) {
     for (const GgufTensor& tensor : shard.tensors()) {
       if (!tensors.emplace(tensor.name, &tensor).second) {
-        invalid(shard, "tensor " + printable(tensor.name) + " is in an earlier shard, too");
+        invalid_part(shard, "tensor " + printable(tensor.name) + " is in an earlier shard, too");
       }
       summary.tensor_bytes += tensor.bytes;
     }

@@ -9,10 +9,14 @@
 
 namespace verbatim::gguf_rules {
 
-/// Throws ModelInvalid naming the file.
+/// Throws ModelInvalid for what the file is or has: `what` reads on from its name.
 [[noreturn]] void invalid(const GgufMetadata& file, const std::string& what);
 
-/// Throws ModelUnsupported with `field`, which says what is not supported.
+/// Throws ModelInvalid for something in the file: `what` is a sentence of its own.
+[[noreturn]] void invalid_part(const GgufMetadata& file, const std::string& what);
+
+/// Throws ModelUnsupported with `field`, which says what is not supported; `what` reads on from the name of
+/// the file.
 [[noreturn]] void unsupported(const GgufMetadata& file, const std::string& what, const std::string& field,
                               const std::string& value);
 

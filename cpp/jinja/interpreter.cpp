@@ -13,7 +13,11 @@ namespace {
 
 /// A failure with its place in the source: line, column and the line itself with a caret.
 TemplateError located(const Raise& raised, std::string_view source) {
-  if (raised.position < 0) return {raised.failure, raised.message, 0, 0, {}, raised.limit};
+  if (raised.position < 0) {
+    TemplateError error(raised.failure, raised.message, 0, 0, {}, raised.limit);
+    error.path = raised.path;
+    return error;
+  }
   const size_t at = std::min<size_t>(raised.position, source.size());
   const size_t before = at == 0 ? std::string_view::npos : source.rfind('\n', at - 1);
   const size_t begin = before == std::string_view::npos ? 0 : before + 1;
@@ -100,7 +104,7 @@ Rendered Interpreter::render(std::string_view variables_json,
     for (const auto& [name, text] : special_tokens) {
       if (unicode::find_invalid(text) != std::string_view::npos ||
           unicode::find_invalid(name) != std::string_view::npos)
-        throw Raise{Failure::Input, "the special token " + name + " is not valid UTF-8", {}, -1};
+        raise("the special token " + name + " is not valid UTF-8");
       tokens_->set(*this, string(name), string(text));
     }
     exported_ = make<Dict>();

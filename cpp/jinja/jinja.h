@@ -51,6 +51,7 @@ class TemplateError : public std::runtime_error {
   uint32_t column;
   std::string snippet; ///< The source line and, below it, a caret under the column.
   std::string limit;   ///< The exceeded field of Limits when failure is Limit.
+  std::string path;    ///< With Input: the place in the variables, of which what() reads on.
 };
 
 /// A stretch of rendered text of one origin, in byte offsets.

@@ -68,10 +68,10 @@ class JsonParser {
     const size_t invalid = unicode::find_invalid(text_);
     if (invalid != std::string_view::npos) fail("invalid UTF-8", invalid);
     skip_space();
-    if (at_ >= text_.size() || text_[at_] != '{') fail("the variables must be an object", at_);
+    if (at_ >= text_.size() || text_[at_] != '{') refuse(template_origin, "must be an object");
     const Value root = parse_object(template_origin, Place::Root);
     skip_space();
-    if (at_ < text_.size()) fail("unexpected text after the variables", at_);
+    if (at_ < text_.size()) fail("unexpected text after the object", at_);
     return Ref<Dict>(&root.as<Dict>());
   }
 
@@ -79,8 +79,13 @@ class JsonParser {
   /// The place of a value, as far as the rule for roles goes.
   enum class Place { Root, Messages, Element, Message, Role, Other };
 
+  /// Refuses text that is no JSON.
   [[noreturn]] void fail(const std::string& message, size_t at) const {
-    throw Raise{Failure::Input, "variables, byte " + std::to_string(at) + ": " + message, {}, -1};
+    refuse(value_, "must be JSON: " + message + " at byte " + std::to_string(at) + " of all variables");
+  }
+  /// Refuses a value; `reason` reads on from its path.
+  [[noreturn]] void refuse(int32_t origin, const std::string& reason) const {
+    throw Raise{Failure::Input, reason, {}, -1, origins_.path(origin)};
   }
   void skip_space() {
     while (at_ < text_.size() &&
@@ -103,6 +108,7 @@ class JsonParser {
   }
 
   Value parse_value(int32_t origin, Place place) {
+    value_ = origin;
     skip_space();
     if (at_ >= text_.size()) fail("unexpected end", at_);
     switch (text_[at_]) {
@@ -111,7 +117,7 @@ class JsonParser {
     case '[':
       return parse_array(origin, place);
     case '"': {
-      Text content(parse_string(), origin);
+      Text content(parse_string(origin, "contains"), origin);
       if (place == Place::Role &&
           std::find(std::begin(known_roles), std::end(known_roles), content.bytes) != std::end(known_roles))
         content.origin = template_origin;
@@ -140,11 +146,10 @@ class JsonParser {
       do {
         skip_space();
         if (at_ >= text_.size() || text_[at_] != '"') fail("expected a key", at_);
-        const size_t key_at = at_;
-        const Value key = in_.string(Text(parse_string(), template_origin));
+        const Value key = in_.string(Text(parse_string(origin, "has a name with"), template_origin));
         String& name = key.as<String>();
         if (dict->find(name.view(), name.hash()))
-          fail("duplicate key \"" + std::string(name.view()) + "\"", key_at);
+          refuse(origin, "has the key \"" + std::string(name.view()) + "\" twice");
         const int32_t member = origins_.add(origin, &name);
         name.buffer->text.origin = member;
         expect(':');
@@ -183,7 +188,8 @@ class JsonParser {
     return value;
   }
 
-  std::string parse_string() {
+  /// `has` begins the refusal of a lone surrogate, and reads on from the path of `origin`.
+  std::string parse_string(int32_t origin, const char* has) {
     const size_t begin = at_++;
     std::string out;
     for (;;) {
@@ -201,30 +207,33 @@ class JsonParser {
         return out;
       }
       if (c != '\\') fail("control character in a string", at_);
-      parse_escape(out);
+      if (!parse_escape(out))
+        refuse(origin, std::string(has) + " a lone surrogate, which is not valid Unicode");
     }
   }
 
-  void parse_escape(std::string& out) {
+  /// Returns false for a lone surrogate.
+  bool parse_escape(std::string& out) {
     const size_t begin = at_;
     const char c = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
     at_ += 2;
     constexpr std::string_view simple = "\"\\/bfnrt", meaning = "\"\\/\b\f\n\r\t";
     if (const size_t found = simple.find(c); c && found != std::string_view::npos) {
       out.push_back(meaning[found]);
-      return;
+      return true;
     }
     if (c != 'u') fail("invalid escape", begin);
     char32_t code = parse_hex();
-    if (code >= 0xDC00 && code < 0xE000) fail("lone surrogate", begin);
+    if (code >= 0xDC00 && code < 0xE000) return false;
     if (code >= 0xD800 && code < 0xDC00) {
-      if (text_.substr(at_, 2) != "\\u") fail("lone surrogate", begin);
+      if (text_.substr(at_, 2) != "\\u") return false;
       at_ += 2;
       const char32_t low = parse_hex();
-      if (low < 0xDC00 || low >= 0xE000) fail("lone surrogate", begin);
+      if (low < 0xDC00 || low >= 0xE000) return false;
       code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
     unicode::encode(out, code);
+    return true;
   }
 
   void skip_digits() {
@@ -255,7 +264,7 @@ class JsonParser {
       skip_digits();
     }
     if (real) return Value::real(parse_float_literal(text_.substr(begin, at_ - begin)), origin);
-    if (digits_end - digits > 4300) fail("an integer has more than 4300 digits", begin);
+    if (digits_end - digits > 4300) refuse(origin, "has more than 4300 digits");
     int64_t small = 0;
     const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, small);
     if (result.ec == std::errc()) return Value::integer(small, origin);
@@ -267,6 +276,7 @@ class JsonParser {
   OriginTable& origins_;
   std::string_view text_;
   size_t at_ = 0;
+  int32_t value_ = template_origin; ///< the origin of the value that was begun last
 };
 
 } // namespace

@@ -12,6 +12,7 @@ struct Raise {
   std::string message;
   std::string limit;
   int64_t position = -1; ///< Byte offset in the source when the thrower knows it.
+  std::string path = {}; ///< With Failure::Input: the place in the variables; empty for all of them.
 };
 
 /// Fails as Python would raise an exception.

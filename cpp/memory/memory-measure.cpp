@@ -1,5 +1,6 @@
 #include "memory/memory-measure.h"
 
+#include "base/counted.h"
 #include "base/error.h"
 #include "memory/host-memory.h"
 
@@ -64,9 +65,9 @@ void require_memory_for_cells(uint32_t cells) {
   const uint64_t limit = host_memory().limit;
   if (needed <= limit) return;
   throw Error(ErrorCode::OutOfMemory,
-              "a cache of " + std::to_string(cells) + " cells needs more than " + std::to_string(needed) +
-                  " bytes, but there are " + std::to_string(limit) +
-                  " bytes of memory; use a smaller cacheSize or contextSize",
+              "a cache of " + counted(cells, "cell") + " needs more than " + counted(needed, "byte") +
+                  " of memory, and the most there can be is " + counted(limit, "byte") +
+                  "; use a smaller cacheSize or contextSize",
               {{"needed_bytes", static_cast<int64_t>(needed)}});
 }
 

@@ -6,8 +6,19 @@ namespace verbatim {
 
 namespace {
 
-/// Turns a failure of the template engine into the error that crosses to TypeScript.
-Error translate(const jinja::TemplateError& failure) {
+/// The error for data that cannot be rendered; `path` leads to it from the call.
+Error refused(ErrorCode code, const std::string& path, const std::string& reason) {
+  return Error(code, path + " " + reason + ".", {{"path", path}});
+}
+
+/// The name of an option and the path in it.
+std::string below(const std::string& option, const std::string& path) {
+  return path.empty() || path.starts_with('[') ? option + path : option + "." + path;
+}
+
+/// Turns a failure of the template engine into the error that crosses to TypeScript: `variables` is the
+/// option that the variables were.
+Error translate(const jinja::TemplateError& failure, const std::string& variables = "variables") {
   const auto located = [&] {
     Error::Fields fields;
     if (failure.line > 0) {
@@ -17,17 +28,13 @@ Error translate(const jinja::TemplateError& failure) {
     }
     return fields;
   };
-  const std::string where = failure.line > 0 ? " (line " + std::to_string(failure.line) + ", column " +
-                                                   std::to_string(failure.column) + ")"
-                                             : "";
   switch (failure.failure) {
   case jinja::Failure::Syntax:
     return Error(ErrorCode::TemplateSyntax,
-                 std::string("the chat template is not valid Jinja: ") + failure.what() + where, located());
+                 std::string("the chat template is not valid Jinja: ") + failure.what(), located());
   case jinja::Failure::Render:
     return Error(ErrorCode::TemplateRender,
-                 std::string("the chat template failed on these messages: ") + failure.what() + where,
-                 located());
+                 std::string("the chat template failed on these messages: ") + failure.what(), located());
   case jinja::Failure::Raised:
     return Error(ErrorCode::TemplateRender,
                  std::string("the chat template refused these messages: ") + failure.what(), located());
@@ -35,14 +42,13 @@ Error translate(const jinja::TemplateError& failure) {
     auto fields = located();
     fields.emplace_back("limit", failure.limit);
     return Error(ErrorCode::TemplateLimit,
-                 "the chat template exceeds the limit " + failure.limit + ": " + failure.what() + where,
+                 "the chat template exceeds the limit " + failure.limit + ": " + failure.what(),
                  std::move(fields));
   }
   case jinja::Failure::Input:
     break;
   }
-  return Error(ErrorCode::InvalidMessages,
-               std::string("the messages or variables cannot be rendered: ") + failure.what());
+  return refused(ErrorCode::InvalidOption, below(variables, failure.path), failure.what());
 }
 
 std::string or_null(const std::string& json) {
@@ -76,7 +82,18 @@ jinja::Rendered ChatTemplate::render(const RenderInput& input,
   const auto more = members(input.template_variables);
   if (!more.empty()) variables.append(",").append(more);
   variables += "}";
-  return render(variables, special_tokens, input.now_ms);
+  try {
+    return template_->render(variables, special_tokens, input.now_ms);
+  } catch (const jinja::TemplateError& failure) {
+    const auto& path = failure.path;
+    const auto is_in = [&](std::string_view name) {
+      return path.starts_with(name) &&
+             (path.size() == name.size() || path.find_first_of(".[", name.size()) == name.size());
+    };
+    if (is_in("messages")) throw refused(ErrorCode::InvalidMessages, path, failure.what());
+    if (is_in("tools") || is_in("documents")) throw refused(ErrorCode::InvalidOption, path, failure.what());
+    throw translate(failure, "templateVariables");
+  }
 }
 
 jinja::Rendered ChatTemplate::render(const std::string& variables, const SpecialTokenTexts& special_tokens,

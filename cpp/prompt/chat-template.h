@@ -21,8 +21,8 @@ class ChatTemplate {
   explicit ChatTemplate(const std::string& source);
 
   /// Renders the exact prompt, with the author of each byte. Throws Error TemplateRender, quoting the
-  /// template's own message where it raised one; TemplateLimit; InvalidMessages for data that is not
-  /// acceptable JSON.
+  /// template's own message where it raised one; TemplateLimit; InvalidMessages or InvalidOption with the
+  /// path of data that is not acceptable JSON.
   jinja::Rendered render(const RenderInput& input, const SpecialTokenTexts& special_tokens) const;
   /// Renders with `variables`, any JSON object.
   jinja::Rendered render(const std::string& variables, const SpecialTokenTexts& special_tokens,

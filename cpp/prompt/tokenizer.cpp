@@ -1,5 +1,6 @@
 #include "prompt/tokenizer.h"
 
+#include "base/counted.h"
 #include "base/error.h"
 
 #include <algorithm>
@@ -44,7 +45,7 @@ std::string Tokenizer::detokenize(std::span<const Token> tokens, bool with_contr
   if (invalid != tokens.end())
     throw Error(ErrorCode::InvalidOption,
                 "token id " + std::to_string(*invalid) + " is outside the vocabulary of " +
-                    std::to_string(size()) + " tokens",
+                    counted(static_cast<uint64_t>(size()), "token"),
                 {{"path", "tokenIds[" + std::to_string(invalid - tokens.begin()) + "]"}});
   std::string text;
   for (const Token token : tokens)

@@ -5,6 +5,7 @@ import { InvalidOptionError } from '../errors.js'
 import { readLoadOptions } from '../options/read.js'
 import { defaultText, type Takes } from '../options/row.js'
 import type { LoadModelOptions } from '../types.js'
+import { memberTexts } from '../worker/json-body.js'
 import { FLAG_ROWS, flagsOf, messageWithFlags, withoutMarks } from './flag-names.js'
 
 /** Adds the flags to a command. */
@@ -56,15 +57,17 @@ function chatTemplate(name: string, flags: Readonly<Record<string, unknown>>): u
 }
 
 /**
- * The text of a file that a flag names.
+ * The text of a file that a flag names; it must be UTF-8, because what is not would be replaced.
  *
  * @throws Error that names the flag
  */
 export function readFlagFile(flag: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path))
   } catch (error) {
-    throw new Error(`${flag} cannot be read: ${(error as Error).message}`, { cause: error })
+    const reason =
+      error instanceof TypeError ? `${path} is not valid UTF-8. Save it as UTF-8.` : (error as Error).message
+    throw new Error(`${flag} cannot be read: ${reason}`, { cause: error })
   }
 }
 
@@ -105,9 +108,18 @@ function number(text: string): number {
 }
 
 function json(text: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (error) {
     throw new InvalidArgumentError(`It must be JSON text: ${(error as Error).message}`)
   }
+  // JSON.parse takes the last of two equal keys.
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    memberTexts(
+      text,
+      (key, where) =>
+        new InvalidArgumentError(`It has the key ${JSON.stringify(key)} twice${where && ` in ${where}`}.`),
+    )
+  return value
 }

@@ -1,9 +1,10 @@
 // Checks and copies the arguments of functions, their options apart.
 import { types } from 'node:util'
+import type { SpecialTokens } from '../input-types.js'
 import { invalidMessages, invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { checkWellFormed, wrongValue } from './bag.js'
 import { MAX_INT32 } from './row.js'
-import { readJson } from './values.js'
+import { readJson, specialTokens } from './values.js'
 
 /** The shape of messages. */
 export const MESSAGES_SHAPE: JsonShape = {
@@ -70,6 +71,15 @@ export function readTemplateSource(source: unknown): string {
   if (typeof source !== 'string') throw wrongValue('source', 'a string', source)
   checkWellFormed(source, 'source')
   return source
+}
+
+/**
+ * Checks and copies the special tokens given to `new ChatTemplate`.
+ *
+ * @throws InvalidOptionError
+ */
+export function readSpecialTokens(tokens: unknown): SpecialTokens<string | null> {
+  return specialTokens(tokens, 'specialTokens')
 }
 
 /**

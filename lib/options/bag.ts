@@ -1,6 +1,6 @@
 /// <reference lib="es2024.string" />
 import type { VerbatimError } from '../errors.js'
-import { invalidOption, kindOf, pathStep, reading } from '../json-shape.js'
+import { invalidOption, kindOf, ownMembers, pathStep, reading } from '../json-shape.js'
 import { type Aliases, adviceOn } from './nearest-name.js'
 import { type NumberRange, rangeText } from './row.js'
 
@@ -45,12 +45,8 @@ export class OptionBag {
   /**
    * @param path name of the options in errors about them as a whole
    */
-  constructor(
-    options: unknown,
-    path: string,
-    names: readonly string[],
-    { prefix = '', hint, aliases }: BagTexts = {},
-  ) {
+  constructor(options: unknown, path: string, names: readonly string[], texts: BagTexts = {}) {
+    const { prefix = '', hint, aliases } = ownMembers(texts)
     this.#prefix = prefix
     if (options === undefined) return
     let at = path

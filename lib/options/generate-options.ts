@@ -1,5 +1,6 @@
 // The options of a request, one row each.
-import { MAX_INT32, type OptionRows } from './row.js'
+import { counted } from '../counted.js'
+import { MAX_INT32, type OptionRows, ownOnly } from './row.js'
 
 const HAS_OWN_OPTION = new Map([
   ['messages', 'is not a template variable to set: the messages are an argument of their own.'],
@@ -9,7 +10,7 @@ const HAS_OWN_OPTION = new Map([
 ])
 
 /** The options of `model.renderPrompt`. */
-export const RENDER_ROWS = {
+export const RENDER_ROWS = ownOnly({
   tools: {
     sentence: 'The tools offered to the model, as its chat template takes them.',
     more: 'An array, or its JSON text.',
@@ -65,10 +66,10 @@ export const RENDER_ROWS = {
     takes: { kind: 'choice', values: ['refuse', 'allow'] },
     default: 'refuse',
   },
-} as const satisfies OptionRows
+} as const satisfies OptionRows)
 
 /** The options of `model.generateInference`. */
-export const GENERATE_ROWS = {
+export const GENERATE_ROWS = ownOnly({
   maxTokens: {
     sentence: 'The most tokens to generate.',
     takes: { kind: 'number', range: { integer: true, min: 1, max: MAX_INT32 } },
@@ -97,7 +98,7 @@ export const GENERATE_ROWS = {
       if (minTokens === 0) return undefined
       if (ignoreEndOfSequence) return 'has no effect with ignoreEndOfSequence. Leave one of them out.'
       return (minTokens as number) > (maxTokens as number)
-        ? `is ${minTokens}, more than the ${maxTokens} tokens of maxTokens.`
+        ? `is ${minTokens}, more than the ${counted(maxTokens as number, 'token')} of maxTokens.`
         : undefined
     },
   },
@@ -206,20 +207,20 @@ export const GENERATE_ROWS = {
     receipt: true,
   },
   ...RENDER_ROWS,
-} as const satisfies OptionRows
+} as const satisfies OptionRows)
 
 /** The options of `model.tokenize`. */
-export const TOKENIZE_ROWS = {
+export const TOKENIZE_ROWS = ownOnly({
   controlTokens: {
     sentence:
       'Meaning of the spelling of a control token, such as `<|im_end|>`: those characters (`text`), or the token (`parse`).',
     takes: { kind: 'choice', values: ['text', 'parse'] },
     default: 'text',
   },
-} as const satisfies OptionRows
+} as const satisfies OptionRows)
 
 /** The options of `template.render`. */
-export const TEMPLATE_RENDER_ROWS = {
+export const TEMPLATE_RENDER_ROWS = ownOnly({
   now: {
     sentence: 'The time that `strftime_now` sees.',
     takes: { kind: 'date' },
@@ -232,4 +233,4 @@ export const TEMPLATE_RENDER_ROWS = {
     default: null,
     defaultText: 'the template’s own',
   },
-} as const satisfies OptionRows
+} as const satisfies OptionRows)

@@ -1,5 +1,5 @@
 // The options of loading a model, one row each.
-import { MAX_INT32, type OptionRow, type OptionRows } from './row.js'
+import { MAX_INT32, type OptionRow, type OptionRows, ownOnly } from './row.js'
 
 /** Most GPUs that `devices` and `tensorSplit` can name. */
 const MAX_DEVICES = 16
@@ -14,7 +14,7 @@ const needsGpus =
       : refuse(options, isGiven)
 
 /** The options that decide what memory a model takes, and where. */
-export const MEMORY_ROWS = {
+export const MEMORY_ROWS = ownOnly({
   contextSize: {
     sentence: 'The most tokens one request can hold, prompt and output together.',
     takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
@@ -113,10 +113,10 @@ export const MEMORY_ROWS = {
     takes: { kind: 'choice', values: ['fit', 'throw'] },
     default: 'fit',
   },
-} as const satisfies OptionRows
+} as const satisfies OptionRows)
 
 /** The options of `estimateMemory`. */
-export const ESTIMATE_MEMORY_ROWS = {
+export const ESTIMATE_MEMORY_ROWS = ownOnly({
   ...MEMORY_ROWS,
   signal: {
     sentence: 'Cancels the download of a remote file’s header: it rejects with the signal’s reason.',
@@ -125,10 +125,10 @@ export const ESTIMATE_MEMORY_ROWS = {
     defaultText: 'none',
     remote: false,
   },
-} as const satisfies OptionRows
+} as const satisfies OptionRows)
 
 /** The options of `loadModel`. */
-export const LOAD_ROWS = {
+export const LOAD_ROWS = ownOnly({
   ...MEMORY_ROWS,
   maxQueue: {
     sentence: 'The most further requests that may wait in line; one more is refused with `QueueFullError`.',
@@ -192,4 +192,4 @@ export const LOAD_ROWS = {
     defaultText: 'not called, and the engine logs nowhere else',
     remote: false,
   },
-} as const satisfies OptionRows
+} as const satisfies OptionRows)

@@ -100,6 +100,18 @@ export type Checked<Rows extends OptionRows> = {
         : never)
 }
 
+/**
+ * The table, of which all objects have lost their prototypes: members that are not given are absent, whatever was
+ * added to Object.prototype.
+ */
+export function ownOnly<T extends object>(table: T): T {
+  for (const member of Object.values(table)) {
+    if (typeof member === 'object' && member !== null && Object.getPrototypeOf(member) === Object.prototype)
+      ownOnly(member)
+  }
+  return Object.setPrototypeOf(table, null)
+}
+
 /** Words for the default, in Markdown. */
 export function defaultText({ defaultText, default: value }: OptionRow): string {
   return defaultText ?? (typeof value === 'string' ? `\`${value}\`` : String(value))

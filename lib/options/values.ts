@@ -5,7 +5,7 @@ import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../inpu
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
 import { checkNumber, checkWellFormed, nonEmptyText, OptionBag, wrongValue } from './bag.js'
-import type { OptionRow, Takes } from './row.js'
+import { type OptionRow, ownOnly, type Takes } from './row.js'
 import { SPECIAL_TOKENS } from './special-tokens.js'
 
 type TakesOf<Kind extends Takes['kind']> = Extract<Takes, { readonly kind: Kind }>
@@ -41,7 +41,7 @@ export function readOption(given: OptionBag, name: string, row: OptionRow): unkn
     case 'chatTemplate':
       return chatTemplate(given, name)
     case 'specialTokens':
-      return specialTokens(given, name)
+      return specialTokens(given.get(name), name)
     case 'signal':
       return given.signal(name)
     case 'callback':
@@ -113,7 +113,7 @@ function shares(given: OptionBag, name: string, takes: TakesOf<'shares'>): reado
   return list
 }
 
-const SHARES = { min: 0, max: 1e6 }
+const SHARES = ownOnly({ min: 0, max: 1e6 })
 
 /** A copy of an array of 1 to `most` items, each as `read` returns it; empty when it is absent. */
 function items<T>(
@@ -162,8 +162,9 @@ function templateSource(source: string | null, name: string): string | null {
   return source
 }
 
-function specialTokens(given: OptionBag, name: string): SpecialTokens<string | null> {
-  const tokens = new OptionBag(given.get(name), name, SPECIAL_TOKENS, { prefix: `${name}.` })
+/** A copy of special tokens by their names. */
+export function specialTokens(value: unknown, name: string): SpecialTokens<string | null> {
+  const tokens = new OptionBag(value, name, SPECIAL_TOKENS, { prefix: `${name}.` })
   const read: Record<string, string | null> = {}
   for (const token of SPECIAL_TOKENS) {
     const value = tokens.get(token)

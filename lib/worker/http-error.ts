@@ -1,3 +1,4 @@
+import { counted } from '../counted.js'
 import { clientMessage } from '../error-codes.js'
 import {
   type ContextOverflowError,
@@ -96,7 +97,7 @@ export function describeError(error: unknown): ErrorDescription {
       return {
         status,
         code,
-        message: `${maxQueue} requests wait already. Try again later, or elsewhere.`,
+        message: `${maxQueue === 0 ? 'No request may wait here' : `${counted(maxQueue, 'request')} may wait here, and so many do`}. Try again later, or elsewhere.`,
         headers: RETRY_SOON,
       }
     }

@@ -25,8 +25,11 @@ export function readJsonBody(bytes: Uint8Array): JsonBody {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidJson('The body must be a JSON object.')
-  return { values: new Map(Object.entries(value)), texts: new MemberScanner(text).run() }
+  return { values: new Map(Object.entries(value)), texts: memberTexts(text, twice) }
 }
+
+const twice = (key: string, where: string) =>
+  invalidJson(`The key ${JSON.stringify(key)} occurs twice in ${where === '' ? 'the body' : where}.`)
 
 function decode(bytes: Uint8Array): string {
   try {
@@ -70,9 +73,22 @@ function endOfString(text: string, at: number): number {
   }
 }
 
+/**
+ * The JSON text of each member of the root object; `text` must be JSON of an object.
+ *
+ * @param twice makes the error for a key that occurs twice in the object at the path `where`, which is empty for the root
+ */
+export function memberTexts(
+  text: string,
+  twice: (key: string, where: string) => Error,
+): ReadonlyMap<string, string> {
+  return new MemberScanner(text, twice).run()
+}
+
 /** Finds the members of the root object, and keys that occur twice. The text must be JSON of an object. */
 class MemberScanner {
   readonly #text: string
+  readonly #twice: (key: string, where: string) => Error
   readonly #members = new Map<string, string>()
   /** The open containers: the keys of an object so far, null for an array. */
   readonly #open: (Set<string> | null)[] = []
@@ -81,8 +97,9 @@ class MemberScanner {
   /** Start of the value of the root's current member. */
   #begin = 0
 
-  constructor(text: string) {
+  constructor(text: string, twice: (key: string, where: string) => Error) {
     this.#text = text
+    this.#twice = twice
   }
 
   run(): ReadonlyMap<string, string> {
@@ -133,9 +150,7 @@ class MemberScanner {
     const keys = this.#open.at(-1) as Set<string>
     if (keys.has(key)) {
       const where = this.#path.slice(0, -1).map(pathStep).join('').replace(/^\./, '')
-      throw invalidJson(
-        `The key ${JSON.stringify(key)} occurs twice in ${where === '' ? 'the body' : where}.`,
-      )
+      throw this.#twice(key, where)
     }
     keys.add(key)
     this.#path[this.#path.length - 1] = key

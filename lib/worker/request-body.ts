@@ -1,4 +1,5 @@
 import { MIMEType } from 'node:util'
+import { counted } from '../counted.js'
 import { HttpError } from './http-error.js'
 
 /** `application/json`, or a type with that suffix. */
@@ -68,5 +69,8 @@ function limited(bytes: Uint8Array, maxBytes: number): Uint8Array {
 
 /** The answer to a body over the limit. */
 export function tooLarge(maxBytes: number): HttpError {
-  return new HttpError('BODY_TOO_LARGE', `The body is larger than the ${maxBytes} bytes that are taken.`)
+  return new HttpError(
+    'BODY_TOO_LARGE',
+    `The body is larger than ${counted(maxBytes, 'byte')}, the most that is taken.`,
+  )
 }

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client'
 import { InvalidOptionError } from '../errors.js'
 import { Model } from '../model.js'
 import { OptionBag } from '../options/bag.js'
-import { MAX_INT32 } from '../options/row.js'
+import { MAX_INT32, ownOnly } from '../options/row.js'
 import type { WorkerLogger } from './exchange.js'
 
 /** Options of {@link createWorker}. */
@@ -46,14 +46,15 @@ export const DEFAULT_LIMITS = {
   slowReaderMs: 30_000,
 } as const
 
+const LIMIT_RANGE = ownOnly({ integer: true, min: 1, max: MAX_INT32 })
+
 /** Checks the options. @throws InvalidOptionError */
 export function readWorkerOptions(options: WorkerOptions) {
   const given = new OptionBag(options, 'options', Object.keys(NAMES))
   const model = given.get('model') as WorkerOptions['model']
   if (!(model instanceof Model) && typeof (model as PromiseLike<Model> | undefined)?.then !== 'function')
     throw given.error('model', 'a model from loadModel, or a promise of one')
-  const limit = (name: keyof typeof DEFAULT_LIMITS) =>
-    given.number(name, DEFAULT_LIMITS[name], { integer: true, min: 1, max: MAX_INT32 })
+  const limit = (name: keyof typeof DEFAULT_LIMITS) => given.number(name, DEFAULT_LIMITS[name], LIMIT_RANGE)
   return {
     model,
     modelId: given.text('modelId'),

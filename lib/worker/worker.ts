@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono'
+import { counted } from '../counted.js'
 import type { Model } from '../model.js'
 import { Exchange, type WorkerEnv } from './exchange.js'
 import { GENERATE_ENDPOINTS, generate } from './generate.js'
@@ -128,9 +129,13 @@ class Worker {
       const body = readJsonBody(await readBody(exchange.context.req.raw, maxBodyBytes))
       const messages = body.values.get('messages')
       if (Array.isArray(messages) && messages.length > maxMessages)
-        throw new HttpError('TOO_MANY_MESSAGES', `There are more than ${maxMessages} messages.`, {
-          path: 'messages',
-        })
+        throw new HttpError(
+          'TOO_MANY_MESSAGES',
+          `messages has more than ${counted(maxMessages, 'message')}, the most that is taken.`,
+          {
+            path: 'messages',
+          },
+        )
       return answer(exchange, body, served)
     })
   }

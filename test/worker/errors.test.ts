@@ -26,7 +26,18 @@ describe('errors', () => {
     ['INVALID_MESSAGES', 'messages', { messages: 'Hello' }],
     ['INVALID_MESSAGES', 'messages[0]', { messages: ['Hello'] }],
     ['INVALID_MESSAGES', 'messages[0].role', { messages: [{ content: 'Hello' }] }],
-    ['INVALID_MESSAGES', 'messages', '{"messages":[{"role":"user","content":"\\ud800"}]}'],
+    ['INVALID_MESSAGES', 'messages[0].content', '{"messages":[{"role":"user","content":"\\ud800"}]}'],
+    ['INVALID_OPTION', 'tools[0].name', '{"messages":[{"role":"user"}],"tools":[{"name":"\\ud800"}]}'],
+    [
+      'INVALID_OPTION',
+      'template_variables.topP',
+      '{"messages":[{"role":"user"}],"template_variables":{"topP":"\\ud800"}}',
+    ],
+    [
+      'INVALID_OPTION',
+      'control_tokens.trust_roles[0]',
+      { ...good, control_tokens: { trust_roles: ['\ud800'] } },
+    ],
     ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: 0 }],
     ['INVALID_MESSAGES', 'messages', { messages: null }],
     ['INVALID_OPTION', 'max_token', { ...good, max_token: null }],
@@ -86,7 +97,12 @@ describe('errors', () => {
     const worker = await startWorker({ model })
     const { status, body } = await post(`${worker.url}/chat`, good)
     expect(status).toBe(400)
-    expect(body.error).toMatchObject({ code: 'TEMPLATE_RENDER', message: expect.stringMatching('not these') })
+    expect(body.error).toMatchObject({
+      code: 'TEMPLATE_RENDER',
+      message: 'the chat template refused these messages: not these (line 1, column 4)',
+      line: 1,
+      column: 4,
+    })
     await worker.close()
     await model.dispose()
   })

@@ -54,6 +54,17 @@ describe('bodies', () => {
       chunked.destroy()
     }))
 
+  test('over a limit of one are told of it in the singular', () =>
+    withWorker({ maxBodyBytes: 1 }, async ({ url }) => {
+      const { body } = await post(`${url}/chat`, '{}')
+      expect(body.error.message).toBe('The body is larger than 1 byte, the most that is taken.')
+    }).then(() =>
+      withWorker({ maxMessages: 1 }, async ({ url }) => {
+        const { body } = await post(`${url}/chat`, { messages: [messages[0], messages[0]] })
+        expect(body.error.message).toBe('messages has more than 1 message, the most that is taken.')
+      }),
+    ))
+
   test('in chunks are read', () =>
     withWorker(limits, async ({ url }) => {
       const chunked = httpRequest(`${url}/chat`, {

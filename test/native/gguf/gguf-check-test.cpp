@@ -75,7 +75,16 @@ TEST(gguf_refuses_other_files_and_versions) {
     return refused(bytes, part).code();
   };
   CHECK(code("", "empty") == ErrorCode::ModelInvalid);
-  CHECK(code("PK\3\4", "not a GGUF") == ErrorCode::ModelInvalid);
+  CHECK(code("PK\3\4", "is a ZIP archive") == ErrorCode::ModelInvalid);
+  CHECK(code(std::string("\x10\0\0\0\0\0\0\0{\"", 10), "is a safetensors file: ") == ErrorCode::ModelInvalid);
+  CHECK(code("\x80\2", "is a pickle") == ErrorCode::ModelInvalid);
+  CHECK(code("\x1f\x8b", "is compressed with gzip") == ErrorCode::ModelInvalid);
+  CHECK(code(" \n<HTML>", "is a web page") == ErrorCode::ModelInvalid);
+  CHECK(code("lmgg", "before GGUF") == ErrorCode::ModelInvalid);
+  CHECK(code(std::string(100, '\0'), "begins with zeros") == ErrorCode::ModelInvalid);
+  CHECK(code("X", "is not a GGUF file: it begins with 'X'") == ErrorCode::ModelInvalid);
+  CHECK(code("Entry not found", "is not a GGUF file: it begins with 'Entry not found'") ==
+        ErrorCode::ModelInvalid);
   CHECK(code("version https://git-lfs.github.com/spec/v1", "Git LFS") == ErrorCode::ModelInvalid);
   CHECK(code("GGUF" + raw<uint32_t>(0x03000000) + std::string(16, '\0'), "big-endian") ==
         ErrorCode::ModelInvalid);
@@ -198,4 +207,66 @@ TEST(gguf_checks_every_shard_of_a_split_model) {
   CHECK_EQ(code(part(first, "other.gguf")), std::string("MODEL_INVALID"));
   first.u16("split.no", 1);
   CHECK_EQ(code(part(first, "m-00001-of-00002.gguf")), std::string("MODEL_INVALID"));
+}
+
+TEST(gguf_names_the_first_shard_for_a_later_one_and_the_shard_that_is_missing) {
+  const Folder folder;
+  File first = model(), later;
+  first.u16("split.no", 0);
+  first.u16("split.count", 3);
+  later.tensors = {{"blk.1.attn_v.weight", {32, 16}}};
+  const std::string name = "m-00001-of-00003.gguf";
+  const auto message = [](const std::string& file) {
+    try {
+      check_file(file);
+    } catch (const Error& error) {
+      return std::string(error_code_name(error.code())) + " " + error.what();
+    }
+    return std::string();
+  };
+  const auto shard = [&](const File& file, const char* of) { return folder.write(of, file.bytes()); };
+  const std::string second = folder.file("m-00002-of-00003.gguf"),
+                    third = folder.file("m-00003-of-00003.gguf");
+  later.u16("split.no", 1);
+  later.u16("split.count", 3);
+  shard(later, "m-00002-of-00003.gguf");
+  CHECK_EQ(message(second), "MODEL_INVALID " + second + " is shard 2 of 3, and the first one, " +
+                                folder.file(name) + ", is missing");
+  const std::string path = shard(first, name.c_str());
+  CHECK_EQ(message(second), "MODEL_INVALID " + second + " is shard 2 of 3: load the first one, " + path);
+  CHECK_EQ(message(path), "MODEL_NOT_FOUND " + third +
+                              " is missing: it is shard 3 of 3, and all of them must be beside " + path);
+  // By its keys alone, and by its name alone.
+  const std::string other = shard(later, "other.gguf");
+  CHECK_EQ(message(other),
+           "MODEL_INVALID " + other +
+               " is shard 2 of 3: load the first one, whose name ends in -00001-of-00003.gguf");
+  later.drop("split.no");
+  later.drop("split.count");
+  shard(later, "m-00002-of-00003.gguf");
+  CHECK_EQ(message(second), "MODEL_INVALID " + second + " is shard 2 of 3: load the first one, " + path);
+  CHECK_EQ(message(path),
+           "MODEL_INVALID " + second +
+               " is not shard 2 of 3, as its name says: its 'split.no' must be the 16-bit number 1");
+  CHECK_EQ(message(shard(first, "first.gguf")),
+           "MODEL_INVALID " + folder.file("first.gguf") +
+               " is shard 1 of 3, so its name must end in -00001-of-00003.gguf");
+}
+
+TEST(gguf_refuses_hostile_numbers_of_shards) {
+  const auto number = [](GgufType type, auto value) { return File::scalar(type, raw(value)); };
+  const std::string numbers[] = {number(GgufType::Uint64, ~0ull), number(GgufType::Int64, INT64_MIN),
+                                 number(GgufType::Int8, int8_t{-1}), number(GgufType::Uint32, 3u)};
+  for (const std::string& no : numbers) {
+    invalid("'split.no' is", [&](File& file) {
+      file.put("split.no", no);
+      file.u16("split.count", 3);
+    });
+  }
+  invalid("'split.count' is 9223372036854775807", [&](File& file) { file.put("split.count", numbers[0]); });
+  for (const std::string& count : {numbers[1], numbers[2], File::scalar(GgufType::String, text("3"))}) {
+    File file = model();
+    file.put("split.count", count);
+    accepted(file);
+  }
 }

@@ -166,8 +166,9 @@ inline Error refused(const std::string& bytes, const std::string& part) {
   try {
     check_file(folder.write("model.gguf", bytes));
   } catch (const Error& error) {
-    if (std::string(error.what()).find(part) == std::string::npos) {
-      throw std::runtime_error("'" + std::string(error.what()) + "' does not contain '" + part + "'");
+    const std::string message = error.what();
+    if (message.find(part) == std::string::npos) {
+      throw std::runtime_error(message + ", does not contain '" + part + "'");
     }
     return error;
   }
