@@ -2,8 +2,8 @@
 
 #include "backend/description.h"
 #include "backend/memory-kind.h"
-#include "base/sha256.h"
 #include "base/counted.h"
+#include "base/sha256.h"
 #include "model-loader.h"
 
 #include <algorithm>
