@@ -134,6 +134,13 @@ test('a package that this user may not write to is refused, also below its folde
   }
 })
 
+test('in a clone it names the script that builds there', () => {
+  installed.write('scripts/setup.mjs', '')
+  expect(build('on')).toMatch(/: run npm run build:cuda\.\n$/)
+  expect(build('auto')).toMatch(/: run npm run setup\.\n$/)
+  rmSync(join(root, 'scripts'), { recursive: true })
+})
+
 test('where all is there, the build goes to its end', () => {
   expect(build('off')).toBe(`${join(root, 'build/Release/verbatim-llama.node')}\n`)
 })

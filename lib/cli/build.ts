@@ -40,7 +40,9 @@ export async function buildFromSource(options: BuildOptions = {}): Promise<strin
   const { root } = installedPackage()
   const archive = join(root, 'sources.tar.xz')
   if (existsSync(join(root, 'scripts/setup.mjs')))
-    throw new BuildFailure('This is a clone of the repository: run npm run setup.')
+    throw new BuildFailure(
+      `This is a clone of the repository: run npm run ${cuda === 'on' ? 'build:cuda' : 'setup'}.`,
+    )
   if (!existsSync(archive))
     throw new BuildFailure(`${archive} is missing. The installation is incomplete: install the package anew.`)
   const missing = missingTools()

@@ -84,7 +84,15 @@ const serveCommand = program
   )
 
 addLoadFlags(serveCommand)
-  .configureOutput({ outputError: (text) => sayFailure(text.replace(/^error: /, '').trim()) })
+  .configureOutput({
+    outputError: (text) =>
+      sayFailure(
+        text
+          .replace(/^error: /, '')
+          .trim()
+          .replace(/\s+/g, ' '),
+      ),
+  })
   .action(async (model: string, options: Options & Record<string, unknown>) => {
     try {
       await serve(settings(model, options), options.supervise === true)

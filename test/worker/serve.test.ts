@@ -187,7 +187,14 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
 })
 
 test('what the command line cannot mean is refused', async () => {
-  const wrong = [['--port', '70000'], ['--port', '1e3'], ['--threads', 'many'], ['--unknown'], []]
+  const wrong = [
+    ['--port', '70000'],
+    ['--port', '1e3'],
+    ['--threads', 'many'],
+    ['--unknown'],
+    ['--prt', '1'],
+    [],
+  ]
   const refuse = async (args: string[]) => {
     const served = new Served(args.length === 0 ? [] : [spmModel, ...args])
     expect([args, await served.ended()]).toEqual([args, 1])
