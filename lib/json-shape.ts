@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { InvalidMessagesError, InvalidOptionError, VerbatimError } from './errors.js'
 
 /**
@@ -29,16 +30,27 @@ export function pathStep(key: string | number | symbol): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
 }
 
+/** True for promises, also those of other realms, and for whatever else can be awaited. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  // Do not read `then` of what has none: proxies would notice.
+  return types.isPromise(value) || ('then' in value && typeof value.then === 'function')
+}
+
+/** What a promise is called in the place of the value it was to be awaited for. */
+export const PROMISE = 'a promise: await it first'
+
 /** Kind of a value for error messages, without its content: `null`, `a string`, `an array`. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
-  if (typeof value !== 'object') return `a ${typeof value}`
   try {
+    if (isThenable(value)) return PROMISE
+    if (typeof value !== 'object') return `a ${typeof value}`
     if (Array.isArray(value)) return 'an array'
     const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
     return tag === 'Object' ? 'an object' : `an object of type ${tag}`
   } catch {
-    return 'an object' // a revoked proxy, or an accessor that throws
+    return typeof value === 'object' ? 'an object' : `a ${typeof value}` // a revoked proxy, or an accessor that throws
   }
 }
 

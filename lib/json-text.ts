@@ -5,11 +5,13 @@ import {
   checkShape,
   EMPTY,
   invalidOption,
+  isThenable,
   type JsonFailure,
   type JsonShape,
   kindOf,
   notAString,
   ownMembers,
+  PROMISE,
   pathStep,
   reading,
   wanted,
@@ -80,9 +82,11 @@ function illFormed(text: string, rootPath: string, fail: JsonFailure): unknown {
   }
   return fail(rootPath, 'is JSON text with a lone surrogate, which is not valid Unicode.')
 }
+const IS_PROMISE = `is ${PROMISE}.`
 
 /** Reason to refuse an object of a built-in type that JSON cannot carry; undefined for others. */
 function builtInReason(value: object): string | undefined {
+  if (types.isPromise(value)) return IS_PROMISE
   if (types.isBoxedPrimitive(value)) return 'is a boxed primitive: pass the primitive value itself.'
   if (
     types.isMap(value) ||
@@ -92,7 +96,6 @@ function builtInReason(value: object): string | undefined {
     types.isRegExp(value) ||
     types.isDate(value) ||
     types.isNativeError(value) ||
-    types.isPromise(value) ||
     types.isAnyArrayBuffer(value) ||
     types.isArrayBufferView(value)
   ) {
@@ -173,6 +176,7 @@ class JsonCopier {
       case 'undefined':
         throw this.refuse(depth, 'is undefined, which JSON cannot carry: remove it, or pass null.')
       default:
+        if (isThenable(value)) throw this.refuse(depth, IS_PROMISE)
         throw this.refuse(depth, `is ${kindOf(value)}, which JSON cannot carry: remove it.`)
     }
   }
@@ -206,6 +210,7 @@ class JsonCopier {
     // Refuse toJSON on prototypes too: JSON.stringify would call it.
     const toJson = (value as { toJSON?: unknown }).toJSON
     if (typeof toJson === 'function') {
+      if (isThenable(value)) throw this.refuse(depth, IS_PROMISE)
       throw this.refuse(
         depth,
         `is ${kindOf(value)} with a toJSON method, which would replace it: pass the value it stands for.`,
@@ -274,6 +279,7 @@ class JsonCopier {
         if (typeof member !== 'string') throw this.refuse(depth + 1, notAString(member))
         found = true
       }
+      if (name === 'then' && typeof member === 'function') throw this.refuse(depth, IS_PROMISE)
       const memberCopy = this.copy(member, depth + 1)
       // Assigning to __proto__ would set the prototype, and to a name of a frozen Object.prototype would throw.
       if (name in Object.prototype) {
@@ -310,6 +316,8 @@ class JsonCopier {
     if (tag === '[object Object]' && (prototype === null || prototype === Object.prototype)) return
     const reason = builtInReason(value)
     if (reason !== undefined) throw this.refuse(depth, reason)
+    // An own member `then` is read once, with the other members.
+    if (!Object.hasOwn(value, 'then') && isThenable(value)) throw this.refuse(depth, IS_PROMISE)
     // Refuse URLSearchParams, iterators, proxied Maps and the like: they hold something, and JSON would write {}.
     if (isEmpty && tag !== '[object Object]') {
       throw this.refuse(

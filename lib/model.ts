@@ -1,11 +1,13 @@
 import { unusableBackends } from './addon.js'
 import { ChatTemplate } from './chat-template.js'
-import { DisposedError, InvalidOptionError } from './errors.js'
+import { DisposedError } from './errors.js'
 import { Inference, type StartedInference } from './inference.js'
+import { invalidOption, isThenable, reading } from './json-shape.js'
 import { toNumbers } from './logprobs.js'
 import type { NativeModel, NativePrompt, NativeRenderRequest } from './native.js'
 import { fromNative, type NativeError } from './native-error.js'
 import { readMessages, readText, readTokenIds } from './options/arguments.js'
+import { wrongValue } from './options/bag.js'
 import {
   type CheckedGenerateOptions,
   type CheckedRenderOptions,
@@ -175,6 +177,9 @@ export class Model implements AsyncDisposable {
 
 /** @throws InvalidOptionError for what is no model */
 export function requireModel(value: unknown): asserts value is Model {
-  if (!(value instanceof Model))
-    throw new InvalidOptionError('The option model must be a model from loadModel().', { path: 'model' })
+  reading('model', () => {
+    if (value instanceof Model) return
+    if (isThenable(value)) throw invalidOption('model', 'is a promise: await loadModel(…) first.')
+    throw wrongValue('model', 'a model from loadModel', value)
+  })
 }

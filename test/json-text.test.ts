@@ -221,7 +221,7 @@ describe('toJsonText refuses, by path,', () => {
     ['RegExp', [/x/], 'v[0]', 'type RegExp'],
     ['Error', [Object.assign(new Error('x'), { code: 'E' })], 'v[0]', 'type Error'],
     ['our own errors', [new InternalError('x')], 'v[0]', 'type Error'],
-    ['Promise', [Promise.resolve(1)], 'v[0]', 'type Promise'],
+    ['Promise', [Promise.resolve(1)], 'v[0]', 'is a promise: await it first.'],
     ['ArrayBuffer', [new ArrayBuffer(1)], 'v[0]', 'type ArrayBuffer'],
     ['typed arrays', [new Float32Array(2)], 'v[0]', 'type Float32Array'],
     ['DataView', [new DataView(new ArrayBuffer(1))], 'v[0]', 'type DataView'],

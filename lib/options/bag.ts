@@ -1,6 +1,6 @@
 /// <reference lib="es2024.string" />
 import type { VerbatimError } from '../errors.js'
-import { invalidOption, kindOf, ownMembers, pathStep, reading } from '../json-shape.js'
+import { invalidOption, isThenable, kindOf, ownMembers, pathStep, reading } from '../json-shape.js'
 import { type Aliases, adviceOn } from './nearest-name.js'
 import { type NumberRange, rangeText } from './row.js'
 
@@ -56,6 +56,7 @@ export class OptionBag {
         if (typeof options !== 'object' || options === null || Array.isArray(options)) {
           throw wrongValue(path, 'an object', options)
         }
+        if (isThenable(options)) throw wrongValue(path, 'an object', options)
         for (const key of Reflect.ownKeys(options)) {
           if (typeof key === 'string' && names.includes(key)) continue
           at = typeof key === 'string' ? prefix + key : path + pathStep(key)

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import { InvalidOptionError } from '../errors.js'
+import { isThenable } from '../json-shape.js'
 import { Model } from '../model.js'
 import { OptionBag } from '../options/bag.js'
 import { MAX_INT32, ownOnly } from '../options/row.js'
@@ -52,7 +53,7 @@ const LIMIT_RANGE = ownOnly({ integer: true, min: 1, max: MAX_INT32 })
 export function readWorkerOptions(options: WorkerOptions) {
   const given = new OptionBag(options, 'options', Object.keys(NAMES))
   const model = given.get('model') as WorkerOptions['model']
-  if (!(model instanceof Model) && typeof (model as PromiseLike<Model> | undefined)?.then !== 'function')
+  if (!(model instanceof Model) && !isThenable(model))
     throw given.error('model', 'a model from loadModel, or a promise of one')
   const limit = (name: keyof typeof DEFAULT_LIMITS) => given.number(name, DEFAULT_LIMITS[name], LIMIT_RANGE)
   return {

@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { counted } from '../counted.js'
-import type { Model } from '../model.js'
+import { type Model, requireModel } from '../model.js'
 import { Exchange, type WorkerEnv } from './exchange.js'
 import { GENERATE_ENDPOINTS, generate } from './generate.js'
 import { HttpError, unavailable } from './http-error.js'
@@ -53,7 +53,10 @@ class Worker {
     if ('info' in model) this.#begin(model)
     else
       model.then(
-        (loaded) => this.#begin(loaded),
+        (loaded) => {
+          requireModel(loaded)
+          this.#begin(loaded)
+        },
         () => {
           this.#loadFailed = true // the caller, who made the promise, knows the reason
         },
