@@ -156,7 +156,7 @@ export class Model implements AsyncDisposable {
   }
 
   /** @internal */
-  async [HASH](tokenIds: ArrayLike<number>): Promise<string> {
+  async [HASH](tokenIds: unknown): Promise<string> {
     const checked = readTokenIds(tokenIds)
     this.#requireAlive()
     return this.#settle(this.#native.tokenIdsSha256(checked))

@@ -99,7 +99,7 @@ export interface Delta {
   readonly logprobs?: readonly ChosenTokenLogprob[]
 }
 
-/** The result of an inference that was cancelled: the output so far. */
+/** The output so far of an inference, or of one that was cancelled. */
 export interface PartialInferenceResult {
   /** The generated text. */
   readonly text: string
@@ -171,12 +171,16 @@ export interface Receipt {
   readonly llamaCppVersion: string
 }
 
-/** Result of `verifyReceipt`. */
+/** Result of `verifyReceipt`. Each field of the receipt is in one of `verified` and `unverified`. */
 export interface ReceiptVerification {
-  /** True when everything agrees. */
+  /** True when every field of `verified` agrees. */
   readonly ok: boolean
   /** The fields of the receipt that do not agree. */
   readonly mismatches: readonly (keyof Receipt)[]
+  /** The fields that were checked, those that do not agree among them. */
+  readonly verified: readonly (keyof Receipt)[]
+  /** The fields that were not checked: what they say is not proven. Fields that are not known here are among them. */
+  readonly unverified: readonly string[]
 }
 
 /** Facts about a loaded model. */

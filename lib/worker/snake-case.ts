@@ -1,19 +1,12 @@
 import { GENERATE_ROWS } from '../options/generate-options.js'
+import { snakeCase } from '../snake-case.js'
+
+export { camelCase, snakeCase } from '../snake-case.js'
 
 /** `maxTokens` of a type as `max_tokens`. */
 export type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
   ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${SnakeCase<Tail>}`
   : S
-
-/** `messagesSha256` becomes `messages_sha256`. */
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-}
-
-/** `max_tokens` becomes `maxTokens`. */
-export function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-}
 
 /** A result of the library with all of its names in snake_case; values stay as they are. */
 export function withSnakeCaseNames(value: unknown): unknown {
