@@ -208,30 +208,35 @@ Napi::Value to_js(Napi::Env env, const Inference::Delta& delta) {
   return object;
 }
 
-Napi::Value to_js(Napi::Env env, const Inference::Result& result) {
+Napi::Value to_js(Napi::Env env, const Inference::Output& output) {
   auto object = Napi::Object::New(env);
-  object.Set("text", result.text);
-  object.Set("tokenIds", to_js(env, result.tokens));
-  if (!result.logprobs.empty()) object.Set("logprobs", to_js(env, result.logprobs));
+  object.Set("text", output.text);
+  object.Set("tokenIds", to_js(env, output.tokens));
+  if (!output.logprobs.empty()) object.Set("logprobs", to_js(env, output.logprobs));
+  auto usage = Napi::Object::New(env);
+  usage.Set("promptTokens", output.usage.prompt_tokens);
+  usage.Set("cachedTokens", output.usage.cached_tokens);
+  usage.Set("completionTokens", output.usage.completion_tokens);
+  object.Set("usage", usage);
+  auto timings = Napi::Object::New(env);
+  timings.Set("queueMs", output.timings.queue_ms);
+  timings.Set("prefillMs", output.timings.prefill_ms);
+  timings.Set("firstTokenMs", output.timings.first_token_ms);
+  timings.Set("perTokenMs", output.timings.per_token_ms);
+  timings.Set("totalMs", output.timings.total_ms);
+  timings.Set("draftedTokens", output.timings.drafted_tokens);
+  timings.Set("acceptedTokens", output.timings.accepted_tokens);
+  object.Set("timings", timings);
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const Inference::Result& result) {
+  auto object = to_js(env, static_cast<const Inference::Output&>(result)).As<Napi::Object>();
   object.Set("finishReason",
              result.finish_reason
                  ? Napi::Value(Napi::String::New(env, finish_reason_name(*result.finish_reason)))
                  : env.Null());
   object.Set("error", result.error ? to_js(env, *result.error) : env.Null());
-  auto usage = Napi::Object::New(env);
-  usage.Set("promptTokens", result.usage.prompt_tokens);
-  usage.Set("cachedTokens", result.usage.cached_tokens);
-  usage.Set("completionTokens", result.usage.completion_tokens);
-  object.Set("usage", usage);
-  auto timings = Napi::Object::New(env);
-  timings.Set("queueMs", result.timings.queue_ms);
-  timings.Set("prefillMs", result.timings.prefill_ms);
-  timings.Set("firstTokenMs", result.timings.first_token_ms);
-  timings.Set("perTokenMs", result.timings.per_token_ms);
-  timings.Set("totalMs", result.timings.total_ms);
-  timings.Set("draftedTokens", result.timings.drafted_tokens);
-  timings.Set("acceptedTokens", result.timings.accepted_tokens);
-  object.Set("timings", timings);
   object.Set("digest", to_js(env, result.prompt));
   object.Set("outputTokenIdsSha256", result.token_ids_sha256);
   return object;

@@ -35,6 +35,7 @@ Napi::Value to_js(Napi::Env env, bool value);
 /// Makes an Int32Array.
 Napi::Value to_js(Napi::Env env, const std::vector<Token>& tokens);
 Napi::Value to_js(Napi::Env env, const Inference::Delta& delta);
+Napi::Value to_js(Napi::Env env, const Inference::Output& output);
 Napi::Value to_js(Napi::Env env, const Inference::Result& result);
 /// Makes a Float64Array with a row for each step: the members of StepTimes in their order.
 Napi::Value to_js(Napi::Env env, const std::vector<StepTimes>& steps);

@@ -11,6 +11,7 @@ Napi::Function InferenceWrap::define(Napi::Env env) {
                          InstanceMethod<&InferenceWrap::take>("take"),
                          InstanceMethod<&InferenceWrap::cancel>("cancel"),
                          InstanceMethod<&InferenceWrap::finished>("finished"),
+                         InstanceMethod<&InferenceWrap::snapshot>("snapshot"),
                          InstanceMethod<&InferenceWrap::result>("result"),
                      });
 }
@@ -41,6 +42,10 @@ Napi::Value InferenceWrap::cancel(const Napi::CallbackInfo& info) {
 
 Napi::Value InferenceWrap::finished(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), inference_->finished());
+}
+
+Napi::Value InferenceWrap::snapshot(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), inference_->snapshot());
 }
 
 /// Ends the operation that generate() began. Call when the request has finished.

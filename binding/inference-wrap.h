@@ -8,7 +8,7 @@
 
 namespace verbatim {
 
-/// JavaScript's handle on a request: take(), cancel(), finished(), result().
+/// JavaScript's handle on a request: take(), cancel(), finished(), snapshot(), result().
 class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -22,6 +22,7 @@ class InferenceWrap : public Napi::ObjectWrap<InferenceWrap> {
   Napi::Value take(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value finished(const Napi::CallbackInfo& info);
+  Napi::Value snapshot(const Napi::CallbackInfo& info);
   Napi::Value result(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Model> model_;

@@ -22,9 +22,14 @@ export type GenerateInferenceOptions = GenerateOptions & {
  * @param messages at least one message, or the same as JSON text
  */
 export function generateInference(messages: Messages, options: GenerateInferenceOptions): Inference {
-  return new Inference((onNews) => {
+  return new Inference(() => {
     const { model, ...checked } = readGenerateInferenceOptions(options)
-    requireModel(model)
-    return model[START](messages, checked, onNews)
+    return {
+      options: checked,
+      start: (onNews) => {
+        requireModel(model)
+        return model[START](messages, checked, onNews)
+      },
+    }
   })
 }

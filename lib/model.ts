@@ -70,7 +70,10 @@ export class Model implements AsyncDisposable {
    * {@link generateInference}.
    */
   generateInference(messages: Messages, options?: GenerateOptions): Inference {
-    return new Inference((onNews) => this[START](messages, readGenerateOptions(options), onNews))
+    return new Inference(() => {
+      const checked = readGenerateOptions(options)
+      return { options: checked, start: (onNews) => this[START](messages, checked, onNews) }
+    })
   }
 
   /**
@@ -141,9 +144,6 @@ export class Model implements AsyncDisposable {
     if (signal?.aborted) throw signal.reason
     return {
       native: this.#native.generate(request, onNews),
-      seed: options.seed,
-      signal,
-      wantsLogprobs: options.logprobs !== null,
       receiptTerms: receiptTerms(this.info, options),
     }
   }

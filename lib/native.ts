@@ -117,6 +117,8 @@ export interface NativeInference {
   take(): NativeDelta | null
   cancel(): void
   finished(): boolean
+  /** The output so far, of one moment; takes nothing. Not to be called after {@link result}. */
+  snapshot(): NativeOutput
   /** Takes the whole output. To be called once, when the run has finished. */
   result(): NativeResult
 }
@@ -150,12 +152,15 @@ export interface NativeDigest {
   readonly chatTemplateName: string | null
 }
 
-export interface NativeResult extends NativeDelta {
+export interface NativeOutput extends NativeDelta {
+  readonly usage: Usage
+  readonly timings: Timings
+}
+
+export interface NativeResult extends NativeOutput {
   /** Null when the run failed or was cancelled. */
   readonly finishReason: FinishReason | null
   readonly error: NativeError | null
-  readonly usage: Usage
-  readonly timings: Timings
   readonly digest: NativeDigest
   readonly outputTokenIdsSha256: string
 }

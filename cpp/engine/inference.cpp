@@ -52,6 +52,13 @@ bool Inference::finished() const {
   return finished_;
 }
 
+Inference::Output Inference::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  Output output = result_;
+  if (!finished_) measure(output, Clock::now());
+  return output;
+}
+
 Inference::Result Inference::result() {
   const std::lock_guard lock(mutex_);
   taken_text_ = taken_tokens_ = 0;
@@ -114,24 +121,26 @@ void Inference::end(std::unique_lock<std::mutex> lock, std::optional<FinishReaso
   if (finished_) return;
   finished_ = true;
   on_end_();
-  const auto now = Clock::now();
-  auto& tokens = result_.tokens;
-  auto& timings = result_.timings;
   result_.finish_reason = reason;
   result_.error = std::move(error);
-  result_.usage.completion_tokens = static_cast<uint32_t>(tokens.size());
   result_.token_ids_sha256 = token_hash_.finish();
-  timings.queue_ms = milliseconds((running_ ? begun_ : now) - called_);
-  if (!tokens.empty()) {
-    timings.prefill_ms = milliseconds(first_token_ - begun_);
-    timings.first_token_ms = milliseconds(first_token_ - called_);
-    if (tokens.size() > 1)
-      timings.per_token_ms =
-          milliseconds(last_token_ - first_token_) / static_cast<double>(tokens.size() - 1);
-  }
-  timings.total_ms = milliseconds(now - called_);
+  measure(result_, Clock::now());
   armed_ = true;
   notify(std::move(lock));
+}
+
+void Inference::measure(Output& output, Clock::time_point now) const {
+  const size_t count = output.tokens.size();
+  auto& timings = output.timings;
+  output.usage.completion_tokens = static_cast<uint32_t>(count);
+  timings.queue_ms = milliseconds((running_ ? begun_ : now) - called_);
+  if (count > 0) {
+    timings.prefill_ms = milliseconds(first_token_ - begun_);
+    timings.first_token_ms = milliseconds(first_token_ - called_);
+  }
+  if (count > 1)
+    timings.per_token_ms = milliseconds(last_token_ - first_token_) / static_cast<double>(count - 1);
+  timings.total_ms = milliseconds(now - called_);
 }
 
 void Inference::notify(std::unique_lock<std::mutex> lock) {

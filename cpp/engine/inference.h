@@ -75,14 +75,16 @@ class Inference {
     std::vector<ChosenTokenLogprob> logprobs;
     bool empty() const { return text.empty() && tokens.empty(); }
   };
-  struct Result {
+  struct Output {
     std::string text;
     std::vector<Token> tokens;
     std::vector<ChosenTokenLogprob> logprobs;
-    std::optional<FinishReason> finish_reason; ///< none when the run failed or was cancelled
-    std::optional<Error> error;
     Usage usage;
     Timings timings;
+  };
+  struct Result : Output {
+    std::optional<FinishReason> finish_reason; ///< none when the run failed or was cancelled
+    std::optional<Error> error;
     PromptDigest prompt;
     std::string token_ids_sha256;
   };
@@ -95,6 +97,9 @@ class Inference {
   void cancel();
 
   bool finished() const;
+
+  /// Copies the output so far, of one moment. Takes nothing from take() and result().
+  Output snapshot() const;
 
   /// Moves the whole result out. Call once, after the end.
   Result result();
@@ -118,6 +123,8 @@ class Inference {
  private:
   void end(std::unique_lock<std::mutex> lock, std::optional<FinishReason> reason, std::optional<Error> error);
   void notify(std::unique_lock<std::mutex> lock);
+  /// Counts and times `output` as of `now`. Requires the lock.
+  void measure(Output& output, Clock::time_point now) const;
 
   const Listener listener_;
   const std::function<void()> on_end_;

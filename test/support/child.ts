@@ -48,6 +48,8 @@ export function runScript(
   options: {
     nodeOptions?: readonly string[]
     bare?: boolean
+    /** True shows the warnings of Node.js on stderr. */
+    warnings?: boolean
     env?: NodeJS.ProcessEnv
     limitMs?: number
   } = {},
@@ -55,7 +57,13 @@ export function runScript(
   const script = `${CONSTANTS}${options.bare ? '' : IMPORT}${body}`
   const child = spawn(
     process.execPath,
-    ['--no-warnings', ...(options.nodeOptions ?? []), '--input-type=module', '--eval', script],
+    [
+      ...(options.warnings ? [] : ['--no-warnings']),
+      ...(options.nodeOptions ?? []),
+      '--input-type=module',
+      '--eval',
+      script,
+    ],
     { env: { ...process.env, NODE_OPTIONS: '', ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const killer = setTimeout(() => child.kill('SIGKILL'), options.limitMs ?? 55_000)

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "support.h"
 
+#include <atomic>
 #include <thread>
 
 using namespace verbatim;
@@ -160,6 +161,77 @@ TEST(inference_loses_nothing_between_two_threads) {
       CHECK_EQ(read[static_cast<size_t>(token)], token);
     CHECK(calls <= armings + 1);
     CHECK(calls >= 1);
+  }
+}
+
+TEST(inference_snapshots_take_nothing_and_change_nothing) {
+  Run run;
+  Inference& inference = *run.inference;
+  const auto waiting = inference.snapshot();
+  CHECK(waiting.text.empty() && waiting.tokens.empty() && waiting.logprobs.empty());
+  CHECK_EQ(waiting.usage.prompt_tokens, 0u);
+  CHECK_EQ(waiting.timings.queue_ms, waiting.timings.total_ms); // it has only waited
+  inference.begin(5);
+  inference.set_cached_tokens(2);
+  CHECK(inference.take().empty()); // armed
+  inference.snapshot();
+  inference.append("one ", 1, ChosenTokenLogprob{{1, "one ", -0.5f}, {}});
+  CHECK_EQ(run.calls(), 1); // still armed then
+  inference.append("two ", 2, ChosenTokenLogprob{{2, "two ", -0.5f}, {}});
+  for (int i = 0; i < 2; ++i) {
+    const auto running = inference.snapshot();
+    CHECK_EQ(running.text, "one two ");
+    CHECK(running.tokens == (std::vector<Token>{1, 2}));
+    CHECK_EQ(running.logprobs.size(), 2u);
+    CHECK_EQ(running.usage.prompt_tokens, 5u);
+    CHECK_EQ(running.usage.cached_tokens, 2u);
+    CHECK_EQ(running.usage.completion_tokens, 2u);
+    CHECK(running.timings.total_ms >= running.timings.first_token_ms);
+  }
+  CHECK_EQ(inference.take().text, "one two ");
+  CHECK_EQ(inference.snapshot().text, "one two "); // what was taken counts too
+  inference.append_text("held");
+  inference.finish(FinishReason::Stop);
+  const auto ended = inference.snapshot();
+  CHECK_EQ(inference.take().text, "held");
+  const auto outcome = inference.result();
+  CHECK_EQ(ended.text, outcome.text);
+  CHECK(ended.tokens == outcome.tokens);
+  CHECK_EQ(ended.timings.total_ms, outcome.timings.total_ms); // the time of the end, not of the call
+  CHECK_EQ(outcome.token_ids_sha256, token_ids_sha256(std::vector<Token>{1, 2}));
+  CHECK_EQ(run.calls(), 2);
+}
+
+TEST(inference_snapshots_of_many_threads_are_whole) {
+  for (int round = 0; round < 20; ++round) {
+    Inference inference([] {});
+    inference.begin(1);
+    constexpr Token tokens = 500;
+    std::atomic<int> torn = 0, backwards = 0;
+    std::vector<std::thread> readers;
+    for (int reader = 0; reader < 4; ++reader)
+      readers.emplace_back([&] {
+        size_t seen = 0;
+        while (seen < tokens) {
+          const auto output = inference.snapshot();
+          const size_t count = output.tokens.size();
+          if (output.text.size() != 2 * count || output.logprobs.size() != count ||
+              output.usage.completion_tokens != count)
+            ++torn;
+          if (count < seen) ++backwards;
+          seen = count;
+        }
+      });
+    size_t taken = 0;
+    for (Token token = 0; token < tokens; ++token) {
+      inference.append("xy", token, ChosenTokenLogprob{{token, "xy", -1.0f}, {}});
+      taken += inference.take().tokens.size();
+    }
+    for (auto& reader : readers)
+      reader.join();
+    CHECK_EQ(torn.load(), 0);
+    CHECK_EQ(backwards.load(), 0);
+    CHECK_EQ(taken, static_cast<size_t>(tokens));
   }
 }
 
