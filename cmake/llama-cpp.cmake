@@ -11,6 +11,7 @@ set(LLAMA_SUBPROCESS OFF CACHE BOOL "" FORCE)
 set(LLAMA_ALL_WARNINGS OFF CACHE BOOL "" FORCE)
 
 add_subdirectory("${LLAMA_CPP_DIR}" "${CMAKE_BINARY_DIR}/llama.cpp" EXCLUDE_FROM_ALL)
+verbatim_leave_out_amx()
 
 # All that ggml.cpp does is to install, while it is loaded, a handler for uncaught C++ exceptions that starts
 # a debugger, in a process that is not ours; loaded once more after an unload, it aborts that process.

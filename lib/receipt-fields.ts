@@ -64,7 +64,11 @@ const FIELDS: Readonly<Record<keyof Receipt, FieldRow>> = {
   toolsSha256: { kind: TEXT_OR_NULL, recomputed: ({ prompt }) => prompt.toolsSha256 },
   documentsSha256: { kind: TEXT_OR_NULL, recomputed: ({ prompt }) => prompt.documentsSha256 },
   templateVariablesSha256: { kind: TEXT_OR_NULL, recomputed: ({ prompt }) => prompt.templateVariablesSha256 },
-  chatTemplateName: { kind: TEXT_OR_NULL, isLater: true, recomputed: ({ prompt }) => prompt.chatTemplateName },
+  chatTemplateName: {
+    kind: TEXT_OR_NULL,
+    isLater: true,
+    recomputed: ({ prompt }) => prompt.chatTemplateName,
+  },
   chatTemplateSha256: { kind: TEXT, recomputed: ({ prompt }) => prompt.chatTemplateSha256 },
   modelMetadataSha256: { kind: TEXT, recomputed: ({ info }) => info.metadataSha256 },
   promptTextSha256: { kind: TEXT, recomputed: ({ prompt }) => prompt.promptTextSha256 },

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run, SetupFailure } from '../../bench/tools.js'
 import { llamaCppDir } from '../../scripts/make-model/vocab.js'
+import { refuseAmx } from '../../scripts/package/check-binaries.mjs'
 import { copyAll, stageSources } from '../../scripts/package/sources.mjs'
 import { ask } from '../run/machine-programs.js'
 import type { Manifest } from '../run/manifest.js'
@@ -84,6 +85,7 @@ function packPortable(stage: string, { folder, library, blocker }: PortableBuild
   const names = readdirSync(folder).filter(
     (name) => (isAddon(name) || (PROGRAMS as readonly string[]).includes(name)) && name !== CUDA_LIBRARY,
   )
+  refuseAmx(names.map((name) => join(folder, name)))
   copyStripped(folder, join(stage, to), names)
   cpSync(library, join(stage, to, CUDA_LIBRARY))
   cpSync(blocker, join(stage, BLOCKER))

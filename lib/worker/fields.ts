@@ -193,10 +193,12 @@ function bodySchema(fields: Fields): Schema {
   const entries = Object.entries(fields)
   return {
     type: 'object',
-    properties: Object.fromEntries(entries.map(([name, { schema, required }]) => [
+    properties: Object.fromEntries(
+      entries.map(([name, { schema, required }]) => [
         name,
         required === undefined ? { ...schema, nullable: true } : schema,
-      ])),
+      ]),
+    ),
     required: entries.filter(([, { required }]) => required !== undefined).map(([name]) => name),
     additionalProperties: false,
   }

@@ -18,6 +18,9 @@ const SYSTEM =
 /** Libraries of the CUDA toolkit and the driver. */
 const CUDA = /^lib(cudart|cublas|cuda)\.so\.\d+$/
 
+/** A function of ggml's CPU backends that are compiled for AMX, which end the process (cmake/prebuild.cmake says why). */
+const AMX = /ggml_backend_amx_buffer_type/
+
 const OWN = /^libverbatim-llama-[\d.]+-(llama|ggml|ggml-base)\.so$/
 
 /**
@@ -36,6 +39,19 @@ export function checkBinaries(folder, { cuda = false } = {}) {
 }
 
 /**
+ * Fails where one of the libraries is compiled for AMX.
+ *
+ * @param {readonly string[]} paths
+ */
+export function refuseAmx(paths) {
+  for (const path of paths)
+    if (usesAmx(path)) fail(`${path} is compiled for AMX and would end the process of whoever loads it`)
+}
+
+/** @param {string} path */
+const usesAmx = (path) => AMX.test(read(['--dyn-syms', '--wide', path]))
+
+/**
  * @param {string} path
  * @param {boolean} cuda
  */
@@ -52,6 +68,7 @@ function problemsOf(path, cuda) {
       problems.push(`needs ${needed}`)
   const [, runPath] = /\((?:RUNPATH|RPATH)\).*\[(.*)\]/.exec(dynamic) ?? []
   if (runPath !== undefined && runPath !== '$ORIGIN') problems.push(`looks for libraries in ${runPath}`)
+  if (usesAmx(path)) problems.push('is compiled for AMX')
   if (/\.symtab|\.debug_/.test(read(['--section-headers', '--wide', path]))) problems.push('is not stripped')
   if (readFileSync(path).includes(repositoryRoot)) problems.push('names folders of this machine')
   return [...new Set(problems)]
