@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict'
 import { type LoadModelOptions, loadModel, type Message, type Model } from 'verbatim-llama'
 import { gpuMemory } from '../run/machine-programs.js'
-import type { Findings, KitContext, Step } from '../run/step-types.js'
+import type { KitContext, Step } from '../run/step-types.js'
 import { testModel } from '../run/synthetic-models.js'
 
 /** A step of the kit that is a test. */
-export function gpuTest(
-  name: string,
-  title: string,
-  run: (context: KitContext) => Promise<Findings>,
-  more: Partial<Step> = {},
-): Step {
+export function gpuTest(name: string, title: string, run: Step['run'], more: Partial<Step> = {}): Step {
   return {
     name: `test-${name}`,
     group: 'test',
