@@ -94,7 +94,7 @@ export async function complete(
   slowReaderMs: number,
 ): Promise<Response> {
   const { values, options } = completionBody.read(withoutNulls(body))
-  requireModel(values.model, modelId)
+  requireModelId(values.model, modelId)
   const { stream, stream_options: streamOptions } = values
   if (streamOptions !== undefined && stream !== true)
     throw invalidField('stream_options', 'is only for answers with stream: true.')
@@ -122,7 +122,7 @@ export function modelList(modelId: string, created: number) {
 }
 
 /** Refuses the name of another model. @throws HttpError 404 */
-export function requireModel(asked: unknown, modelId: string): void {
+export function requireModelId(asked: unknown, modelId: string): void {
   if (asked !== modelId)
     throw new HttpError('MODEL_UNKNOWN', `The model here is ${modelId}.`, { path: 'model' })
 }

@@ -9,7 +9,7 @@ import { type JsonBody, readJsonBody } from './json-body.js'
 import { ApiKeys } from './keys.js'
 import { Metrics } from './metrics.js'
 import { ModelFiles } from './model-files.js'
-import { complete, modelList, modelObject, requireModel } from './openai.js'
+import { complete, modelList, modelObject, requireModelId } from './openai.js'
 import { openApiDocument } from './openapi.js'
 import { render, tokenize } from './prompts.js'
 import { readBody } from './request-body.js'
@@ -90,7 +90,7 @@ class Worker {
       const { modelId } = this.#model()
       const asked = exchange.context.req.param('id')
       // The name takes the slash at the end, too.
-      requireModel(asked === `${modelId}/` ? modelId : asked, modelId)
+      requireModelId(asked === `${modelId}/` ? modelId : asked, modelId)
       return exchange.json(modelObject(modelId, this.#created))
     })
     for (const [path, maxTokens] of Object.entries(GENERATE_ENDPOINTS))
