@@ -117,8 +117,11 @@ describe('a lone surrogate, or a key that is there twice, is refused by its path
       'has the key "x" twice',
     ],
   ])('%s: %s %j', async (code, messages, options, path, reason) => {
-    for (const run of [model.renderPrompt(messages, options), model.generateInference(messages, options)]) {
-      const error = (await rejection(run)) as VerbatimError
+    for (const run of [
+      () => model.renderPrompt(messages, options),
+      () => model.generateInference(messages, options),
+    ]) {
+      const error = (await rejection(run())) as VerbatimError
       expect(error).toMatchObject({ code, path })
       expect(error.message.startsWith(`${path} ${reason}`), error.message).toBe(true)
       expect(error.message).not.toMatch(/byte/)
@@ -211,8 +214,8 @@ describe('a file that is no model says so in a sentence', () => {
   ])('%s', async (name, content, reason) => {
     const path = join(folder, name)
     writeFileSync(path, content)
-    for (const run of [loadModel(path), estimateMemory(path)]) {
-      const error = (await rejection(run)) as VerbatimError
+    for (const run of [loadModel, estimateMemory]) {
+      const error = (await rejection(run(path))) as VerbatimError
       expect(error).toMatchObject({ code: 'MODEL_INVALID', path })
       expect(error.message.startsWith(`${path} ${reason}`), error.message).toBe(true)
     }

@@ -41,7 +41,7 @@ describe('errors', () => {
     ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: 0 }],
     ['INVALID_MESSAGES', 'messages', { messages: null }],
     ['INVALID_OPTION', 'max_token', { ...good, max_token: null }],
-    ['INVALID_OPTION', 'control_tokens', { ...good, control_tokens: { trust_roles: null } }],
+    ['INVALID_OPTION', 'control_tokens.trust_roles', { ...good, control_tokens: { trust_roles: null } }],
     ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: '5' }],
     ['INVALID_OPTION', 'top_p', { ...good, top_p: 1e-60 }],
     ['INVALID_OPTION', 'temperature', '{"messages":[{"role":"user"}],"temperature":1e999}'],

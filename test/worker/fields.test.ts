@@ -214,7 +214,6 @@ describe('now', () => {
     'now',
     1.5,
     8640000000000001,
-    null,
     {},
   ])('says what it takes to %j', (now) =>
     expect(chat({ now })?.message).toMatch(
