@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { readModelPath } from '../lib/options/model-path.js'
 import type { BenchOptions } from './suite.js'
 import { SetupFailure } from './tools.js'
 
@@ -24,7 +25,7 @@ export function readCommandLine(args: readonly string[], suites: readonly string
   const quick = values.quick ?? false
   return {
     suites: positionals,
-    modelPath: values.model === undefined ? null : resolve(values.model),
+    modelPath: values.model === undefined ? null : resolve(readModelPath(values.model)),
     threads: integer('threads', values.threads, 1) ?? 2,
     gpuLayers: integer('gpu-layers', values['gpu-layers'], 0) ?? 0,
     rounds: integer('rounds', values.rounds, 1),

@@ -6,7 +6,7 @@ import { CancelledError } from './errors.js'
 import { MAKE, Model } from './model.js'
 import type { NativeChatTemplateChoice } from './native.js'
 import { fromNative } from './native-error.js'
-import { readModelPath } from './options/arguments.js'
+import { readModelPath } from './options/model-path.js'
 import { type CheckedLoadOptions, readLoadOptions } from './options/read.js'
 import type { LoadModelOptions, LogEntry } from './types.js'
 
@@ -17,9 +17,9 @@ import type { LoadModelOptions, LogEntry } from './types.js'
  * `OutOfMemoryError`, `TemplateError` (the `chatTemplate` given does not parse), `AddonLoadError`, or the reason of
  * an aborted `signal`.
  *
- * @param path the file; of a model in several files, the first
+ * @param path the file, or its `file:` URL; of a model in several files, the first
  */
-export async function loadModel(path: string, options?: LoadModelOptions): Promise<Model> {
+export async function loadModel(path: string | URL, options?: LoadModelOptions): Promise<Model> {
   const checkedPath = readModelPath(path)
   const checked = readLoadOptions(options)
   const chatTemplate = await sourceOf(checked.chatTemplate)

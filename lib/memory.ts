@@ -1,8 +1,8 @@
 import { loadAddon } from './addon.js'
 import { fromNative, type NativeError } from './native-error.js'
-import { readModelPath } from './options/arguments.js'
+import { isRemote, readModelPathOrUrl } from './options/model-path.js'
 import { readEstimateMemoryOptions } from './options/read.js'
-import { isUrl, withRemoteHeader } from './remote-gguf.js'
+import { withRemoteHeader } from './remote-gguf.js'
 import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'
 
 /**
@@ -13,13 +13,13 @@ import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'
  * cannot be read), `OutOfMemoryError` (more cells than any plan could have), `AddonLoadError`, or the reason of an
  * aborted `signal`. That nothing fits is a result, not an error.
  *
- * @param pathOrUrl a GGUF file, or its `http:` or `https:` address; of a model in several files, the first, by path
+ * @param pathOrUrl a GGUF file, by path or `file:` URL, or its `http:` or `https:` address; of a model in several files, the first, by path
  */
 export async function estimateMemory(
-  pathOrUrl: string,
+  pathOrUrl: string | URL,
   options?: EstimateMemoryOptions,
 ): Promise<MemoryEstimate> {
-  const path = readModelPath(pathOrUrl)
+  const path = readModelPathOrUrl(pathOrUrl)
   const { signal, ...checked } = readEstimateMemoryOptions(options)
   signal?.throwIfAborted()
   const addon = loadAddon()
@@ -30,5 +30,5 @@ export async function estimateMemory(
       throw fromNative(error as NativeError)
     }
   }
-  return isUrl(path) ? withRemoteHeader(path, signal, addon, estimate) : estimate(path)
+  return isRemote(path) ? withRemoteHeader(path, signal, addon, estimate) : estimate(path)
 }

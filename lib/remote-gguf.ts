@@ -9,8 +9,6 @@ import type { NativeError } from './native-error.js'
 const MAX_HEADER_BYTES = 128 * 1024 * 1024
 const FIRST_PIECE_BYTES = 1024 * 1024
 
-export const isUrl = (path: string) => /^https?:\/\//i.test(path)
-
 /**
  * Calls `use` with a file that has the header of the remote one and its length, but no weights: a hole takes no room
  * on the disk.

@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import type { GenerateInferenceOptions } from '#lib/generate-inference.js'
 import type { Model } from '#lib/model.js'
-import { readModelPath, readText, readTokenIds } from '#lib/options/arguments.js'
+import { readText, readTokenIds } from '#lib/options/arguments.js'
 import {
   readGenerateInferenceOptions,
   readLoadOptions,
@@ -370,11 +370,7 @@ describe('other options', () => {
     expect(refusal(() => readLoadOptions({ onLog: null })).path).toBe('onLog')
   })
 
-  test('paths, texts, token ids and controlTokens are checked by every method', () => {
-    expect(readModelPath('/models/ü.gguf')).toBe('/models/ü.gguf')
-    for (const path of ['', 5, null, undefined, 'a\0b', '\ud800', new URL('file:///x')]) {
-      expect(refusal(() => readModelPath(path)).path).toBe('path')
-    }
+  test('texts, token ids and controlTokens are checked by every method', () => {
     expect(readText('')).toBe('')
     for (const text of [5, undefined, '\ud800']) expect(refusal(() => readText(text)).path).toBe('text')
     expect(readTokenizeOptions(undefined)).toEqual({ controlTokens: 'text' })

@@ -44,7 +44,7 @@ const program = new Command('verbatim-llama')
 const serveCommand = program
   .command('serve')
   .description('Answers HTTP requests with a model.')
-  .argument('<model>', 'a GGUF file; of a model in several files, the first')
+  .argument('<model>', 'a GGUF file, or its file: URL; of a model in several files, the first')
   .option('--host <address>', 'address to listen on; others than this machine need an API key', '127.0.0.1')
   .option('--port <number>', '0 for any free one', integer(0, 65535), 8080)
   .option('--supervise', 'run the engine in a process of its own, and start it anew when it dies')

@@ -1,7 +1,7 @@
 // Checks and copies the arguments of functions, their options apart.
 import { types } from 'node:util'
 import type { SpecialTokens } from '../input-types.js'
-import { invalidMessages, invalidOption, type JsonShape, reading } from '../json-shape.js'
+import { invalidMessages, type JsonShape, reading } from '../json-shape.js'
 import { checkWellFormed, wrongValue } from './bag.js'
 import { MAX_INT32 } from './row.js'
 import { readJson, specialTokens } from './values.js'
@@ -89,16 +89,4 @@ export function readSpecialTokens(tokens: unknown): SpecialTokens<string | null>
  */
 export function readTemplateVariables(variables: unknown): string {
   return readJson(variables, 'variables', { root: 'object' })
-}
-
-/**
- * Checks the path given to `loadModel`: a string that is not empty and has no NUL character.
- *
- * @throws InvalidOptionError
- */
-export function readModelPath(path: unknown): string {
-  if (typeof path !== 'string' || path === '') throw wrongValue('path', 'the path of a model file', path)
-  if (path.includes('\0')) throw invalidOption('path', 'contains a NUL character, which no file name can.')
-  checkWellFormed(path, 'path')
-  return path
 }
