@@ -88,6 +88,8 @@ template <typename Element> void assign(const Napi::Value& value, std::vector<El
     assign(array.Get(i), member.emplace_back());
 }
 
+void assign(const Napi::Value& value, RopeScalingOptions& member);
+
 template <typename Value> void assign(const Napi::Value& value, std::optional<Value>& member) {
   assign(value, member.emplace());
 }
@@ -104,6 +106,13 @@ void assign(const Napi::Value& value, ChatTemplateChoice& member) {
     assign(value.As<Napi::Object>().Get("name"), member.name);
 }
 
+void assign(const Napi::Value& value, RopeScalingType& member) {
+  const std::string name = value.As<Napi::String>().Utf8Value();
+  member = name == "yarn"     ? RopeScalingType::Yarn
+           : name == "linear" ? RopeScalingType::Linear
+                              : RopeScalingType::None;
+}
+
 void assign(const Napi::Value& value, SpecialTokenReplacements& member) {
   each_member(value.As<Napi::Object>(), [&](std::string name, const Napi::Value& text) {
     auto& replacement = member.emplace_back(std::move(name), std::nullopt);
@@ -111,13 +120,21 @@ void assign(const Napi::Value& value, SpecialTokenReplacements& member) {
   });
 }
 
-template <typename Options> Options to_options(const Napi::Object& object) {
-  Options options;
+template <typename Options> void assign_options(const Napi::Object& object, Options& options) {
   visit_options(options, [&](const char* name, auto& member) {
     if (!object.HasOwnProperty(name)) return;
     const Napi::Value value = object.Get(name);
     if (!is_absent(value)) assign(value, member);
   });
+}
+
+void assign(const Napi::Value& value, RopeScalingOptions& member) {
+  assign_options(value.As<Napi::Object>(), member);
+}
+
+template <typename Options> Options to_options(const Napi::Object& object) {
+  Options options;
+  assign_options(object, options);
   return options;
 }
 

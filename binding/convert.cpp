@@ -69,6 +69,26 @@ Napi::Value to_js(Napi::Env env, const PromptDigest& digest) {
   return object;
 }
 
+Napi::Value to_js(Napi::Env env, const std::optional<RopeScaling>& scaling) {
+  if (!scaling) return env.Null();
+  auto object = Napi::Object::New(env);
+  const bool yarn = scaling->type == RopeScalingType::Yarn;
+  const auto set = [&](const char* key, std::optional<double> value) {
+    object.Set(key, value ? Napi::Value(Napi::Number::New(env, *value)) : env.Null());
+  };
+  const auto of_yarn = [&](double value) { return yarn ? std::optional(value) : std::nullopt; };
+  object.Set("type", rope_scaling_type_name(scaling->type));
+  set("factor", scaling->factor);
+  set("originalContextSize", scaling->original_context_size);
+  set("frequencyBase", scaling->frequency_base);
+  object.Set("frequencyFactors", scaling->frequency_factors);
+  set("extrapolationFactor", of_yarn(scaling->extrapolation_factor));
+  set("attentionFactor", yarn ? scaling->attention_factor : std::nullopt);
+  set("betaFast", of_yarn(scaling->beta_fast));
+  set("betaSlow", of_yarn(scaling->beta_slow));
+  return object;
+}
+
 } // namespace
 
 std::vector<Token> to_tokens(const Napi::Int32Array& ids) {
@@ -128,6 +148,7 @@ Napi::Value to_js(Napi::Env env, const ModelInfo& info) {
   set_number("embeddingLength", info.embedding_length);
   set_number("trainedContextSize", info.trained_context_size);
   set_number("contextSize", info.context_size);
+  object.Set("ropeScaling", to_js(env, info.rope_scaling));
   set_number("cacheSize", info.cache_size);
   set_number("maxSequences", info.max_sequences);
   set_number("maxQueue", info.max_queue);

@@ -37,6 +37,12 @@ function(verbatim_write_architectures)
     if(source MATCHES "LLM_KV_ROPE_DIMENSION_SECTIONS, *hparams\\.rope_sections, *4, *true")
       string(APPEND flags " | RopeSections")
     endif()
+    if(source MATCHES "ggml_rope_(ext|multi)")
+      string(APPEND flags " | ScaledRope")
+    endif()
+    if(source MATCHES "rope_pattern\\.end\\(\\), rope_finetuned\\)")
+      string(APPEND flags " | OptionalRope")
+    endif()
     if(source MATCHES "hparams\\.causal_attn *= *false")
       string(APPEND flags " | NotCausal")
     endif()
@@ -67,7 +73,7 @@ function(verbatim_write_architectures)
     elseif(other AND NOT DEFINED flags_${class})
       set(flags_${class} "${flags_${other}}")
     elseif(other)
-      foreach(flag EqualHeads RopeWholeHead)
+      foreach(flag EqualHeads RopeWholeHead ScaledRope)
         if(flags_${other} MATCHES "${flag}" AND NOT flags_${class} MATCHES "${flag}")
           string(APPEND flags_${class} " | ${flag}")
         endif()
@@ -135,6 +141,10 @@ enum ArchitectureFlags : unsigned {
   UniformSizes = 32,
   /// It requires sections for multimodal RoPE.
   RopeSections = 16,
+  /// Its graph rotates queries and keys by their positions, and scales them.
+  ScaledRope = 64,
+  /// A key of the file can turn that off.
+  OptionalRope = 128,
 };
 
 struct Architecture {

@@ -43,12 +43,23 @@ struct ChatTemplateChoice {
   std::optional<std::string> source, name;
 };
 
+enum class RopeScalingType { None, Linear, Yarn, LongRope };
+
+/// A scaling of RoPE in place of the model file's. What is not given is as in the file.
+struct RopeScalingOptions {
+  RopeScalingType type = RopeScalingType::None; ///< not LongRope, which needs factors of the file
+  std::optional<double> factor{};
+  std::optional<uint32_t> original_context_size{};
+  std::optional<double> frequency_base{};
+  std::optional<double> extrapolation_factor{}, attention_factor{}, beta_fast{}, beta_slow{}; ///< of Yarn
+};
+
 /// Special tokens as the template sees them: a replacement, or none for "no such token".
 using SpecialTokenReplacements = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
 struct LoadOptions {
   std::string path;
-  uint32_t context_size = 0;  ///< most tokens of one request; 0: the trained length, at most 8192
+  uint32_t context_size = 0;  ///< most tokens of one request; 0: what the model can, at most 8192
   uint32_t cache_size = 0;    ///< KV cells shared by all requests; 0: context_size
   uint32_t max_sequences = 1; ///< requests running at once
   uint32_t max_queue =
@@ -60,11 +71,24 @@ struct LoadOptions {
   OnOutOfMemory on_out_of_memory = OnOutOfMemory::Fit;
   int32_t threads = 0; ///< 0: default_cpu_threads()
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
-  std::optional<ggml_type> kv_cache_type; ///< none: F16, or a smaller one where that does not fit
+  std::optional<ggml_type> kv_cache_type;         ///< none: F16, or a smaller one where that does not fit
+  std::optional<RopeScalingOptions> rope_scaling; ///< none: the file's
   ChatTemplateChoice chat_template;
   SpecialTokenReplacements special_tokens;
   LogSink on_log;
 };
+
+/// Calls member(name, value) for each member of the option ropeScaling, by its name in lib/options/.
+template <typename Member> void visit_options(RopeScalingOptions& options, const Member& member) {
+  member("type", options.type);
+  member("factor", options.factor);
+  member("originalContextSize", options.original_context_size);
+  member("frequencyBase", options.frequency_base);
+  member("extrapolationFactor", options.extrapolation_factor);
+  member("attentionFactor", options.attention_factor);
+  member("betaFast", options.beta_fast);
+  member("betaSlow", options.beta_slow);
+}
 
 /// Calls visit(name, member) for each option, by its name in lib/options/.
 template <typename Visit> void visit_options(LoadOptions& options, const Visit& visit) {
@@ -83,6 +107,7 @@ template <typename Visit> void visit_options(LoadOptions& options, const Visit& 
   visit("threads", options.threads);
   visit("flashAttention", options.flash_attention);
   visit("kvCacheType", options.kv_cache_type);
+  visit("ropeScaling", options.rope_scaling);
   visit("chatTemplate", options.chat_template);
   visit("specialTokens", options.special_tokens);
 }

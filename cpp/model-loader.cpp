@@ -42,10 +42,10 @@ ModelLoader::ModelLoader(const LoadOptions& options) : options_(options) {
               "backend of the GPU");
 
   const uint32_t trained = file_.trained_context_length;
-  context_size_ = options_.context_size ? options_.context_size : std::min(trained, default_context_limit);
-  require(context_size_ <= trained, "contextSize",
-          "contextSize " + std::to_string(context_size_) + " exceeds the " + counted(trained, "token") +
-              " this model was trained for");
+  rope_scaling_ = verbatim::rope_scaling(file_, options_.rope_scaling);
+  const uint32_t longest = rope_scaling_ ? rope_scaling_->longest_context : trained;
+  context_size_ = options_.context_size ? options_.context_size : std::min(longest, default_context_limit);
+  require(context_size_ <= longest, "contextSize", too_long(context_size_, trained, rope_scaling_));
   require(!options_.cache_size || options_.cache_size >= context_size_, "cacheSize",
           "cacheSize " + std::to_string(options_.cache_size) + " is smaller than contextSize " +
               std::to_string(context_size_) + ": a single request of full length would not fit");
@@ -129,6 +129,7 @@ ContextOptions ModelLoader::context_options(const llama_model* model, const Memo
   context.threads = thread_count();
   context.flash_attention = options_.flash_attention;
   context.kv_cache_type = plan.kv_cache_type;
+  context.rope_scaling = rope_scaling_;
   return context;
 }
 

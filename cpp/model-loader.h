@@ -2,6 +2,7 @@
 
 #include "backend/context.h"
 #include "backend/device.h"
+#include "backend/rope-scaling.h"
 #include "gguf/gguf-chat-templates.h"
 #include "gguf/gguf-check.h"
 #include "load-options.h"
@@ -42,6 +43,9 @@ class ModelLoader {
   uint32_t context_size(const MemoryPlan& plan) const { return std::min(context_size_, plan.cache_size); }
   const std::string& metadata_sha256() const { return metadata_sha256_; }
   const std::vector<NamedChatTemplate>& chat_templates() const { return chat_templates_; }
+  uint32_t trained_context_size() const { return file_.trained_context_length; }
+  /// Returns the scaling in effect; none for a model without RoPE.
+  const std::optional<RopeScaling>& rope_scaling() const { return rope_scaling_; }
 
  private:
   void require_memory_to_compute(uint64_t bytes) const;
@@ -60,6 +64,7 @@ class ModelLoader {
   GgufSummary file_;
   Placement placement_;
   std::vector<MemoryBudget> budgets_; ///< before loading
+  std::optional<RopeScaling> rope_scaling_;
   uint32_t context_size_ = 0;
   std::unique_ptr<MemoryMeter> meter_;
   std::unique_ptr<MemoryPlanner> planner_;

@@ -46,6 +46,9 @@ std::shared_ptr<Model> Model::load(LoadOptions options, const LoadProgress& prog
   model->context_ = std::move(loaded.context);
   model->info_.memory = loader.memory();
   model->info_.metadata_sha256 = loader.metadata_sha256();
+  // llama.cpp's own value changes with a context that has another scaling.
+  model->info_.trained_context_size = loader.trained_context_size();
+  model->info_.rope_scaling = loader.rope_scaling();
   model->read_metadata();
   model->create_engine(loaded.context_options);
   progress(1);
@@ -70,7 +73,6 @@ void Model::read_metadata() {
   info_.vocabulary_size = static_cast<uint32_t>(tokenizer_->size());
   info_.layers = static_cast<uint32_t>(llama_model_n_layer(weights));
   info_.embedding_length = static_cast<uint32_t>(llama_model_n_embd(weights));
-  info_.trained_context_size = static_cast<uint32_t>(llama_model_n_ctx_train(weights));
 
   // As transformers does: a template sees the special tokens that the model names.
   static constexpr std::pair<const char*, const char*> special_token_keys[] = {
@@ -119,8 +121,12 @@ void Model::create_engine(const ContextOptions& context) {
   engine.shared.threads = info_.threads;
   engine.shared.recurrent = engine.reproducible.recurrent = has_recurrent_state(weights_.get());
 
+  const auto cells_beside = [this](size_t cells) {
+    const auto count = static_cast<uint32_t>(cells);
+    return info_.rope_scaling ? info_.rope_scaling->cells_beside(count, info_.cache_size) : count;
+  };
   ContextOptions alone = context;
-  alone.cells = info_.context_size;
+  alone.cells = cells_beside(info_.context_size);
   alone.sequences = 1;
   alone.batch_tokens = reproducible_batch_tokens;
   engine.reproducible.limits = {
@@ -135,9 +141,9 @@ void Model::create_engine(const ContextOptions& context) {
     lane.threads = info_.threads;
     lane.threads_beside = std::max(1, info_.threads / 2);
     engine.shared.threads_beside = std::max(1, info_.threads - lane.threads_beside);
-    lane.make_decoder = [this, context](size_t cells, std::function<bool()> abort) {
+    lane.make_decoder = [this, context, cells_beside](size_t cells, std::function<bool()> abort) {
       ContextOptions aside = context;
-      aside.cells = static_cast<uint32_t>(cells);
+      aside.cells = cells_beside(cells);
       aside.sequences = 2;
       const auto threads = std::make_shared<CpuThreadPool>(aside.threads);
       return std::make_unique<Context>(weights_.get(), aside, threads, std::move(abort), &options_.on_log);

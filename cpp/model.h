@@ -33,6 +33,7 @@ struct ModelInfo {
   int32_t threads = 0;
   std::optional<std::string> chat_template;
   std::vector<std::pair<std::string, std::string>> chat_templates; ///< names and hashes of those in the file
+  std::optional<RopeScaling> rope_scaling;                         ///< none: a model without RoPE
   std::string metadata_sha256;                                     ///< of the file up to the weights
   SpecialTokenTexts special_tokens;
   MemoryEstimate memory; ///< what it takes

@@ -132,13 +132,66 @@ export interface TemplateRenderOptions {
   readonly specialTokens?: SpecialTokens<string | null | undefined> | undefined
 }
 
+/** The option `ropeScaling` of `loadModel`. */
+export interface RopeScalingOptions {
+  /**
+   * The method: `linear` and `yarn` extend a model beyond the length it was trained for; `none` does not scale,
+   * whatever the file says. Default: must be given.
+   */
+  readonly type: 'none' | 'linear' | 'yarn'
+  /**
+   * How many times longer the context becomes. A number from 1 to 1024. Default: the file’s; must be given where
+   * it has none.
+   */
+  readonly factor?: number | undefined
+  /**
+   * The context length before scaling; times `factor`, rounded down, it is the largest `contextSize`. An integer
+   * from 16 to 2147483647. Default: the file’s, else the length the model was trained for.
+   */
+  readonly originalContextSize?: number | undefined
+  /**
+   * The base of the frequencies, often called theta. A number above 1 and at most 1000000000000. Default: the
+   * file’s.
+   */
+  readonly frequencyBase?: number | undefined
+  /**
+   * Of `yarn`: how much of the high frequencies stays as it is; 0 scales all alike. A number from 0 to 1. Default:
+   * 1.
+   */
+  readonly extrapolationFactor?: number | undefined
+  /**
+   * Of `yarn` with `extrapolationFactor` 0: factor of the rotated queries and keys. With another
+   * `extrapolationFactor` llama.cpp computes it from `factor`, and would ignore what it is given. A number above 0
+   * and at most 100. Default: 1, or computed from `factor`.
+   */
+  readonly attentionFactor?: number | undefined
+  /**
+   * Of `yarn`: rotations within the original context from which a frequency stays as it is. A number above 0 and
+   * at most 1000000. Default: 32; the file’s where llama.cpp reads it (grok, mistral3).
+   */
+  readonly betaFast?: number | undefined
+  /**
+   * Of `yarn`: rotations within the original context up to which a frequency is scaled fully. A number above 0 and
+   * at most 1000000. Default: 1; the file’s where llama.cpp reads it (grok, mistral3).
+   */
+  readonly betaSlow?: number | undefined
+}
+
 /** The options of `loadModel` that decide what memory the model takes, and where. */
 export interface MemoryOptions {
   /**
    * The most tokens one request can hold, prompt and output together. An integer from 16 to 2147483647. Default:
-   * the length the model was trained for, at most 8192.
+   * the length the model was trained for or `ropeScaling` extends it to, at most 8192.
    */
   readonly contextSize?: number | undefined
+  /**
+   * The scaling of RoPE in place of the model file’s, for contexts beyond the trained length. What is in effect,
+   * by the file or this option, is `model.info.ropeScaling`. Refused for models that rotate nothing, and for those
+   * with two factors for each frequency (longrope). Layers with a sliding window keep the values of the file, and
+   * the factors of Llama 3.1’s `rope_freqs` apply besides, as in llama.cpp. A larger `frequencyBase` alone does
+   * not raise the largest `contextSize`; a larger `originalContextSize` does. Default: the file’s.
+   */
+  readonly ropeScaling?: RopeScalingOptions | undefined
   /**
    * Cells of the key-value cache that all requests share, one a token. An integer from 16 to 2147483647. Default:
    * `contextSize`, rounded up to a multiple of 256.

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { invalidOption, isThenable, pathStep, reading } from './json-shape.js'
 import { wrongValue } from './options/bag.js'
 import type { promptHashes } from './receipt.js'
-import { snakeCase } from './snake-case.js'
+import { camelCase, snakeCase } from './snake-case.js'
 import type { ControlTokens, ModelInfo, Receipt, ReceiptVerification } from './types.js'
 
 /** What is known anew of a request, to check its receipt against. */
@@ -56,6 +56,15 @@ const TEXTS_BY_NAME: Kind = {
 }
 const CONTROL_TOKENS: Kind = { wanted: "'template', 'anywhere' or { trustRoles }", read: readControlTokens }
 
+const ROPE_SCALING: Kind = {
+  wanted: 'an object or null',
+  read: (value) =>
+    isObject(value)
+      ? Object.fromEntries(Object.entries(value).map(([name, member]) => [camelCase(name), member]))
+      : value === null
+        ? null
+        : undefined,
+}
 const IGNORED_INPUTS = kind("'refuse' or 'allow'", (value) => value === 'refuse' || value === 'allow')
 
 const FIELDS: Readonly<Record<keyof Receipt, FieldRow>> = {
@@ -81,6 +90,7 @@ const FIELDS: Readonly<Record<keyof Receipt, FieldRow>> = {
   ignoredInputs: { kind: IGNORED_INPUTS, isLater: true },
   specialTokens: { kind: TEXTS_BY_NAME, recomputed: ({ info }) => ({ ...info.specialTokens }) },
   sampling: { kind: OBJECT },
+  ropeScaling: { kind: ROPE_SCALING, isLater: true, recomputed: ({ info }) => info.ropeScaling },
   seed: { kind: SEED },
   packageVersion: { kind: TEXT },
   llamaCppVersion: { kind: TEXT },

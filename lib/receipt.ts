@@ -28,6 +28,7 @@ export function receiptTerms(info: ModelInfo, options: CheckedGenerateOptions): 
   return {
     version: 1,
     modelMetadataSha256: info.metadataSha256,
+    ropeScaling: info.ropeScaling,
     now,
     addGenerationPrompt,
     controlTokens: controlTokenPolicy(controlTokens),

@@ -145,6 +145,8 @@ export interface Receipt {
   readonly chatTemplateSha256: string
   /** SHA-256 of everything in the model file before the weights. */
   readonly modelMetadataSha256: string
+  /** The scaling of RoPE in effect; null where the model has no RoPE. */
+  readonly ropeScaling: RopeScaling | null
   /** SHA-256 of the rendered prompt. */
   readonly promptTextSha256: string
   /** SHA-256 of the tokens the model was given. */
@@ -169,6 +171,28 @@ export interface Receipt {
   readonly packageVersion: string
   /** Version of llama.cpp. */
   readonly llamaCppVersion: string
+}
+
+/** The scaling of RoPE that is in effect, by the model file or the option `ropeScaling`. */
+export interface RopeScaling {
+  /** The method; `'longrope'` comes from the file alone. */
+  readonly type: 'none' | 'linear' | 'yarn' | 'longrope'
+  /** How many times longer the context becomes; 1 without scaling. */
+  readonly factor: number
+  /** The context length before scaling. */
+  readonly originalContextSize: number
+  /** The base of the frequencies. */
+  readonly frequencyBase: number
+  /** True when the file has a factor for each frequency besides, as those of Llama 3.1. */
+  readonly frequencyFactors: boolean
+  /** Of `'yarn'`: how much of the high frequencies stays as it is. Else null. */
+  readonly extrapolationFactor: number | null
+  /** Of `'yarn'`: factor of the rotated queries and keys; null where it is computed from `factor`. */
+  readonly attentionFactor: number | null
+  /** Of `'yarn'`: rotations from which a frequency stays as it is. Else null. */
+  readonly betaFast: number | null
+  /** Of `'yarn'`: rotations up to which a frequency is scaled fully. Else null. */
+  readonly betaSlow: number | null
 }
 
 /** Result of `verifyReceipt`. Each field of the receipt is in one of `verified` and `unverified`. */
@@ -205,6 +229,8 @@ export interface ModelInfo {
   readonly vocabularySize: number
   /** The context length the model was trained for, in tokens. */
   readonly trainedContextSize: number
+  /** The scaling of RoPE in effect; null where the model has no RoPE. */
+  readonly ropeScaling: RopeScaling | null
   /** The most tokens one request can hold, prompt and output together. */
   readonly contextSize: number
   /** Cells of the key-value cache that all requests share, one a token. */

@@ -12,7 +12,12 @@ import {
   TEMPLATE_RENDER_ROWS,
   TOKENIZE_ROWS,
 } from '../lib/options/generate-options.js'
-import { ESTIMATE_MEMORY_ROWS, LOAD_ROWS, MEMORY_ROWS } from '../lib/options/load-options.js'
+import {
+  ESTIMATE_MEMORY_ROWS,
+  LOAD_ROWS,
+  MEMORY_ROWS,
+  ROPE_SCALING_ROWS,
+} from '../lib/options/load-options.js'
 import { defaultText, type OptionRow, type OptionRows, rangeText, type Takes } from '../lib/options/row.js'
 import { snakeCase } from '../lib/worker/snake-case.js'
 
@@ -37,6 +42,7 @@ const INTERFACES: readonly Interface[] = [
   },
   { name: 'TokenizeOptions', doc: 'Options of `model.tokenize`.', rows: TOKENIZE_ROWS },
   { name: 'TemplateRenderOptions', doc: 'Options of `template.render`.', rows: TEMPLATE_RENDER_ROWS },
+  { name: 'RopeScalingOptions', doc: 'The option `ropeScaling` of `loadModel`.', rows: ROPE_SCALING_ROWS },
   {
     name: 'MemoryOptions',
     doc: 'The options of `loadModel` that decide what memory the model takes, and where.',
@@ -106,7 +112,8 @@ function types(): string {
 function interfaceText({ name, doc, rows, base }: Interface): string {
   const own = Object.entries(rows).filter(([option]) => !base || !Object.hasOwn(base.rows, option))
   const members = own.map(
-    ([option, row]) => `${docComment(row)}\n  readonly ${option}?: ${typeText(row.takes)} | undefined`,
+    ([option, row]) =>
+      `${docComment(row)}\n  readonly ${option}${row.required ? `: ${typeText(row.takes)}` : `?: ${typeText(row.takes)} | undefined`}`,
   )
   const extending = base ? ` extends ${base.name}` : ''
   return `/** ${doc} */\nexport interface ${name}${extending} {\n${members.join('\n')}\n}\n`
@@ -178,6 +185,8 @@ function typeText(takes: Takes): string {
       return 'string | NamedChatTemplate | ChatTemplateFile'
     case 'specialTokens':
       return 'SpecialTokens<string | null | undefined>'
+    case 'options':
+      return takes.type
     case 'signal':
       return 'AbortSignal'
     case 'callback':
@@ -215,7 +224,15 @@ ${Object.entries<OptionRow>(LOAD_ROWS)
   .map(([name, row]) => line(name, row.remote === false ? '' : flagsOf(name, row).map(code).join(', '), row))
   .join('\n')}
 
-${details({ ...GENERATE_ROWS, ...LOAD_ROWS })}
+## Members of \`ropeScaling\`
+
+| member | what it does | values | default |
+| --- | --- | --- | --- |
+${Object.entries<OptionRow>(ROPE_SCALING_ROWS)
+  .map(([name, row]) => line(name, undefined, row))
+  .join('\n')}
+
+${details({ ...GENERATE_ROWS, ...LOAD_ROWS, ...ROPE_SCALING_ROWS })}
 
 ## Errors
 
@@ -238,8 +255,14 @@ function details(rows: OptionRows): string {
   return `## In detail\n\n${texts.join('\n')}`
 }
 
-function line(name: string, there: string, row: OptionRow): string {
-  const cells = [code(name), there, row.sentence, valuesText(row.takes), defaultText(row)]
+function line(name: string, there: string | undefined, row: OptionRow): string {
+  const cells = [
+    code(name),
+    ...(there === undefined ? [] : [there]),
+    row.sentence,
+    valuesText(row.takes),
+    defaultText(row),
+  ]
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 
@@ -265,6 +288,8 @@ function valuesText(takes: Takes): string {
       return 'Jinja, `{ name }` or `{ path }`'
     case 'specialTokens':
       return '`bos_token`, `eos_token`, …: a string or null'
+    case 'options':
+      return `an object: ${Object.keys(takes.rows).map(code).join(', ')}`
     case 'signal':
       return 'an AbortSignal'
     case 'callback':

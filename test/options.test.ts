@@ -62,6 +62,7 @@ describe('without options', () => {
     for (const options of [undefined, {}]) {
       expect(readLoadOptions(options)).toEqual({
         contextSize: null,
+        ropeScaling: null,
         cacheSize: null,
         maxSequences: 8,
         maxQueue: 1000,

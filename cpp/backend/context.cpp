@@ -35,6 +35,7 @@ void Context::create() {
   params.type_k = options_.kv_cache_type;
   params.type_v = options_.kv_cache_type;
   params.kv_unified = true;
+  if (options_.rope_scaling) options_.rope_scaling->apply(params);
   // Layers with a sliding window get as many cells as the others: with fewer, llama.cpp would refuse batches
   // for which the scheduler has counted cells.
   params.swa_full = true;
@@ -68,8 +69,10 @@ void Context::create() {
 }
 
 void Context::warm_up(bool on_gpu) {
-  const auto most = static_cast<uint32_t>(llama_model_n_ctx_train(model_));
-  for (const uint32_t size : {std::min(llama_n_batch(context_.get()), most), 1U}) {
+  uint32_t most = llama_n_batch(context_.get());
+  // Learned positions end at the trained length.
+  if (!options_.rope_scaling) most = std::min(most, static_cast<uint32_t>(llama_model_n_ctx_train(model_)));
+  for (const uint32_t size : {most, 1U}) {
     std::vector<BatchToken> batch;
     for (uint32_t i = 0; i < size; ++i)
       batch.push_back({0, static_cast<int32_t>(i), 0, i + 1 == size});

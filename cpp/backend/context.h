@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backend/cpu-threads.h"
+#include "backend/rope-scaling.h"
 #include "base/log.h"
 #include "engine/decoder.h"
 
@@ -20,6 +21,7 @@ struct ContextOptions {
   int32_t threads = 1;
   llama_flash_attn_type flash_attention = LLAMA_FLASH_ATTN_TYPE_AUTO;
   ggml_type kv_cache_type = GGML_TYPE_F16;
+  std::optional<RopeScaling> rope_scaling{}; ///< none: as the file has it
 };
 
 /// Cells of a block, which llama.cpp's caches are made of.

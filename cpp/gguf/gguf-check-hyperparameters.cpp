@@ -298,10 +298,11 @@ class Hyperparameters {
       }
     }
     for (const char* name :
-         {"rope.scaling.alpha", "rope.scaling.yarn_log_multiplier", "logit_scale", "attn_logit_softcapping",
-          "router_logit_softcapping", "final_logit_softcapping", "residual_scale", "embedding_scale",
-          "attention.scale", "attention.output_scale", "attention.value_scale", "attention.temperature_scale",
-          "expert_weights_scale"}) {
+         {"rope.scaling.alpha", "rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_ext_factor",
+          "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow",
+          "logit_scale", "attn_logit_softcapping", "router_logit_softcapping", "final_logit_softcapping",
+          "residual_scale", "embedding_scale", "attention.scale", "attention.output_scale",
+          "attention.value_scale", "attention.temperature_scale", "expert_weights_scale"}) {
       if (const auto value = file_.find_float(key(name)); value && !std::isfinite(*value)) {
         refuse(name, "must be a finite number");
       }

@@ -107,6 +107,7 @@ GgufSummary check_gguf(const GgufMetadata& file) {
   summary.layer_count = small(file.find_int(key(".block_count")));
   summary.trained_context_length = small(file.find_int(key(".context_length")));
   summary.embedding_length = small(file.find_int(key(".embedding_length")));
+  summary.rope = read_rope(file, architecture, tensors);
   return summary;
 }
 

@@ -1,10 +1,22 @@
 #pragma once
 
 #include "gguf/gguf-reader.h"
+#include "load-options.h"
 
 #include <cstdint>
 
 namespace verbatim {
+
+/// The rotation of queries and keys by their positions, as llama.cpp takes it from a file.
+struct GgufRope {
+  RopeScalingType type = RopeScalingType::Linear;
+  float factor = 1;
+  float frequency_base = 10'000;
+  std::optional<uint32_t> original_context_length;
+  float extrapolation_factor = 1, attention_factor = 1, beta_fast = 32, beta_slow = 1; ///< of Yarn
+  /// The file has a tensor with a factor for each frequency, which apply besides.
+  bool frequency_factors = false;
+};
 
 /// Sizes of a checked model, by which its memory is planned.
 struct GgufSummary {
@@ -13,6 +25,7 @@ struct GgufSummary {
   uint32_t layer_count = 0;
   uint32_t trained_context_length = 0;
   uint32_t embedding_length = 0;
+  std::optional<GgufRope> rope; ///< none: no positions, or learned ones
 };
 
 /// Validates metadata, vocabulary and tensor table of a model, and of the sibling shards beside

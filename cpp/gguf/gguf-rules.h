@@ -36,6 +36,10 @@ using Tensors = std::unordered_map<std::string, const GgufTensor*>;
 void check_hyperparameters(const GgufMetadata& file, const KnownArchitecture& architecture,
                            const Tensors& tensors);
 
+/// The values of RoPE, of a checked file.
+std::optional<GgufRope> read_rope(const GgufMetadata& file, const KnownArchitecture& architecture,
+                                  const Tensors& tensors);
+
 /// Refuses tensors of types that llama.cpp's operations cannot take.
 void check_tensors(const GgufMetadata& file, const Tensors& tensors);
 

@@ -87,8 +87,13 @@ export class OptionBag {
     return this.#values.get(name)
   }
 
+  /** The option's path in errors. */
+  pathOf(name: string): string {
+    return this.#prefix + name
+  }
+
   error(name: string, wanted: string): VerbatimError {
-    return wrongValue(this.#prefix + name, wanted, this.get(name))
+    return wrongValue(this.pathOf(name), wanted, this.get(name))
   }
 
   number<T>(name: string, fallback: T, range: NumberRange): number | T {
@@ -110,9 +115,14 @@ export class OptionBag {
     return value
   }
 
-  oneOf<T extends string | boolean, F>(name: string, fallback: F, allowed: readonly T[]): T | F {
+  oneOf<T extends string | boolean, F>(
+    name: string,
+    fallback: F,
+    allowed: readonly T[],
+    required = false,
+  ): T | F {
     const value = this.get(name)
-    if (value === undefined) return fallback
+    if (value === undefined && !required) return fallback
     if (!allowed.includes(value as T)) {
       throw this.error(
         name,
@@ -125,7 +135,7 @@ export class OptionBag {
   /** Text that is not empty, or null. */
   text(name: string): string | null {
     const value = this.get(name)
-    return value === undefined ? null : nonEmptyText(value, this.#prefix + name)
+    return value === undefined ? null : nonEmptyText(value, this.pathOf(name))
   }
 
   callback<T>(name: string): T | null {
@@ -139,7 +149,7 @@ export class OptionBag {
   signal(name: string): AbortSignal | null {
     const value = this.get(name)
     if (value === undefined) return null
-    const isSignal = reading(this.#prefix + name, () => {
+    const isSignal = reading(this.pathOf(name), () => {
       const { aborted, addEventListener } = Object(value) as Partial<AbortSignal>
       return (
         typeof value === 'object' && typeof aborted === 'boolean' && typeof addEventListener === 'function'

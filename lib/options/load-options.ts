@@ -13,14 +13,124 @@ const needsGpus =
       ? 'says which GPUs to use, but gpuLayers is 0. Leave one of them out.'
       : refuse(options, isGiven)
 
+/** Refuses a member of `ropeScaling` that only `yarn` has. */
+const needsYarn =
+  (name: string, refuse: Refuse = () => undefined): Refuse =>
+  (options, isGiven) =>
+    options.type !== 'yarn' && isGiven(name)
+      ? `has no effect with type '${options.type}': it belongs to 'yarn'. Leave it out.`
+      : refuse(options, isGiven)
+
+/** Refuses a member of `ropeScaling` that needs a scaling. */
+const needsScaling =
+  (name: string): Refuse =>
+  ({ type }, isGiven) =>
+    type === 'none' && isGiven(name) ? "has no effect with type 'none'. Leave it out." : undefined
+
+/** True for 0, and for what is 0 as the engine's 32-bit float. */
+const isZero = (value: unknown) => typeof value === 'number' && Math.fround(value) === 0
+
+const needsExtrapolation =
+  (name: string): Refuse =>
+  ({ extrapolationFactor }, isGiven) =>
+    isZero(extrapolationFactor) && isGiven(name)
+      ? 'has no effect with extrapolationFactor 0. Leave one of them out.'
+      : undefined
+
+/** The members of the option `ropeScaling`. */
+export const ROPE_SCALING_ROWS = {
+  type: {
+    sentence:
+      'The method: `linear` and `yarn` extend a model beyond the length it was trained for; `none` does not scale, whatever the file says.',
+    takes: { kind: 'choice', values: ['none', 'linear', 'yarn'] },
+    default: null,
+    defaultText: 'must be given',
+    required: true,
+    aliases: ['ropetype', 'ropescalingtype'],
+  },
+  factor: {
+    sentence: 'How many times longer the context becomes.',
+    takes: { kind: 'number', range: { min: 1, max: 1024 } },
+    default: null,
+    defaultText: 'the file’s; must be given where it has none',
+    aliases: ['scale', 'ropescale', 'scalingfactor'],
+    refuse: needsScaling('factor'),
+  },
+  originalContextSize: {
+    sentence:
+      'The context length before scaling; times `factor`, rounded down, it is the largest `contextSize`.',
+    takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
+    default: null,
+    defaultText: 'the file’s, else the length the model was trained for',
+    aliases: ['originalmaxpositionembeddings', 'originalcontextlength', 'yarnorigctx', 'origctx'],
+    refuse: needsScaling('originalContextSize'),
+  },
+  frequencyBase: {
+    sentence: 'The base of the frequencies, often called theta.',
+    takes: { kind: 'number', range: { above: 1, max: 1e12 } },
+    default: null,
+    defaultText: 'the file’s',
+    aliases: ['ropetheta', 'theta', 'ropefreqbase', 'freqbase'],
+  },
+  extrapolationFactor: {
+    sentence: 'Of `yarn`: how much of the high frequencies stays as it is; 0 scales all alike.',
+    takes: { kind: 'number', range: { min: 0, max: 1 } },
+    default: null,
+    defaultText: '1',
+    aliases: ['extfactor', 'yarnextfactor'],
+    refuse: needsYarn('extrapolationFactor'),
+  },
+  attentionFactor: {
+    sentence: 'Of `yarn` with `extrapolationFactor` 0: factor of the rotated queries and keys.',
+    more: 'With another `extrapolationFactor` llama.cpp computes it from `factor`, and would ignore what it is given.',
+    takes: { kind: 'number', range: { above: 0, max: 100 } },
+    default: null,
+    defaultText: '1, or computed from `factor`',
+    aliases: ['attnfactor', 'yarnattnfactor', 'mscale'],
+    refuse: needsYarn('attentionFactor', ({ extrapolationFactor }, isGiven) =>
+      !isZero(extrapolationFactor) && isGiven('attentionFactor')
+        ? 'needs extrapolationFactor: 0. Otherwise llama.cpp computes it from factor, as the method is defined.'
+        : undefined,
+    ),
+  },
+  betaFast: {
+    sentence: 'Of `yarn`: rotations within the original context from which a frequency stays as it is.',
+    takes: { kind: 'number', range: { above: 0, max: 1e6 } },
+    default: null,
+    defaultText: '32; the file’s where llama.cpp reads it (grok, mistral3)',
+    aliases: ['yarnbetafast'],
+    refuse: needsYarn('betaFast', needsExtrapolation('betaFast')),
+  },
+  betaSlow: {
+    sentence: 'Of `yarn`: rotations within the original context up to which a frequency is scaled fully.',
+    takes: { kind: 'number', range: { above: 0, max: 1e6 } },
+    default: null,
+    defaultText: '1; the file’s where llama.cpp reads it (grok, mistral3)',
+    aliases: ['yarnbetaslow'],
+    refuse: needsYarn('betaSlow', needsExtrapolation('betaSlow')),
+  },
+} as const satisfies OptionRows
+
 /** The options that decide what memory a model takes, and where. */
 export const MEMORY_ROWS = ownOnly({
   contextSize: {
     sentence: 'The most tokens one request can hold, prompt and output together.',
     takes: { kind: 'number', range: { integer: true, min: 16, max: MAX_INT32 } },
     default: null,
-    defaultText: 'the length the model was trained for, at most 8192',
+    defaultText: 'the length the model was trained for or `ropeScaling` extends it to, at most 8192',
     aliases: ['nctx', 'numctx', 'ctxsize', 'contextlength', 'maxcontext', 'maxmodellen'],
+  },
+  ropeScaling: {
+    sentence: 'The scaling of RoPE in place of the model file’s, for contexts beyond the trained length.',
+    more:
+      'What is in effect, by the file or this option, is `model.info.ropeScaling`. Refused for models that rotate ' +
+      'nothing, and for those with two factors for each frequency (longrope). Layers with a sliding window keep the ' +
+      'values of the file, and the factors of Llama 3.1’s `rope_freqs` apply besides, as in llama.cpp. A larger ' +
+      '`frequencyBase` alone does not raise the largest `contextSize`; a larger `originalContextSize` does.',
+    takes: { kind: 'options', type: 'RopeScalingOptions', rows: ROPE_SCALING_ROWS },
+    default: null,
+    defaultText: 'the file’s',
+    aliases: ['ropeparameters', 'ropescalingtype', 'ropescale'],
   },
   cacheSize: {
     sentence: 'Cells of the key-value cache that all requests share, one a token.',

@@ -1,13 +1,12 @@
 // Checks and copies the options of each function.
 import { randomBytes } from 'node:crypto'
 import type { LoadProgress, LogEntry } from '../input-types.js'
-import { invalidOption } from '../json-shape.js'
 import { OptionBag } from './bag.js'
 import { GENERATE_ROWS, RENDER_ROWS, TEMPLATE_RENDER_ROWS, TOKENIZE_ROWS } from './generate-options.js'
 import { ESTIMATE_MEMORY_ROWS, LOAD_ROWS, type MEMORY_ROWS } from './load-options.js'
 import { sameName } from './nearest-name.js'
 import type { Checked, OptionRows } from './row.js'
-import { readOption } from './values.js'
+import { readRows } from './values.js'
 
 /** The options of `renderPrompt`, checked and copied. */
 export type CheckedRenderOptions = Checked<typeof RENDER_ROWS>
@@ -128,15 +127,4 @@ function bag(options: unknown, rows: OptionRows, ...more: string[]): OptionBag {
     return undefined
   }
   return new OptionBag(options, 'options', names, { hint, aliases: aliasesOf })
-}
-
-function readRows<Rows extends OptionRows>(given: OptionBag, rows: Rows): Checked<Rows> {
-  const read: Readonly<Record<string, unknown>> = Object.fromEntries(
-    Object.entries(rows).map(([name, row]) => [name, readOption(given, name, row)]),
-  )
-  for (const [name, { refuse }] of Object.entries(rows)) {
-    const reason = refuse?.(read, (option) => given.has(option))
-    if (reason !== undefined) throw invalidOption(name, reason)
-  }
-  return read as Checked<Rows>
 }

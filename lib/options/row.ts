@@ -30,6 +30,8 @@ export type Takes =
   | { readonly kind: 'controlTokens'; readonly wanted: string }
   | { readonly kind: 'chatTemplate' }
   | { readonly kind: 'specialTokens' }
+  /** An object with options of its own, of the named type. */
+  | { readonly kind: 'options'; readonly type: string; readonly rows: OptionRows }
   | { readonly kind: 'signal' }
   | { readonly kind: 'callback'; readonly type: string }
 
@@ -44,6 +46,8 @@ export interface OptionRow {
   readonly default: string | number | boolean | readonly never[] | null
   /** The default in words, where the value does not say it. */
   readonly defaultText?: string
+  /** True for an option that must be given. Default: false. */
+  readonly required?: true
   /** Names that other packages have for it, in lower case without `_` and `-`. */
   readonly aliases?: readonly string[]
   /** False keeps the option out of HTTP bodies and the flags of `serve`. Default: true. */
@@ -85,9 +89,11 @@ type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word 
                   ? string | NamedChatTemplate | ChatTemplateFile
                   : T extends { kind: 'specialTokens' }
                     ? SpecialTokens<string | null>
-                    : T extends { kind: 'signal' }
-                      ? AbortSignal
-                      : (argument: never) => void
+                    : T extends { kind: 'options'; rows: infer Rows extends OptionRows }
+                      ? Checked<Rows>
+                      : T extends { kind: 'signal' }
+                        ? AbortSignal
+                        : (argument: never) => void
 
 /** The options of these rows, checked and copied; null where there is none. */
 export type Checked<Rows extends OptionRows> = {

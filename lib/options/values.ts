@@ -5,7 +5,7 @@ import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../inpu
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
 import { checkNumber, checkWellFormed, nonEmptyText, OptionBag, wrongValue } from './bag.js'
-import { type OptionRow, ownOnly, type Takes } from './row.js'
+import { type Checked, type OptionRow, type OptionRows, ownOnly, type Takes } from './row.js'
 import { SPECIAL_TOKENS } from './special-tokens.js'
 
 type TakesOf<Kind extends Takes['kind']> = Extract<Takes, { readonly kind: Kind }>
@@ -25,7 +25,7 @@ export function readOption(given: OptionBag, name: string, row: OptionRow): unkn
     case 'boolean':
       return given.boolean(name, row.default as boolean)
     case 'choice':
-      return given.oneOf(name, row.default, takes.values)
+      return given.oneOf(name, row.default, takes.values, row.required)
     case 'json':
       return given.has(name) ? readJson(given.get(name), name, takes.shape) : null
     case 'texts':
@@ -42,11 +42,29 @@ export function readOption(given: OptionBag, name: string, row: OptionRow): unkn
       return chatTemplate(given, name)
     case 'specialTokens':
       return specialTokens(given.get(name), name)
+    case 'options':
+      return ownOptions(given, name, takes.rows)
     case 'signal':
       return given.signal(name)
     case 'callback':
       return given.callback(name)
   }
+}
+
+/**
+ * The checked values of options, or their defaults; they are refused where they contradict each other.
+ *
+ * @throws InvalidOptionError naming the option and what it takes
+ */
+export function readRows<Rows extends OptionRows>(given: OptionBag, rows: Rows): Checked<Rows> {
+  const read: Readonly<Record<string, unknown>> = Object.fromEntries(
+    Object.entries(rows).map(([name, row]) => [name, readOption(given, name, row)]),
+  )
+  for (const [name, { refuse }] of Object.entries(rows)) {
+    const reason = refuse?.(read, (option) => given.has(option))
+    if (reason !== undefined) throw invalidOption(given.pathOf(name), reason)
+  }
+  return read as Checked<Rows>
 }
 
 /** JSON text of a value, or the text that was given in its place. */
@@ -160,6 +178,13 @@ function templateSource(source: string | null, name: string): string | null {
       `looks like a name: a template is given as its source, or as { name: ${JSON.stringify(source)} } where the model file has one of that name. None is built in.`,
     )
   return source
+}
+
+function ownOptions(given: OptionBag, name: string, rows: OptionRows): Checked<OptionRows> | null {
+  if (!given.has(name)) return null
+  const aliases = (member: string) => rows[member]?.aliases ?? []
+  const own = new OptionBag(given.get(name), name, Object.keys(rows), { prefix: `${name}.`, aliases })
+  return Object.freeze(readRows(own, rows))
 }
 
 /** A copy of special tokens by their names. */
