@@ -120,7 +120,11 @@ describe('the flags of serve', () => {
       '{"type":"yarn","factor":0}',
       'factor in --rope-scaling must be a number from 1 to 1024, not 0',
     ],
-    ['--rope-scaling', '{"factor":4}', "type in --rope-scaling is missing: it must be one of 'none', 'linear', 'yarn'"],
+    [
+      '--rope-scaling',
+      '{"factor":4}',
+      "type in --rope-scaling is missing: it must be one of 'none', 'linear', 'yarn'",
+    ],
     ['--special-tokens', '{', 'It must be JSON text'],
     ['--special-tokens', '{"bos_tokn": "x"}', 'Did you mean bos_token in --special-tokens?'],
     ['--special-tokens', '{"bos_token": 1}', 'bos_token in --special-tokens must be a string or null'],

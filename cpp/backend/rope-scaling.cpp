@@ -1,5 +1,6 @@
 #include "backend/rope-scaling.h"
 
+#include "base/counted.h"
 #include "base/error.h"
 
 #include <algorithm>
@@ -132,7 +133,7 @@ uint32_t RopeScaling::cells_beside(uint32_t cells, uint32_t others) const {
 std::string too_long(uint32_t context_size, uint32_t trained, const std::optional<RopeScaling>& scaling) {
   const uint32_t longest = scaling ? scaling->longest_context : trained;
   std::string text =
-      "contextSize " + std::to_string(context_size) + " exceeds the " + std::to_string(longest) + " tokens ";
+      "contextSize " + std::to_string(context_size) + " exceeds the " + counted(longest, "token") + " ";
   if (scaling && (scaling->is_chosen || longest > trained)) {
     text += std::string(scaling->is_chosen ? "of ropeScaling" : "of the scaling in the model file") + ": " +
             std::to_string(scaling->original_context_size) + " (originalContextSize) times " +
