@@ -83,12 +83,12 @@ const FIELDS: Readonly<Record<keyof Receipt, FieldRow>> = {
   promptTextSha256: { kind: TEXT, recomputed: ({ prompt }) => prompt.promptTextSha256 },
   promptTokenIdsSha256: { kind: TEXT, recomputed: ({ prompt }) => prompt.promptTokenIdsSha256 },
   outputTokenIdsSha256: { kind: TEXT, recomputed: ({ outputTokenIdsSha256 }) => outputTokenIdsSha256 },
-  // The prompt is rendered anew with these four; that it agrees does not prove them, since others may give the same.
+  // The prompt is rendered anew with these three; that it agrees does not prove them, since others may give the same.
   now: { kind: TIME },
   addGenerationPrompt: { kind: BOOLEAN },
   controlTokens: { kind: CONTROL_TOKENS },
-  ignoredInputs: { kind: IGNORED_INPUTS, isLater: true },
   specialTokens: { kind: TEXTS_BY_NAME, recomputed: ({ info }) => ({ ...info.specialTokens }) },
+  ignoredInputs: { kind: IGNORED_INPUTS, isLater: true },
   sampling: { kind: OBJECT },
   ropeScaling: { kind: ROPE_SCALING, isLater: true, recomputed: ({ info }) => info.ropeScaling },
   seed: { kind: SEED },

@@ -42,7 +42,7 @@ export async function verifyReceipt(
   const model = given.get('model')
   requireModel(model)
   const tokenIds = given.get('tokenIds')
-  const { now, addGenerationPrompt, controlTokens, ignoredInputs = 'allow' } = read.fields
+  const { now, addGenerationPrompt, controlTokens } = read.fields
   const options = readRenderOptions({
     tools: given.get('tools'),
     documents: given.get('documents'),
@@ -50,7 +50,7 @@ export async function verifyReceipt(
     now: new Date(now),
     addGenerationPrompt,
     controlTokens,
-    ignoredInputs,
+    ignoredInputs: 'allow',
   })
   const [{ digest }, outputTokenIdsSha256] = await Promise.all([
     model[RENDER](given.get('messages'), options),

@@ -58,6 +58,12 @@ const samples: [VerbatimError, string, ErrorCode, object][] = [
     'TEMPLATE_LIMIT',
     { limit: 'steps' },
   ],
+  [
+    new errors.TemplateIgnoresInputError('m', { input: 'tools' }),
+    'TemplateIgnoresInputError',
+    'TEMPLATE_IGNORES_INPUT',
+    { input: 'tools' },
+  ],
   [new errors.TokenizeError('m'), 'TokenizeError', 'TOKENIZE_FAILED', {}],
   [
     new errors.ContextOverflowError('m', { promptTokens: 20, contextSize: 16 }),

@@ -45,7 +45,7 @@ describe('the flags of serve', () => {
     const flags = command().options.map(({ long }) => long)
     for (const [name, { takes }] of rows) {
       const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-      const wanted = takes.kind === 'chatTemplate' ? [`${flag}-file`, `${flag}-name`] : [flag]
+      const wanted = takes.kind === 'chatTemplate' ? [`${flag}-file`, flag] : [flag]
       for (const each of wanted) expect(flags).toContain(each)
     }
     expect(Object.keys(LOAD_ROWS).filter((name) => !rows.some(([known]) => known === name))).toEqual([

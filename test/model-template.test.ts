@@ -52,8 +52,8 @@ describe('a chatTemplate', () => {
 
   test('that renders an empty prompt is refused for generating', async () => {
     await using other = await loadModel(spmModel, { contextSize: 16, threads: 1, chatTemplate: '{# #}' })
-    expect(await other.renderPrompt(user('a'))).toEqual({ text: '', spans: [], tokenIds: [] })
-    expect(await rejection(other.generateInference(user('a')))).toMatchObject({ code: 'TEMPLATE_RENDER' })
+    expect(await other.renderPrompt(user(''))).toMatchObject({ text: '', spans: [], tokenIds: [] })
+    expect(await rejection(other.generateInference(user('')))).toMatchObject({ code: 'TEMPLATE_RENDER' })
   })
 
   test('that is missing lets the model tokenize, and refuses messages', async () => {

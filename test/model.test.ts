@@ -53,7 +53,9 @@ describe('model.info', () => {
       batchSize: 512,
       threads: 1,
       chatTemplate: expect.stringMatching(/^\{%- if tools %\}/),
+      chatTemplates: [{ name: 'default', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }],
       specialTokens: { bos_token: '<|endoftext|>', eos_token: '<|im_end|>', pad_token: '<|endoftext|>' },
+      ropeScaling: expect.objectContaining({ type: 'none', factor: 1 }),
       gpuLayers: 0,
       kvCacheType: 'f16',
       devices: [cpu],
@@ -246,7 +248,7 @@ describe('messages', () => {
         preventExtensions: forbidden,
       })
     const messages = guarded([{ role: 'user', content: 'Hello', extra: { list: [1, { a: 2 }] } }])
-    const options = guarded({ maxTokens: 2, stop: ['zzz'], templateVariables: { a: { b: 1 } } })
+    const options = guarded({ maxTokens: 2, stop: ['zzz'], tools: [{ a: { b: 1 } }] })
     expect((await model.renderPrompt(messages)).text).toContain('Hello')
     expect((await model.generateInference(messages, options)).tokenIds).toHaveLength(2)
   })
@@ -255,7 +257,7 @@ describe('messages', () => {
     const message = { role: 'user', content: 'Hello', parts: [{ type: 'text', text: 'x' }] }
     const messages = [message]
     const stop = ['zzz']
-    const options = { maxTokens: 20, seed: 3, stop, templateVariables: { a: 1 } }
+    const options = { maxTokens: 20, seed: 3, stop, tools: [{ a: 1 }] }
     const expected = await model.generateInference(structuredClone(messages), structuredClone(options))
     const expectedPrompt = await model.renderPrompt(structuredClone(messages))
     const run = model.generateInference(messages, options)

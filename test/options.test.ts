@@ -38,6 +38,7 @@ describe('without options', () => {
       templateVariables: null,
       addGenerationPrompt: true,
       controlTokens: [],
+      ignoredInputs: 'refuse',
     })
     expect(rest.model).toBe(model)
     expect(now).toBeGreaterThanOrEqual(before)
@@ -54,6 +55,7 @@ describe('without options', () => {
         addGenerationPrompt: true,
         now: expect.any(Number),
         controlTokens: [],
+        ignoredInputs: 'refuse',
       })
     }
   })

@@ -24,7 +24,8 @@ const options = {
   seed: 7,
   stop: ['zzz'],
   now: new Date(0),
-}
+  ignoredInputs: 'allow',
+} as const
 
 const VERIFIED = [
   'version',
@@ -32,17 +33,20 @@ const VERIFIED = [
   'toolsSha256',
   'documentsSha256',
   'templateVariablesSha256',
+  'chatTemplateName',
   'chatTemplateSha256',
   'modelMetadataSha256',
   'promptTextSha256',
   'promptTokenIdsSha256',
   'outputTokenIdsSha256',
   'specialTokens',
+  'ropeScaling',
 ]
 const UNVERIFIED = [
   'now',
   'addGenerationPrompt',
   'controlTokens',
+  'ignoredInputs',
   'sampling',
   'seed',
   'packageVersion',
@@ -62,6 +66,7 @@ describe('a receipt', () => {
     const { text, tokenIds } = await model.renderPrompt(messages, {
       tools,
       templateVariables: { x: 1.5 },
+      ignoredInputs: 'allow',
       now: new Date(0),
     })
     expect(result.receipt).toMatchObject({
@@ -70,6 +75,7 @@ describe('a receipt', () => {
       toolsSha256: sha256(JSON.stringify(tools)),
       documentsSha256: null,
       templateVariablesSha256: sha256('{"x":1.5}'),
+      chatTemplateName: 'default',
       chatTemplateSha256: sha256(model.info.chatTemplate as string),
       modelMetadataSha256: model.info.metadataSha256,
       promptTextSha256: sha256(text),
@@ -129,6 +135,7 @@ describe('a receipt', () => {
       chatTemplate: '{{ messages }}',
     })
     expect(await mismatches({ model: other })).toEqual([
+      'chatTemplateName',
       'chatTemplateSha256',
       'promptTextSha256',
       'promptTokenIdsSha256',
@@ -174,7 +181,9 @@ describe('the result of verifyReceipt', () => {
     now: 86_400_000,
     addGenerationPrompt: false,
     controlTokens: 'anywhere',
+    ignoredInputs: 'refuse',
     specialTokens: { bos_token: '<s>' },
+    ropeScaling: { type: 'linear', factor: 3 },
     sampling: { maxTokens: 6 },
     seed: 8,
     packageVersion: '0.0.1',
@@ -260,7 +269,7 @@ describe('a receipt in snake_case, as workers write it', () => {
 describe('what is no receipt is refused', () => {
   test.each<[string, () => unknown, string, string]>([
     ['null', () => null, 'receipt', 'must be the receipt of a result, not null'],
-    ['undefined', () => undefined, 'receipt', 'not undefined'],
+    ['undefined', () => undefined, 'receipt', 'is missing: it must be the receipt of a result'],
     ['JSON text', () => JSON.stringify(result.receipt), 'receipt', 'not a string'],
     ['an array', () => [result.receipt], 'receipt', 'not an array'],
     ['a promise', () => Promise.resolve(result.receipt), 'receipt', 'not a promise: await it first'],
@@ -294,6 +303,8 @@ describe('what is no receipt is refused', () => {
       'receipt.specialTokens',
       'of strings',
     ],
+    ['a word for ignored inputs', () => receipt({ ignoredInputs: 'x' }), 'receipt.ignoredInputs', "'refuse'"],
+    ['scaling in words', () => receipt({ ropeScaling: 'yarn' }), 'receipt.ropeScaling', 'an object or null'],
     ['no sampling', () => receipt({ sampling: 'greedy' }), 'receipt.sampling', 'must be an object'],
     ['a seed in words', () => receipt({ seed: 'seven' }), 'receipt.seed', 'an integer from 0'],
     ['a symbol', () => receipt({ [Symbol('s')]: 1 }), 'receipt[Symbol(s)]', 'named by a symbol'],
@@ -324,7 +335,7 @@ describe('what is no receipt is refused', () => {
 describe('what is no evidence is refused', () => {
   test.each<[string, () => unknown, string, string]>([
     ['null', () => null, 'evidence', 'must be an object, not null'],
-    ['undefined', () => undefined, 'model', 'must be a model from loadModel, not undefined'],
+    ['undefined', () => undefined, 'model', 'is missing: it must be a model from loadModel'],
     ['a string', () => 'x', 'evidence', 'must be an object'],
     ['a promise', () => Promise.resolve(evidence()), 'evidence', 'not a promise: await it first'],
     ['an unknown name', () => evidence({ tokens: [] }), 'tokens', 'is not an option that is known here'],

@@ -208,6 +208,7 @@ test('POST /render shows the prompt and generates nothing', async () => {
     text: wanted.text,
     spans: wanted.spans,
     token_ids: wanted.tokenIds,
+    chat_template: wanted.chatTemplate,
     prompt_tokens: wanted.tokenIds.length,
     context_size: 512,
     max_tokens: 512,

@@ -262,6 +262,7 @@ describe('what cannot be honoured is refused', () => {
       max_completion_tokens: 1,
       top_k: 5,
       template_variables: { enable_thinking: false },
+      ignored_inputs: 'allow',
     })
     expect(status).toBe(200)
   })

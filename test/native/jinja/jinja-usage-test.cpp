@@ -31,7 +31,7 @@ bool blank(const std::string& messages) {
 
 } // namespace
 
-TEST("jinja usage: a template tests what decides on its output") {
+TEST(jinja_usage_tests_what_decides_on_the_output) {
   for (const char* source : {"{% if x %}{% endif %}",
                              "{% if a and not x.b %}{% endif %}",
                              "{{ 'a' if x else 'b' }}",
@@ -55,7 +55,7 @@ TEST("jinja usage: a template tests what decides on its output") {
     if (!tests(source)) throw check::Failure(source);
 }
 
-TEST("jinja usage: printing and looping is no test") {
+TEST(jinja_usage_printing_and_looping_is_no_test) {
   for (const char* source :
        {"", "x", "{{ y }}", "{{ x }}", "{{ x.y }}", "{{ x['y'][0] }}", "{{ x | tojson }}", "{{ x ~ 'y' }}",
         "{{ x + 1 }}", "{{ [x, {'a': x}] }}", "{{ x.items() }}", "{{ x if y else z }}",
@@ -64,7 +64,7 @@ TEST("jinja usage: printing and looping is no test") {
     if (tests(source)) throw check::Failure(source);
 }
 
-TEST("jinja usage: the variables of a template are those it reads from the context") {
+TEST(jinja_usage_lists_the_variables_read_from_the_context) {
   const auto variables = [](const char* source) {
     return joined(jinja::Template::parse(source)->variables());
   };
@@ -75,7 +75,7 @@ TEST("jinja usage: the variables of a template are those it reads from the conte
   CHECK_EQ(variables("{% macro m(p) %}{{ p }}{{ g }}{% endmacro %}{{ m(1) }}"), "g ");
 }
 
-TEST("jinja usage: variables of which no character is in the text are known") {
+TEST(jinja_usage_knows_the_variables_of_which_no_character_is_in_the_text) {
   const std::string variables = R"({"a":"one","b":["two",{"k":3}],"c c":true,"d":null})";
   CHECK_EQ(unreached("", variables), "a b [\"c c\"] d ");
   CHECK_EQ(unreached("{{ a }}", variables), "b [\"c c\"] d ");
@@ -85,7 +85,7 @@ TEST("jinja usage: variables of which no character is in the text are known") {
   CHECK_EQ(unreached("{% set t %}{{ a }}{% endset %}{{ t | upper }}", variables), "b [\"c c\"] d ");
 }
 
-TEST("jinja usage: messages are blank that hold only white space, a role and types") {
+TEST(jinja_usage_messages_of_white_space_roles_and_types_are_blank) {
   for (const char* messages : {"[]", R"([{"role":"user"}])", R"([{"role":"user","content":""}])",
                                R"([{"role":"user","content":" \n\t\u00a0\u3000"}])",
                                R"([{"role":"user","content":null,"flag":true}])",
