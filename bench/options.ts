@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { readModelPath } from '../lib/options/model-path.js'
+import { readModelPath } from '../lib/options/paths.js'
 import type { BenchOptions } from './suite.js'
 import { SetupFailure } from './tools.js'
 

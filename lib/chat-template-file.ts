@@ -1,7 +1,7 @@
-import { open } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { invalidOption } from './json-shape.js'
 
-/** The longest source that the template engine takes, in bytes: Limits::source_bytes. */
+/** The longest source that the template engine takes, in bytes: Limits::source_bytes of cpp/jinja/jinja.h. */
 const MOST_BYTES = 4 * 2 ** 20
 
 /**
@@ -10,25 +10,25 @@ const MOST_BYTES = 4 * 2 ** 20
  * Rejects with `InvalidOptionError` for what is no readable text in UTF-8.
  */
 export async function readChatTemplateFile(path: string): Promise<string> {
-  const refuse = (reason: string, cause?: unknown) => invalidOption('chatTemplate.path', reason, cause)
-  const bytes = await readFile(path).catch((error) => {
-    throw refuse(`cannot be read: ${(error as Error).message}.`, error)
-  })
-  if (bytes === null) throw refuse(`is no file of at most ${MOST_BYTES} bytes: ${path}.`)
+  try {
+    const file = await stat(path)
+    // Reading a pipe could wait for ever.
+    if (!file.isFile()) throw refused(`is no file: ${path}.`)
+    if (file.size > MOST_BYTES) throw refused(`has more than ${MOST_BYTES} bytes: ${path}.`)
+    return decoded(path, await readFile(path))
+  } catch (error) {
+    const { syscall } = error as NodeJS.ErrnoException
+    throw syscall === undefined ? error : refused(`cannot be read: ${(error as Error).message}.`, error)
+  }
+}
+
+function decoded(path: string, bytes: Buffer): string {
   try {
     // Keep a byte order mark, as Transformers does.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (error) {
-    throw refuse(`is no text in UTF-8: ${path}.`, error)
+    throw refused(`is no text in UTF-8: ${path}.`, error)
   }
 }
 
-async function readFile(path: string): Promise<Buffer | null> {
-  const file = await open(path)
-  try {
-    const { size } = await file.stat().then((stat) => (stat.isFile() ? stat : { size: Number.NaN }))
-    return size <= MOST_BYTES ? await file.readFile() : null
-  } finally {
-    await file.close()
-  }
-}
+const refused = (reason: string, cause?: unknown) => invalidOption('chatTemplate.path', reason, cause)

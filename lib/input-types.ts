@@ -101,6 +101,6 @@ export interface NamedChatTemplate {
 
 /** A chat template in a file of its own, in UTF-8. */
 export interface ChatTemplateFile {
-  /** The path of the file. */
-  readonly path: string
+  /** The path of the file, or its `file:` URL. */
+  readonly path: string | URL
 }

@@ -6,7 +6,7 @@ import { CancelledError } from './errors.js'
 import { MAKE, Model } from './model.js'
 import type { NativeChatTemplateChoice } from './native.js'
 import { fromNative } from './native-error.js'
-import { readModelPath } from './options/model-path.js'
+import { readModelPath } from './options/paths.js'
 import { type CheckedLoadOptions, readLoadOptions } from './options/read.js'
 import type { LoadModelOptions, LogEntry } from './types.js'
 

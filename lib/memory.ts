@@ -1,6 +1,6 @@
 import { loadAddon } from './addon.js'
 import { fromNative, type NativeError } from './native-error.js'
-import { isRemote, readModelPathOrUrl } from './options/model-path.js'
+import { isRemote, readModelPathOrUrl } from './options/paths.js'
 import { readEstimateMemoryOptions } from './options/read.js'
 import { withRemoteHeader } from './remote-gguf.js'
 import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'

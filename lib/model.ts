@@ -49,7 +49,8 @@ export class Model implements AsyncDisposable {
   }
 
   /**
-   * The chat template in use, on its own: it renders without the model. Null when there is none.
+   * The chat template in use where a request has no tools, on its own: it renders without the model. Null when there is
+   * none.
    *
    * @throws TemplateError when the model's own template does not parse
    */

@@ -156,13 +156,13 @@ export interface RopeScalingOptions {
   readonly frequencyBase?: number | undefined
   /**
    * Of `yarn`: how much of the high frequencies stays as it is; 0 scales all alike. A number from 0 to 1. Default:
-   * 1.
+   * 1; the file’s where llama.cpp reads it (grok).
    */
   readonly extrapolationFactor?: number | undefined
   /**
    * Of `yarn` with `extrapolationFactor` 0: factor of the rotated queries and keys. With another
    * `extrapolationFactor` llama.cpp computes it from `factor`, and would ignore what it is given. A number above 0
-   * and at most 100. Default: 1, or computed from `factor`.
+   * and at most 100. Default: 1, or computed from `factor`; the file’s where llama.cpp reads it (grok).
    */
   readonly attentionFactor?: number | undefined
   /**

@@ -160,8 +160,7 @@ export function compareReceipt({ fields, unknown }: ReadReceipt, from: Recompute
   const unverified: string[] = []
   const mismatches: (keyof Receipt)[] = []
   for (const [name, { recomputed }] of ROWS) {
-    if (!Object.hasOwn(fields, name)) continue
-    const wanted = recomputed?.(from)
+    const wanted = Object.hasOwn(fields, name) ? recomputed?.(from) : undefined
     if (wanted === undefined) {
       unverified.push(name)
       continue

@@ -187,7 +187,10 @@ export interface RopeScaling {
   readonly frequencyFactors: boolean
   /** Of `'yarn'`: how much of the high frequencies stays as it is. Else null. */
   readonly extrapolationFactor: number | null
-  /** Of `'yarn'`: factor of the rotated queries and keys; null where it is computed from `factor`. */
+  /**
+   * Of `'yarn'`: factor of the rotated queries and keys; null where it is computed from `factor`. The file's
+   * `rope.scaling.attn_factor` applies besides.
+   */
   readonly attentionFactor: number | null
   /** Of `'yarn'`: rotations from which a frequency stays as it is. Else null. */
   readonly betaFast: number | null

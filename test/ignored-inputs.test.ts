@@ -59,6 +59,21 @@ describe('messages of which no character reaches the prompt', () => {
     expect(await rendered('{{ messages[-1].content[0] }}', [...user('a'), ...user('bc')])).toBe('b')
     expect(await rendered('{{ messages[0].content | trim }}', user('  x '))).toBe('x')
     expect(await rendered('{{ messages[0].role }}', [{ role: 'Ada', content: '' }])).toBe('Ada')
+    expect(await rendered('{{ messages | tojson }}', user('x'))).toContain('x')
+  })
+
+  test.each([
+    ['a role of their own', '{{ messages[0].role }}', { role: 'Ada', content: 'Hi' }],
+    ['null', '{{ messages[0].name }}', { role: 'user', content: 'Hi', name: null }],
+    ['an empty list', '{{ messages[0].tool_calls }}', { role: 'user', content: 'Hi', tool_calls: [] }],
+    [
+      'the type of a part',
+      '{{ messages[0].content[0].type }}',
+      { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+    ],
+    ['their number', '{{ messages | length }}', { role: 'user', content: 'Hi' }],
+  ])('are refused where all that is printed is %s', async (_, template, message) => {
+    expect(await refused(template, [message])).toBe('messages')
   })
 })
 
@@ -68,7 +83,6 @@ describe('tools and documents that the template ignores', () => {
   test('are refused where they were given', async () => {
     expect(await refused(plain, user('x'), { tools })).toBe('tools')
     expect(await refused(plain, user('x'), { documents: ['d'] })).toBe('documents')
-    expect(await refused(plain, user('x'), { documents: [''] })).toBe('documents')
     // It would print them for other messages, and asks nothing.
     const later = `${plain}{% if messages[1] %}{{ tools | tojson }}{% endif %}`
     expect(await refused(later, user('x'), { tools })).toBe('tools')
@@ -80,7 +94,8 @@ describe('tools and documents that the template ignores', () => {
     expect(
       await rendered(`${plain}{% if documents is defined %}!{% endif %}`, user('x'), { documents: ['d'] }),
     ).toBe('x!')
-    expect(await rendered(plain, user('x'), { tools: [], documents: ' [ ] ' })).toBe('x')
+    for (const documents of [[], ' [ ] ', [''], [' \n']])
+      expect(await rendered(plain, user('x'), { tools: [], documents })).toBe('x')
   })
 
   test("pass with ignoredInputs: 'allow'", async () => {
@@ -102,7 +117,22 @@ describe('a template variable that the template ignores', () => {
     ] as const)
       expect(await refused(template, user('x'), { templateVariables })).toBe(input)
     const error = await rejection(rendered(template, user('x'), { templateVariables: { temper: 1 } }))
-    expect((error as Error).message).toMatch(/enable_thinking, messages, style/)
+    expect((error as Error).message).toMatch(/reads only enable_thinking, messages, style/)
+  })
+
+  test('is refused where it is printed for other messages only, and the message says so', async () => {
+    const rare = '{{ messages[0].content }}{% if messages[9] %}{{ note }}{% endif %}'
+    const error = await rejection(rendered(rare, user('x'), { templateVariables: { note: 'n' } }))
+    expect(error).toMatchObject({ input: 'templateVariables.note' })
+    expect((error as Error).message).toMatch(/prints it, but not for these messages/)
+    // Of these nothing could be printed.
+    for (const note of ['', ' ', [], {}, ['']])
+      expect(await rendered(rare, user('x'), { templateVariables: { note } })).toBe('x')
+  })
+
+  test('passes where the output depends on its value, if not on its characters', async () => {
+    const depends = "{{ messages[0].content }}{{ '=' * n }}{{ s or '-' }}{{ t | default('d') }}"
+    expect(await rendered(depends, user('x'), { templateVariables: { n: 3, s: '', t: '' } })).toBe('x===-')
   })
 
   test('passes where it is printed or tested', async () => {
@@ -114,6 +144,17 @@ describe('a template variable that the template ignores', () => {
   test("passes with ignoredInputs: 'allow'", async () => {
     const options = { templateVariables: { enable_thinkin: false }, ignoredInputs: 'allow' } as const
     expect(await rendered(template, user('x'), options)).toBe('x')
+  })
+
+  test('is refused where the template has set it itself before it reads it', async () => {
+    const own =
+      "{% if messages[0].role == 'system' %}{% set system_message = messages[0].content %}" +
+      '{% else %}{% set system_message = "" %}{% endif %}' +
+      '{% if system_message %}{{ system_message }}|{% endif %}{{ messages[-1].content }}'
+    const templateVariables = { system_message: 'You are a poet.' }
+    const error = await rejection(rendered(own, user('x'), { templateVariables }))
+    expect(error).toMatchObject({ input: 'templateVariables.system_message' })
+    expect((error as Error).message).toMatch(/reads only messages;/)
   })
 
   test('passes in ChatTemplate.render, which is that of Transformers', async () => {

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import {
   InvalidOptionError,
   type LoadModelOptions,
@@ -128,7 +130,19 @@ describe('a model file with named templates', () => {
     })
     await using model = await load(broken)
     expect((await model.renderPrompt(user('x'))).text).toBe('x')
-    expect(await rejection(model.renderPrompt(user('x'), { tools }))).toBeInstanceOf(TemplateError)
+    const error = await rejection(model.renderPrompt(user('x'), { tools }))
+    expect(error).toBeInstanceOf(TemplateError)
+    expect((error as Error).message).toMatch(/^chat template tool_use: /)
+  })
+
+  test('of which one is no text, or has no name, is no model', async () => {
+    for (const entries of [{ 'tokenizer.chat_template.tool_use': 5 }, { 'tokenizer.chat_template.': 'x' }]) {
+      const odd = join(folder, 'odd.gguf')
+      extendModel(spmModel, odd, { entries })
+      const error = await rejection(load(odd))
+      expect(error).toMatchObject({ code: 'MODEL_INVALID' })
+      expect((error as Error).message).toContain(Object.keys(entries)[0])
+    }
   })
 
   test('each knows its own control tokens', async () => {
@@ -156,6 +170,11 @@ describe('a model file with named templates', () => {
 })
 
 describe('a chatTemplate in a file', () => {
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const long = join(folder, 'long.jinja')
+  writeFileSync(long, ' '.repeat(2 ** 22 + 1))
+
   test('is read as it is', async () => {
     const path = join(folder, 'template.jinja')
     writeFileSync(path, '<é>{{ messages[0].content }}\n')
@@ -164,10 +183,23 @@ describe('a chatTemplate in a file', () => {
     expect((await model.renderPrompt(user('x'))).text).toBe('<é>x')
   })
 
+  test('may be a file: URL', async () => {
+    const file = join(folder, 'a template.jinja')
+    writeFileSync(file, 'URL {{ messages[0].content }}')
+    for (const path of [pathToFileURL(file), pathToFileURL(file).href]) {
+      await using model = await load(named, { chatTemplate: { path } })
+      expect((await model.renderPrompt(user('x'))).text).toBe('URL x')
+    }
+  })
+
   test.each([
-    ['is missing', join(folder, 'nothing.jinja'), /ENOENT/],
-    ['is a folder', folder, /is no file|EISDIR/],
+    ['is missing', join(folder, 'nothing.jinja'), /cannot be read: ENOENT/],
+    ['is a folder', folder, /is no file/],
     ['never ends', '/dev/zero', /is no file/],
+    ['is a pipe that nobody writes to', pipe, /is no file/],
+    ['is remote', 'https://example.com/t.jinja', /Download it first/],
+    ['is on another machine', 'file://other/t.jinja', /another machine/],
+    ['is too long', long, /more than 4194304 bytes/],
   ])('that %s is refused', async (_, path, message) => {
     const error = await rejection(load(named, { chatTemplate: { path } }))
     expect(error).toBeInstanceOf(InvalidOptionError)

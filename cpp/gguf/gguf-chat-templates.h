@@ -16,7 +16,8 @@ struct NamedChatTemplate {
 /// The name that Transformers gives the template without a name in the file.
 inline constexpr const char* default_chat_template = "default";
 
-/// Returns the chat templates of a file, by name in ascending order.
+/// Returns the chat templates of a file, by name in ascending order. Throws Error ModelInvalid for one that
+/// is no text or has no name.
 std::vector<NamedChatTemplate> chat_templates(const GgufMetadata& metadata);
 
 } // namespace verbatim

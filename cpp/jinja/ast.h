@@ -326,7 +326,7 @@ struct Program {
   std::map<std::string, Block*, std::less<>> blocks;
   std::vector<std::string> strings; ///< Every name and string literal, once.
   std::vector<uint64_t> hashes;     ///< Hashes of `strings`.
-  std::map<StringId, bool> context; ///< Names that are read from the context; true: see Template::tests().
+  std::map<StringId, bool> context; ///< Names that may be read from the context; true: see Template::tests().
   std::vector<std::unique_ptr<Node>> nodes;
 };
 

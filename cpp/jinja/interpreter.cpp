@@ -47,6 +47,11 @@ Template::Template(std::unique_ptr<const Program> program) : program_(std::move(
 }
 Template::~Template() = default;
 
+bool Template::reads(std::string_view name) const {
+  return std::ranges::any_of(program_->context,
+                             [&](const auto& variable) { return program_->strings[variable.first] == name; });
+}
+
 bool Template::tests(std::string_view name) const {
   return std::ranges::any_of(program_->context, [&](const auto& variable) {
     return variable.second && program_->strings[variable.first] == name;
@@ -134,6 +139,8 @@ Rendered Interpreter::finish(Text text) const {
   result.text = std::move(text.bytes);
   std::unordered_map<int32_t, int32_t> numbers;
   std::unordered_set<int32_t> reached;
+  const auto* const of_messages = variables_->find("messages");
+  const int32_t messages = of_messages ? of_messages->key.as<String>().buffer->text.origin : template_origin;
   size_t begin = 0;
   const auto add = [&](size_t end, int32_t origin) {
     if (begin == end) return;
@@ -142,7 +149,8 @@ Rendered Interpreter::finish(Text text) const {
       const auto [found, added] = numbers.try_emplace(origin, static_cast<int32_t>(result.origins.size()));
       if (added) {
         result.origins.push_back(origins_.path(origin));
-        reached.insert(origins_.variable_of(origin));
+        const int32_t variable = origins_.variable_of(origin);
+        if (variable != messages || origins_.is_content(origin, *variables_)) reached.insert(variable);
       }
       number = found->second;
     }
@@ -156,7 +164,7 @@ Rendered Interpreter::finish(Text text) const {
     const String& name = entry.key.as<String>();
     const int32_t origin = name.buffer->text.origin;
     if (!reached.contains(origin))
-      result.unreached.push_back({std::string(name.view()), origins_.path(origin)});
+      result.unreached.push_back({std::string(name.view()), origins_.path(origin), is_blank(entry.value)});
   }
   return result;
 }

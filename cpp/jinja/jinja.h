@@ -65,6 +65,7 @@ struct Span {
 struct Variable {
   std::string name;
   std::string path; ///< As in Rendered::origins: the name, or ["the name"] where it is no identifier.
+  bool is_blank;    ///< True where its value has nothing to print but white space, as "" and [] have.
 };
 
 /// A rendered prompt. The spans cover the text completely; neighbours differ in origin.
@@ -73,8 +74,10 @@ struct Rendered {
   std::vector<Span> spans;
   std::vector<std::string> origins; ///< Paths such as messages[2].content; only those that occur in spans.
   std::vector<std::optional<std::string>> message_roles; ///< messages[i].role by i; none: it is no string.
-  bool messages_are_blank = true;  ///< True if no message holds more than white space, a role and types.
-  std::vector<Variable> unreached; ///< The variables of whose value no character is in the text.
+  bool messages_are_blank = true; ///< True if no message holds more than white space, a role and types.
+  /// The variables of whose value no character is in the text; of messages, texts and numbers count that are
+  /// neither roles nor types.
+  std::vector<Variable> unreached;
 };
 
 struct Program;
@@ -92,6 +95,8 @@ class Template {
                   const std::vector<std::pair<std::string, std::string>>& special_tokens, int64_t now_ms,
                   const Limits& limits = {}) const;
 
+  /// Returns true if the template reads a variable of the context, in whichever branch.
+  bool reads(std::string_view name) const;
   /// Returns true if the template does more with a variable of the context than print or loop over it: its
   /// output may then depend on it without any of its characters.
   bool tests(std::string_view name) const;

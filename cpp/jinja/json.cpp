@@ -46,6 +46,40 @@ int32_t OriginTable::variable_of(int32_t origin) const {
 
 namespace {
 
+/// Tells if a member of messages says something: neither a role nor the type of a part.
+bool says_something(std::string_view name) {
+  return name != "role" && name != "type";
+}
+
+} // namespace
+
+bool OriginTable::is_content(int32_t origin, Dict& variables) const {
+  std::vector<int32_t> path;
+  for (; origin >= 0; origin = nodes_[origin].parent) {
+    const String* const key = nodes_[origin].key.get();
+    if (key && !says_something(key->view())) return false;
+    path.push_back(origin);
+  }
+  Dict* dict = &variables;
+  Value value;
+  for (size_t i = path.size(); i-- > 0;) {
+    const Node& node = nodes_[path[i]];
+    if (node.key) {
+      const Dict::Entry* entry = dict ? dict->find(node.key->view()) : nullptr;
+      if (!entry) return false;
+      value = entry->value;
+    } else {
+      const auto& items = value.as<List>().items;
+      if (node.index >= items.size()) return false;
+      value = Value(items[node.index]);
+    }
+    dict = value.is(Kind::Dict) ? &value.as<Dict>() : nullptr;
+  }
+  return value.is_string() || (value.is_number() && !value.is(Kind::Bool));
+}
+
+namespace {
+
 /// The names of speakers that templates treat as a part of their own syntax.
 constexpr std::string_view known_roles[] = {
     "system",        "developer",     "user",        "assistant",
@@ -299,26 +333,27 @@ std::vector<std::optional<std::string>> message_roles(Dict& variables) {
 
 namespace {
 
-bool is_blank(std::string_view text) {
+bool is_white_space(std::string_view text) {
   for (size_t at = 0; at < text.size();)
     if (!unicode::is_space(unicode::decode(text, at))) return false;
   return true;
 }
 
-bool is_blank(const Value& value) {
-  const auto blank = [](const Value& part) { return is_blank(part); };
+/// @param scalars true where None, True and False are blank, too
+/// @param counts tells if a member of this name is looked at
+template <class Filter> bool is_blank(const Value& value, bool scalars, const Filter& counts) {
   switch (value.kind()) {
   case Kind::String:
-    return is_blank(value.as<String>().view());
+    return is_white_space(value.as<String>().view());
   case Kind::List:
-    return std::ranges::all_of(value.as<List>().items, blank);
+    return std::ranges::all_of(value.as<List>().items,
+                               [&](const Value& item) { return is_blank(item, scalars, counts); });
   case Kind::Dict:
     return std::ranges::all_of(value.as<Dict>().entries, [&](const Dict::Entry& entry) {
-      const auto name = entry.key.as<String>().view();
-      return name == "role" || name == "type" || blank(entry.value);
+      return !counts(entry.key.as<String>().view()) || is_blank(entry.value, scalars, counts);
     });
   default:
-    return !value.is_number() || value.is(Kind::Bool);
+    return scalars && (!value.is_number() || value.is(Kind::Bool));
   }
 }
 
@@ -326,7 +361,11 @@ bool is_blank(const Value& value) {
 
 bool messages_are_blank(Dict& variables) {
   const Dict::Entry* messages = variables.find("messages");
-  return !messages || is_blank(messages->value);
+  return !messages || is_blank(messages->value, true, says_something);
+}
+
+bool is_blank(const Value& value) {
+  return is_blank(value, false, [](std::string_view) { return true; });
 }
 
 } // namespace verbatim::jinja

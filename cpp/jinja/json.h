@@ -20,6 +20,8 @@ class OriginTable {
   std::string path(int32_t origin) const;
   /// Returns the origin of the variable that a value is a part of.
   int32_t variable_of(int32_t origin) const;
+  /// True for a text or a number of the messages, other than roles and types.
+  bool is_content(int32_t origin, Dict& variables) const;
   size_t size() const { return nodes_.size(); }
 
  private:
@@ -46,5 +48,8 @@ std::vector<std::optional<std::string>> message_roles(Dict& variables);
 
 /// Computes Rendered::messages_are_blank.
 bool messages_are_blank(Dict& variables);
+
+/// Computes Variable::is_blank.
+bool is_blank(const Value& value);
 
 } // namespace verbatim::jinja

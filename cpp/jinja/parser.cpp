@@ -24,7 +24,7 @@ void Parser::parse() {
   try {
     program_.body = parse_body({});
     resolve_scopes(program_, stack_);
-    mark_tested(program_, stack_);
+    find_context(program_, stack_);
   } catch (Raise& raised) {
     if (raised.position < 0) raised.position = current().position;
     throw;

@@ -72,7 +72,7 @@ class ScopeResolver {
     return slot_of(place, *reference);
   }
 
-  Scope scope_of(const Place& place, bool resets);
+  static Scope scope_of(const Place& place, bool resets);
   void visit_all(const Body& body, const Place& place);
   void visit(Node* node, const Place& place);
   void visit_children(Node* node, const Place& place);

@@ -31,7 +31,6 @@ Scope ScopeResolver::scope_of(const Place& place, bool resets) {
       break;
     case Symbols::Lookup::Action::Resolve:
       scope.lookups.push_back({slot, ScopeLookup::Action::Resolve, {}, lookup.name});
-      program_.context.try_emplace(lookup.name, false);
       break;
     case Symbols::Lookup::Action::Alias:
       scope.lookups.push_back({slot, ScopeLookup::Action::Alias, slot_of(place, lookup.from), 0});

@@ -6,8 +6,9 @@ namespace verbatim::jinja {
 
 class StackGuard;
 
-/// Marks the variables in Program::context that the template tests: see Template::tests(). Whatever is more
-/// than printing and looping counts, such as a condition, a comparison, an argument or an assignment.
-void mark_tested(Program& program, const StackGuard& stack);
+/// Fills Program::context with the variables that the template may read before it has set them itself, and
+/// tells which of them it tests: see Template::tests(). Whatever is more than printing and looping counts,
+/// such as a condition, a comparison, an argument or an assignment.
+void find_context(Program& program, const StackGuard& stack);
 
 } // namespace verbatim::jinja

@@ -37,7 +37,9 @@ void ChatTemplates::use(std::optional<std::string> name, std::string source) {
     used.parsed = std::make_unique<ChatTemplate>(used.source);
   } catch (const Error& error) {
     if (!used.name) throw;
-    used.error = error; // thrown when something is rendered
+    // Thrown when something is rendered.
+    const std::string which = *used.name == default_chat_template ? "" : "chat template " + *used.name + ": ";
+    used.error = Error(error.code(), which + error.what(), error.fields());
   }
 }
 

@@ -13,54 +13,41 @@ namespace {
   throw Error(ErrorCode::TemplateIgnoresInput, message, {{"input", input}});
 }
 
-/// True for JSON text of an array without elements, which has nothing that could be ignored, or no text.
-bool is_empty(std::string_view json) {
-  return json.find_first_not_of("[] \t\r\n") == std::string_view::npos && json.find('[') == json.rfind('[');
-}
-
-/// The names, or "none", for a sentence.
+/// The names, or "nothing", for a sentence.
 std::string list(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names)
     text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "none" : text;
+  return text.empty() ? "nothing" : text;
 }
 
-void refuse_tools_or_documents(const std::string& name) {
-  refuse(name,
-         "the chat template ignores " + name +
-             ": no character of them reaches the prompt, and it does not ask whether there are any; leave " +
-             name + " out, use a template that takes them, or pass ignoredInputs: 'allow'");
-}
-
-void refuse_variable(const std::string& path, const jinja::Template& chat_template) {
-  const std::string input = (path.starts_with('[') ? "templateVariables" : "templateVariables.") + path;
-  refuse(input, "the chat template ignores " + input +
-                    ": no character of it reaches the prompt, and it is not tested; the variables of this "
-                    "template are " +
-                    list(chat_template.variables()) +
-                    "; correct the name, leave it out, or pass ignoredInputs: 'allow'");
+/// The reason that a template drops a variable, and what to do.
+std::string reason(const std::string& name, const jinja::Template& chat_template) {
+  const std::string reason = chat_template.reads(name)
+                                 ? "the chat template prints it, but not for these messages"
+                                 : "the chat template reads only " + list(chat_template.variables());
+  return reason + "; leave it out, or pass ignoredInputs: 'allow'";
 }
 
 } // namespace
 
 void require_no_ignored_input(const jinja::Template& chat_template, const RenderInput& input,
                               const jinja::Rendered& rendered) {
-  for (const auto& [name, path] : rendered.unreached) {
+  for (const auto& [name, path, is_blank] : rendered.unreached) {
     if (name == "messages") {
       if (!rendered.messages_are_blank)
-        refuse(name,
-               "no character of the messages reaches the prompt: the chat template does not print them; "
-               "use the model's own template, or another one that prints the messages");
+        refuse(name, "no character of the messages is in the prompt: the chat template does not print them; "
+                     "use the model's own template, or another one that prints the messages");
       continue;
     }
     if (input.ignored_inputs == IgnoredInputs::Allow || name == "add_generation_prompt") continue;
     if (chat_template.tests(name)) continue;
-    if (name == "tools" || name == "documents") {
-      if (!is_empty(name == "tools" ? input.tools : input.documents)) refuse_tools_or_documents(name);
-    } else {
-      refuse_variable(path, chat_template);
-    }
+    const bool is_list = name == "tools" || name == "documents"; // null where there are none
+    const bool is_given = !is_list || !(name == "tools" ? input.tools : input.documents).empty();
+    if (!is_given || (is_blank && (is_list || chat_template.reads(name)))) continue;
+    const std::string variables = path.starts_with('[') ? "templateVariables" : "templateVariables.";
+    const std::string at = is_list ? name : variables + path;
+    refuse(at, "no character of " + at + " is in the prompt: " + reason(name, chat_template));
   }
 }
 

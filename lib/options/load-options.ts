@@ -76,7 +76,7 @@ export const ROPE_SCALING_ROWS = {
     sentence: 'Of `yarn`: how much of the high frequencies stays as it is; 0 scales all alike.',
     takes: { kind: 'number', range: { min: 0, max: 1 } },
     default: null,
-    defaultText: '1',
+    defaultText: '1; the file’s where llama.cpp reads it (grok)',
     aliases: ['extfactor', 'yarnextfactor'],
     refuse: needsYarn('extrapolationFactor'),
   },
@@ -85,7 +85,7 @@ export const ROPE_SCALING_ROWS = {
     more: 'With another `extrapolationFactor` llama.cpp computes it from `factor`, and would ignore what it is given.',
     takes: { kind: 'number', range: { above: 0, max: 100 } },
     default: null,
-    defaultText: '1, or computed from `factor`',
+    defaultText: '1, or computed from `factor`; the file’s where llama.cpp reads it (grok)',
     aliases: ['attnfactor', 'yarnattnfactor', 'mscale'],
     refuse: needsYarn('attentionFactor', ({ extrapolationFactor }, isGiven) =>
       !isZero(extrapolationFactor) && isGiven('attentionFactor')

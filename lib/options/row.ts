@@ -1,6 +1,6 @@
 // The row of an option. The tables of rows are in generate-options.ts and load-options.ts; types, checks, fields of HTTP
 // bodies, the OpenAPI document, flags, help and receipts are made from them.
-import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../input-types.js'
+import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import type { JsonShape } from '../json-shape.js'
 
 /** A range of numbers; `above` excludes the lower bound. */
@@ -86,7 +86,7 @@ type CheckedValue<T extends Takes> = T extends { kind: 'number'; or: infer Word 
               : T extends { kind: 'controlTokens' }
                 ? 'anywhere' | readonly string[]
                 : T extends { kind: 'chatTemplate' }
-                  ? string | NamedChatTemplate | ChatTemplateFile
+                  ? string | NamedChatTemplate | { readonly path: string }
                   : T extends { kind: 'specialTokens' }
                     ? SpecialTokens<string | null>
                     : T extends { kind: 'options'; rows: infer Rows extends OptionRows }

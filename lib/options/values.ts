@@ -1,10 +1,11 @@
 /// <reference lib="es2024.string" />
 // Checks and copies the value of one option, by the `takes` of its row.
 import { types } from 'node:util'
-import type { ChatTemplateFile, NamedChatTemplate, SpecialTokens } from '../input-types.js'
+import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
 import { invalidOption, type JsonShape, reading } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
 import { checkNumber, checkWellFormed, nonEmptyText, OptionBag, wrongValue } from './bag.js'
+import { readLocalPath } from './paths.js'
 import { type Checked, type OptionRow, type OptionRows, ownOnly, type Takes } from './row.js'
 import { SPECIAL_TOKENS } from './special-tokens.js'
 
@@ -151,17 +152,21 @@ function items<T>(
   })
 }
 
-function chatTemplate(given: OptionBag, name: string): string | NamedChatTemplate | ChatTemplateFile | null {
+function chatTemplate(
+  given: OptionBag,
+  name: string,
+): string | NamedChatTemplate | { readonly path: string } | null {
   const value = given.get(name)
   if (typeof value !== 'object' || value === null) return templateSource(given.text(name), name)
   const place = new OptionBag(value, name, ['name', 'path'], { prefix: `${name}.` })
   const inFile = place.text('name')
-  const path = place.text('path')
-  if (inFile !== null && path !== null)
+  if (inFile !== null && place.has('path'))
     throw invalidOption(name, 'has both a name and a path: leave one out.')
   if (inFile !== null) return Object.freeze({ name: inFile })
-  if (path !== null) return Object.freeze({ path })
-  throw invalidOption(name, "must have the name of a template in the model file, or a file's path.")
+  if (!place.has('path'))
+    throw invalidOption(name, "must have the name of a template in the model file, or a file's path.")
+  const path = readLocalPath(place.get('path'), `${name}.path`, 'the path of a file, or its file: URL')
+  return Object.freeze({ path })
 }
 
 /** The source, unless it is what people write who mean something else. */

@@ -1,26 +1,39 @@
 /// <reference lib="es2024.string" />
-// Checks the path of a model file, which may be a file: URL.
+// Checks paths of files, which may be file: URLs.
 import { fileURLToPath } from 'node:url'
 import { invalidOption, reading } from '../json-shape.js'
 import { checkWellFormed, wrongValue } from './bag.js'
+
+const MODEL_FILE = 'the path of a model file, or its file: URL'
 
 /** True for the address of a remote file. */
 export const isRemote = (path: string) => /^https?:\/\//i.test(path)
 
 /**
- * Checks the path given to `loadModel`, and turns a `file:` URL (a string, or a `URL`) into the path it stands for.
+ * Checks the path given to `loadModel`: see {@link readLocalPath}.
  *
  * @throws InvalidOptionError
  */
 export function readModelPath(path: unknown): string {
-  const { text, isUrl } = textOf(path)
+  return readLocalPath(path, 'path', MODEL_FILE)
+}
+
+/**
+ * Checks a path, and turns a `file:` URL (a string, or a `URL`) into the path it stands for.
+ *
+ * @param at name of the option or argument, for errors
+ * @param wanted what is wanted, for errors
+ * @throws InvalidOptionError
+ */
+export function readLocalPath(path: unknown, at: string, wanted: string): string {
+  const { text, isUrl } = textOf(path, at, wanted)
   if (isRemote(text)) {
     throw invalidOption(
-      'path',
+      at,
       `is the address of a remote file: ${text}. Download it first, and pass the path of the copy.`,
     )
   }
-  return localPath(text, isUrl)
+  return localPath(text, isUrl, at)
 }
 
 /**
@@ -30,42 +43,45 @@ export function readModelPath(path: unknown): string {
  * @throws InvalidOptionError
  */
 export function readModelPathOrUrl(path: unknown): string {
-  const { text, isUrl } = textOf(path)
-  return isRemote(text) ? text : localPath(text, isUrl)
+  const { text, isUrl } = textOf(path, 'path', MODEL_FILE)
+  return isRemote(text) ? text : localPath(text, isUrl, 'path')
 }
 
 /** The text of a path or a URL; URLs of other realms are no instances of ours. */
-function textOf(path: unknown): { readonly text: string; readonly isUrl: boolean } {
+function textOf(
+  path: unknown,
+  at: string,
+  wanted: string,
+): { readonly text: string; readonly isUrl: boolean } {
   let text: unknown = path
   const isUrl = typeof path === 'object' && path !== null
   if (isUrl) {
-    text = reading('path', () => {
+    text = reading(at, () => {
       const { href, protocol } = path as Partial<URL>
       return typeof protocol === 'string' ? href : undefined
     })
   }
-  if (typeof text !== 'string' || text === '')
-    throw wrongValue('path', 'the path of a model file, or its file: URL', path)
-  checkWellFormed(text, 'path')
+  if (typeof text !== 'string' || text === '') throw wrongValue(at, wanted, path)
+  checkWellFormed(text, at)
   return { text, isUrl }
 }
 
-function localPath(text: string, isUrl: boolean): string {
+function localPath(text: string, isUrl: boolean, at: string): string {
   const isFile = /^file:/i.test(text)
   // A drive of Windows has one letter.
   const scheme = /^[a-z][a-z\d+.-]+:(?=\/\/)/i.exec(text)?.[0]
   if (!isFile && (isUrl || scheme !== undefined)) {
-    throw invalidOption('path', `is a URL that is not read here: ${text}. Pass a path or a file: URL.`)
+    throw invalidOption(at, `is a URL that is not read here: ${text}. Pass a path or a file: URL.`)
   }
-  const path = isFile ? fromFileUrl(text) : text
-  if (path.includes('\0')) throw invalidOption('path', 'contains a NUL character, which no file name can.')
+  const path = isFile ? fromFileUrl(text, at) : text
+  if (path.includes('\0')) throw invalidOption(at, 'contains a NUL character, which no file name can.')
   return path
 }
 
-function fromFileUrl(text: string): string {
+function fromFileUrl(text: string, at: string): string {
   if (!/^file:\//i.test(text)) {
     throw invalidOption(
-      'path',
+      at,
       `is a file: URL without a slash: ${text}. Write file:///… for a URL, or ./${text} for a file of this name.`,
     )
   }
@@ -73,7 +89,7 @@ function fromFileUrl(text: string): string {
     const url = new URL(text)
     if (/[?#]/.test(text)) {
       throw invalidOption(
-        'path',
+        at,
         `is a file: URL with a query or a fragment: ${text}. Write %3F for a question mark in a name and %23 for a number sign, or use pathToFileURL() of node:url.`,
       )
     }
@@ -83,11 +99,11 @@ function fromFileUrl(text: string): string {
     if (code === 'INVALID_OPTION') throw error
     if (code === 'ERR_INVALID_FILE_URL_HOST')
       throw invalidOption(
-        'path',
+        at,
         `is a file: URL of another machine: ${text}. Write file:///… with three slashes for a file of this one.`,
       )
     throw invalidOption(
-      'path',
+      at,
       `is a file: URL that stands for no path: ${text}. ${(error as Error).message}.`,
       error,
     )
