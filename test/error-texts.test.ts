@@ -30,6 +30,7 @@ describe('the place in a template is in its error once', () => {
     ['{{ ', () => thrown(() => new ChatTemplate('x\n{{ ')), 2],
     ['an operation', () => rendering('\n{{ 1 + [] }}'), 2],
     ['raise_exception', () => rendering('\n\n{{ raise_exception("no") }}'), 3],
+    ['a text with a NUL character', () => rendering('{{ raise_exception("a\\0b") }}'), 1],
     [
       'a limit',
       () => rendering('{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}'),

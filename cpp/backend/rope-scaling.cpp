@@ -134,9 +134,11 @@ std::string too_long(uint32_t context_size, uint32_t trained, const std::optiona
   const uint32_t longest = scaling ? scaling->longest_context : trained;
   std::string text =
       "contextSize " + std::to_string(context_size) + " exceeds the " + counted(longest, "token") + " ";
+  if (scaling && scaling->is_chosen && scaling->type == RopeScalingType::None)
+    return text + "of this model without scaling; use a smaller one, or another type in ropeScaling";
   if (scaling && (scaling->is_chosen || longest > trained)) {
-    text += std::string(scaling->is_chosen ? "of ropeScaling" : "of the scaling in the model file") + ": " +
-            std::to_string(scaling->original_context_size) + " (originalContextSize) times " +
+    text += std::string(scaling->is_chosen ? "that ropeScaling allows" : "that the model file allows") +
+            ", " + std::to_string(scaling->original_context_size) + " (originalContextSize) times " +
             decimal_text(scaling->factor) + " (factor)";
     return text + (scaling->is_chosen ? "; use a smaller contextSize or a larger factor"
                                       : "; use a smaller contextSize, or a larger factor in ropeScaling");

@@ -55,6 +55,8 @@ std::string shard(int64_t number, int64_t count) {
     const std::string first = name->prefix + suffix(1, count);
     advice =
         exists(first) ? ": load the first one, " + first : ", and the first one, " + first + ", is missing";
+  } else if (name) {
+    advice = ", but named as " + shard(name->number, name->count) + ": give the shards their own names again";
   }
   invalid(file, "is " + shard(number, count) + advice);
 }

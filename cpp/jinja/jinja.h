@@ -38,12 +38,19 @@ enum class Failure {
   Input,  ///< The variables are not acceptable JSON.
 };
 
+/// Spells NUL characters, at which what() would end.
+inline std::string without_nul(std::string text) {
+  for (size_t at = 0; (at = text.find('\0', at)) != std::string::npos;)
+    text.replace(at, 1, "\\0");
+  return text;
+}
+
 /// A failure to parse or render a template. line and column are 1-based (code points), 0 when unknown.
 class TemplateError : public std::runtime_error {
  public:
   TemplateError(Failure failure_kind, const std::string& message, uint32_t at_line = 0,
                 uint32_t at_column = 0, std::string source_snippet = {}, std::string limit_name = {})
-      : std::runtime_error(message), failure(failure_kind), line(at_line), column(at_column),
+      : std::runtime_error(without_nul(message)), failure(failure_kind), line(at_line), column(at_column),
         snippet(std::move(source_snippet)), limit(std::move(limit_name)) {}
 
   Failure failure;

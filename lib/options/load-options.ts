@@ -210,6 +210,10 @@ export const MEMORY_ROWS = ownOnly({
     },
     default: null,
     defaultText: '`f16`, or `q8_0` where that does not fit',
+    refuse: ({ kvCacheType, flashAttention }) =>
+      flashAttention === false && typeof kvCacheType === 'string' && !/^b?f\d+$/.test(kvCacheType)
+        ? `is the quantized '${kvCacheType}', which needs flash attention, but flashAttention is false. Leave one of them out.`
+        : undefined,
     aliases: ['cachetype', 'cachetypek', 'cachetypev', 'typek', 'typev', 'kvcachedtype'],
   },
   onOutOfMemory: {

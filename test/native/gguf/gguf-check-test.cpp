@@ -241,6 +241,9 @@ TEST(gguf_names_the_first_shard_for_a_later_one_and_the_shard_that_is_missing) {
   CHECK_EQ(message(other),
            "MODEL_INVALID " + other +
                " is shard 2 of 3: load the first one, whose name ends in -00001-of-00003.gguf");
+  CHECK_EQ(message(shard(later, "n-00001-of-00003.gguf")),
+           "MODEL_INVALID " + folder.file("n-00001-of-00003.gguf") +
+               " is shard 2 of 3, but named as shard 1 of 3: give the shards their own names again");
   later.drop("split.no");
   later.drop("split.count");
   shard(later, "m-00002-of-00003.gguf");
