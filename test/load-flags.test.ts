@@ -1,8 +1,16 @@
 // The flags of `serve`: one for each option of loadModel, and the same checks.
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { InvalidOptionError, type LoadModelOptions, loadModel, OutOfMemoryError } from 'verbatim-llama'
+import {
+  InvalidOptionError,
+  type LoadModelOptions,
+  loadModel,
+  NoChatTemplateError,
+  OutOfMemoryError,
+  TemplateError,
+} from 'verbatim-llama'
 import { describe, expect, test } from 'vitest'
 import { readApiKeys } from '#lib/cli/api-keys.js'
 import { addLoadFlags, loadOptions } from '#lib/cli/load-flags.js'
@@ -14,8 +22,6 @@ import { temporaryFolder } from './support/gguf-patch.js'
 import { rejection, spmModel } from './support/model.js'
 
 const folder = temporaryFolder()
-const emptyFile = join(folder, 'empty.jinja')
-writeFileSync(emptyFile, '')
 const rows = Object.entries<OptionRow>(LOAD_ROWS).filter(([, { remote }]) => remote !== false)
 
 function command(): Command {
@@ -63,15 +69,13 @@ describe('the flags of serve', () => {
   })
 
   test('become the options that loadModel takes', () => {
-    const template = join(folder, 'template.jinja')
-    writeFileSync(template, '{{ messages }}')
     const options = parse(
       ...['--context-size', '64', '--cache-size', '128', '--max-sequences', '4', '--gpu-layers', '3'],
       ...['--devices', 'CUDA1,CUDA0', '--tensor-split', '3,0.5', '--split-mode', 'layer'],
       ...['--rope-scaling', '{"type": "yarn", "factor": 4.5}'],
       ...['--flash-attention', 'false', '--kv-cache-type', 'q8_0', '--on-out-of-memory', 'throw'],
       ...['--max-queue', '0', '--prefix-cache-size', '9', '--threads', '2'],
-      ...['--chat-template-file', template, '--special-tokens', '{"pad_token": null, "bos_token": "<s>"}'],
+      ...['--chat-template-file', 't.jinja', '--special-tokens', '{"pad_token": null, "bos_token": "<s>"}'],
     )
     expect(options).toEqual({
       contextSize: 64,
@@ -88,7 +92,7 @@ describe('the flags of serve', () => {
       maxQueue: 0,
       prefixCacheSize: 9,
       threads: 2,
-      chatTemplate: '{{ messages }}',
+      chatTemplate: { path: 't.jinja' },
       specialTokens: { pad_token: null, bos_token: '<s>' },
     })
     expect(readLoadOptions(options)).toMatchObject(options)
@@ -129,8 +133,7 @@ describe('the flags of serve', () => {
     ['--special-tokens', '{"bos_tokn": "x"}', 'Did you mean bos_token in --special-tokens?'],
     ['--special-tokens', '{"bos_token": 1}', 'bos_token in --special-tokens must be a string or null'],
     ['--chat-template', '', '--chat-template must be a string that is not empty'],
-    ['--chat-template-file', emptyFile, '--chat-template-file must be a string that is not empty'],
-    ['--chat-template-file', join(folder, 'none'), '--chat-template-file cannot be read: ENOENT'],
+    ['--chat-template-file', '', '--chat-template-file must be a string that is not empty'],
     ['--special-tokens', '{"bos_token":"a","bos_token":"b"}', 'It has the key "bos_token" twice.'],
     ['--special-tokens', '{"bos_token":"a","bos\\u005ftoken":"b"}', 'It has the key "bos_token" twice.'],
   ])('%s %s is refused: %s', (flag, value, reason) => {
@@ -148,16 +151,6 @@ describe('the flags of serve', () => {
     ],
   ])('%j contradict each other, and are named', (args, reason) => {
     expect(thrown(() => parse(...args)).message).toContain(reason)
-  })
-
-  test('a template file that is not UTF-8 is refused by name, not repaired', () => {
-    const file = join(folder, 'latin-1.jinja')
-    writeFileSync(file, Buffer.from('{{ "\xe4" }}', 'latin1'))
-    expect(() => parse('--chat-template-file', file)).toThrow(
-      `--chat-template-file cannot be read: ${file} is not valid UTF-8. Save it as UTF-8.`,
-    )
-    writeFileSync(file, '\ufeff{{ "ä" }}')
-    expect(parse('--chat-template-file', file).chatTemplate).toBe('\ufeff{{ "ä" }}')
   })
 
   test('name one chat template, not two', () => {
@@ -180,6 +173,12 @@ describe('a failure to start', () => {
     )
     expect(await failure({ chatTemplate: { name: 'tool_use' } })).toMatch(/--chat-template\b/)
     expect(await failure({ chatTemplate: '{% if %}' })).toMatch(/^--chat-template-file: /)
+    const path = join(folder, 'latin-1.jinja')
+    writeFileSync(path, Buffer.from('{{ "\xe4" }}', 'latin1'))
+    expect(await failure({ chatTemplate: { path } })).toMatch(/^--chat-template-file .*UTF-8.*latin-1\.jinja/)
+    expect(await failure({ chatTemplate: { path: join(folder, 'none') } })).toMatch(
+      /^--chat-template-file cannot be read: ENOENT/,
+    )
     expect(await failure({ gpuLayers: 1 })).toMatch(/--gpu-layers\b/)
     expect(await failure({ cacheSize: 2 ** 31 - 1 })).toMatch(/use a smaller --cache-size or --context-size/)
   })
@@ -199,6 +198,30 @@ describe('a failure to start', () => {
       ),
     ).toBe(
       'no room: use a smaller --cache-size, --context-size or --kv-cache-type, fewer --gpu-layers, or fewer threads',
+    )
+  })
+
+  test('shows a call of loadModel as the flag that does the same', () => {
+    const shown = (message: string) => text(new NoChatTemplateError(message))
+    expect(shown('none is guessed; pass one as loadModel(path, { chatTemplate })')).toBe(
+      'none is guessed; pass one as --chat-template-file',
+    )
+    expect(
+      shown("choose one of them, as in loadModel(path, { chatTemplate: { name: 'rag' } }): rag, tool_use"),
+    ).toBe('choose one of them, as in --chat-template rag: rag, tool_use')
+    expect(shown("as in loadModel(path, { chatTemplate: { name: 'it's' } }): it's")).toBe(
+      "as in --chat-template 'it'\\''s': it's",
+    )
+  })
+
+  test('leaves what others wrote as it is', () => {
+    const raised = new TemplateError('TEMPLATE_RENDER', 'set contextSize in gpuLayers')
+    expect(text(raised)).toBe('--chat-template-file: set contextSize in gpuLayers')
+    expect(text(invalid('/models/contextSize/a.gguf is no GGUF file', 'path'))).toBe(
+      '/models/contextSize/a.gguf is no GGUF file',
+    )
+    expect(text(invalid('contextSize: there is no "gpuLayers"', 'contextSize'))).toBe(
+      '--context-size: there is no "gpuLayers"',
     )
   })
 
@@ -245,6 +268,22 @@ describe('a file of API keys', () => {
   test('without a key, or that is not there, is refused', () => {
     expect(() => keysOf('# none\n\n', 'environment')).toThrow(/keys\.txt holds no API key/)
     expect(() => readApiKeys(join(folder, 'nowhere'))).toThrow(/^--api-key-file cannot be read: ENOENT/)
+  })
+
+  test('that is no regular file, too large, or not UTF-8, is refused before its keys are read', () => {
+    expect(() => readApiKeys(folder)).toThrow(/^--api-key-file cannot be read: .* is no regular file\./)
+    expect(() => readApiKeys('/dev/zero')).toThrow(/\/dev\/zero is no regular file/)
+    expect(() => keysOf('#'.repeat(2 ** 20 + 1))).toThrow(/has 1048577 bytes, more than the 1048576/)
+    expect(keysOf(`key\n${'#'.repeat(2 ** 20 - 4)}`)).toEqual(['key'])
+    writeFileSync(path, Buffer.from('# \xe4\nkey\n', 'latin1'))
+    expect(() => readApiKeys(path)).toThrow(/keys\.txt is not valid UTF-8\. Save it as UTF-8\.$/)
+  })
+
+  // mkfifo(1) makes a named pipe, which has no end until somebody writes into it.
+  const pipe = join(folder, 'pipe')
+  const hasPipe = spawnSync('mkfifo', [pipe]).status === 0
+  test.skipIf(!hasPipe)('that is a named pipe is refused, not waited for', () => {
+    expect(() => readApiKeys(pipe)).toThrow(/pipe is no regular file/)
   })
 
   test('is as strict as the variable of the environment', () => {

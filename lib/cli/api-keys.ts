@@ -1,4 +1,7 @@
-import { readFlagFile } from './load-flags.js'
+import { readFileSync, statSync } from 'node:fs'
+
+/** The largest file of keys, in bytes. */
+const MOST_BYTES = 2 ** 20
 
 const KEY = /^[\x21-\x7e]+$/
 
@@ -13,7 +16,7 @@ export function readApiKeys(file: string | undefined, fromEnvironment = ''): rea
   for (const key of keys) requireKey(key, 'VERBATIM_LLAMA_API_KEY: the key')
   if (file === undefined) return keys
   const inFile: string[] = []
-  for (const [index, text] of readFlagFile('--api-key-file', file).split('\n').entries()) {
+  for (const [index, text] of readKeyFile(file).split('\n').entries()) {
     const line = text.trim()
     if (line === '' || line.startsWith('#')) continue
     requireKey(line, `--api-key-file ${file}, line ${index + 1}: a key`)
@@ -21,6 +24,22 @@ export function readApiKeys(file: string | undefined, fromEnvironment = ''): rea
   }
   if (inFile.length === 0) throw new Error(`--api-key-file ${file} holds no API key. Write one a line.`)
   return [...keys, ...inFile]
+}
+
+/** The text of the file. It must be UTF-8, because what is not would be replaced. */
+function readKeyFile(path: string): string {
+  try {
+    // Look before opening it: a named pipe would wait for somebody who writes.
+    const stat = statSync(path)
+    if (!stat.isFile()) throw new Error(`${path} is no regular file. Write the keys into one.`)
+    if (stat.size > MOST_BYTES)
+      throw new Error(`${path} has ${stat.size} bytes, more than the ${MOST_BYTES} that are read.`)
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+  } catch (error) {
+    const reason =
+      error instanceof TypeError ? `${path} is not valid UTF-8. Save it as UTF-8.` : (error as Error).message
+    throw new Error(`--api-key-file cannot be read: ${reason}`, { cause: error })
+  }
 }
 
 function requireKey(key: string, what: string): void {

@@ -13,20 +13,33 @@ export function flagsOf(name: string, { takes }: OptionRow): readonly string[] {
   return takes.kind === 'chatTemplate' ? [`${flag}-file`, flag] : [flag]
 }
 
-/** Every flag that stands for an option: of the path `chatTemplate.name`, the second of its flags. */
+/** Every flag that stands for an option, or for one member of it. */
 const FLAGS = new Map<string, string>([['modelId', '--model-id']])
 for (const [name, row] of FLAG_ROWS) {
   const [flag = '', named] = flagsOf(name, row)
   FLAGS.set(name, flag)
-  if (named !== undefined) FLAGS.set(`${name}.name`, named)
+  if (named !== undefined) FLAGS.set(`${name}.path`, flag).set(`${name}.name`, named)
+}
+
+/** The flag of an option, or of a member such as `chatTemplate.name`. */
+export function flagOf(path: string): string {
+  const flag = FLAGS.get(path)
+  if (flag === undefined) throw new TypeError(`There is no flag for ${path}.`)
+  return flag
 }
 
 /** Options whose names are no English words. */
 const NO_WORDS = [...FLAGS.keys()].filter((name) => /^\w*[A-Z]\w*$/.test(name))
 
-/** Such an option, with a member or a value that a message gives it: `splitMode: 'none'`. */
+/** A call that a message shows: `loadModel(path, { chatTemplate })`. */
+const CALL = /\bloadModel\(path, \{ (\w+)(?:: \{ (\w+): '(.*?)' \})? \}\)/g
+
+/**
+ * Such an option, with a member or a value that a message gives it: `splitMode: 'none'`; or a quoted text, in which
+ * there are none, as there are none in the path of a file.
+ */
 const MENTIONED = new RegExp(
-  `(?<![\\w.])(${NO_WORDS.join('|')})\\b` +
+  `"(?:[^"\\\\]|\\\\.)*"|(?<![\\w./\\\\])(${NO_WORDS.join('|')})\\b` +
     `((?:\\.\\w+)?)((?:\\[\\d+\\])?)(?:: (?:'([^']*)'|(\\d+|true|false)\\b))?`,
   'g',
 )
@@ -38,9 +51,15 @@ export function withoutMarks(text: string): string {
 
 /** A message with flags in place of options. */
 export function withFlags(message: string): string {
-  return message.replace(
+  const calls = message.replace(CALL, (call, name: string, member?: string, value?: string) => {
+    const flag = FLAGS.get(member === undefined ? name : `${name}.${member}`)
+    if (flag === undefined) return call
+    return value === undefined ? flag : `${flag} ${word(value)}`
+  })
+  return calls.replace(
     MENTIONED,
-    (_, name: string, member: string, _item, text?: string, plain?: string) => {
+    (mention, name: string | undefined, member: string, _item, text?: string, plain?: string) => {
+      if (name === undefined) return mention
       const flag = FLAGS.get(name + member) ?? inside(name, member)
       const value = text ?? plain
       return value === undefined ? flag : `${flag} ${value}`
@@ -48,18 +67,29 @@ export function withFlags(message: string): string {
   )
 }
 
+/** A value as a word of a command line. */
+function word(value: string): string {
+  return /^[\w.:-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
+}
+
 /** A member of what a flag takes: `bos_token in --special-tokens`. */
 function inside(name: string, member: string): string {
   return `${member === '' ? '' : `${member.slice(1)} in `}${FLAGS.get(name)}`
 }
 
+/** The message of an error, with flags in place of options. What a template wrote is left as it is. */
+export function textWithFlags({ code, message }: VerbatimError): string {
+  return code === 'TEMPLATE_RENDER' ? message : withFlags(message)
+}
+
 /** The message of an error, which names the flag that is at fault, whatever the message says. */
 export function messageWithFlags(error: VerbatimError): string {
   const flag = flagAtFault(error)
-  let message = error.message
-  if (error instanceof InvalidOptionError && flag !== undefined && message.startsWith(error.path))
-    message = withFlags(error.path).replace(/^\w+(\[\d+\])?$/, flag) + message.slice(error.path.length)
-  message = withFlags(message)
+  let message = textWithFlags(error)
+  if (error instanceof InvalidOptionError && flag !== undefined && error.message.startsWith(error.path)) {
+    const place = withFlags(error.path).replace(/^\w+(\[\d+\])?$/, flag)
+    message = place + withFlags(error.message.slice(error.path.length))
+  }
   if (flag !== undefined && !message.includes(flag)) message = `${flag}: ${message}`
   return message + thatWouldFit(error)
 }

@@ -1,5 +1,4 @@
 // The flags of `serve` that are options of loadModel: one for each row of the table.
-import { readFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { InvalidOptionError } from '../errors.js'
 import { readLoadOptions } from '../options/read.js'
@@ -52,23 +51,8 @@ export function loadOptions(flags: Readonly<Record<string, unknown>>): LoadModel
 
 function chatTemplate(name: string, flags: Readonly<Record<string, unknown>>): unknown {
   const { [`${name}File`]: file, [name]: inFile } = flags
-  if (typeof file === 'string') return readFlagFile(`--chat-template-file`, file)
+  if (file !== undefined) return { path: file }
   return inFile === undefined ? undefined : { name: inFile }
-}
-
-/**
- * The text of a file that a flag names; it must be UTF-8, because what is not would be replaced.
- *
- * @throws Error that names the flag
- */
-export function readFlagFile(flag: string, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path))
-  } catch (error) {
-    const reason =
-      error instanceof TypeError ? `${path} is not valid UTF-8. Save it as UTF-8.` : (error as Error).message
-    throw new Error(`${flag} cannot be read: ${reason}`, { cause: error })
-  }
 }
 
 function placeholder(takes: Takes): string {

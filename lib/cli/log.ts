@@ -1,6 +1,6 @@
 import { type Logger, pino } from 'pino'
 import { VerbatimError } from '../errors.js'
-import { messageWithFlags, withFlags } from './flag-names.js'
+import { messageWithFlags, textWithFlags } from './flag-names.js'
 
 /** Form of everything that `serve` prints: text for a person at a terminal, JSON lines for all others. */
 export type LogFormat = 'json' | 'text'
@@ -26,7 +26,7 @@ export function createLogger(level: string, format: LogFormat): Logger {
 function serialized(error: Error): unknown {
   const shown = pino.stdSerializers.err(error)
   if (!(error instanceof VerbatimError)) return shown
-  const message = withFlags(error.message)
+  const message = textWithFlags(error)
   return { ...shown, message, stack: shown.stack.replace(error.message, () => message) }
 }
 
