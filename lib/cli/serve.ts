@@ -7,6 +7,8 @@ import { WorkerServer } from './worker-server.js'
 
 /** Something that answers requests until it is stopped. */
 export interface Running {
+  /** Resolves when the file and the options have been checked; rejects as `ready`. */
+  readonly checked: Promise<unknown>
   /** Rejects when it cannot start. */
   readonly ready: Promise<unknown>
   stop(): Promise<void>
@@ -32,15 +34,15 @@ export async function serve(settings: ServeSettings, supervise: boolean): Promis
   } else {
     const server = new WorkerServer(settings, log, apiKeys)
     bound = await server.listen(address).catch(cannotListen(address))
-    running = { ready: server.model, stop: () => server.stop() }
+    running = { checked: server.checked, ready: server.model, stop: () => server.stop() }
   }
   const stopped = stopAtSignal(running)
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
   const loaded = running.ready.then(() => 'loaded')
   try {
-    // A model that could not be loaded by now ends it here.
+    await Promise.race([running.checked, stopped])
     const model = await Promise.race([loaded, soon('loading')])
-    log.info({ url, pid: process.pid, model }, 'listening')
+    if (!stopping) log.info({ url, pid: process.pid, model }, 'listening')
     await Promise.race([loaded, stopped])
     if (!stopping) log.info({ url, model: 'loaded' }, 'ready')
   } catch (error) {

@@ -26,6 +26,8 @@ const DEATH_MS = 5000
 export class Supervisor {
   /** Resolves when the first worker is ready; rejects when it cannot start. */
   readonly ready: Promise<void>
+  /** Resolves when a worker has checked the file and the options; rejects as `ready`. */
+  readonly checked: Promise<unknown>
   readonly #worker: WorkerChild
   readonly #server: NodeServer
   readonly #keys: ApiKeys
@@ -54,7 +56,8 @@ export class Supervisor {
       this.#worker.readyAfter(0, this.#stopping.signal),
       once(this.#worker, 'hopeless').then(([error]) => Promise.reject(error)),
     ])
-    this.ready.catch(() => {})
+    this.checked = Promise.race([once(this.#worker, 'checked'), this.ready])
+    for (const outcome of [this.ready, this.checked]) outcome.catch(() => {})
     this.#addMetrics()
   }
 

@@ -22,6 +22,8 @@ const LONGEST_WAIT_MS = 10_000
 const STOP_MS = 10_000
 
 interface Events {
+  /** A worker has checked the file and the options, and reads the weights. */
+  checked: []
   /** A worker became ready, or one died. */
   change: []
   /** The first worker could not start, and none after it will. */
@@ -84,6 +86,7 @@ export class WorkerChild extends EventEmitter<Events> {
       if (output) createInterface({ input: output }).on('line', (line) => this.#passOn(line))
     child.on('message', (report: WorkerReport) => {
       if (report.type === 'failed') this.#failure = report.failure
+      else if (report.type === 'checked') this.emit('checked')
       else if (this.#state === 'starting') this.#becomeReady(performance.now() - begin)
     })
     child.on('error', (error) => {

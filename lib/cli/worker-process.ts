@@ -12,6 +12,7 @@ export type WorkerCommand =
 
 /** A message to the supervisor. */
 export type WorkerReport =
+  | { readonly type: 'checked' }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly failure: StartFailure }
 
@@ -32,6 +33,8 @@ async function start({ settings, socket }: Extract<WorkerCommand, { type: 'start
   // Give it no keys: the supervisor has checked them.
   server = new WorkerServer(settings, createLogger(settings.logLevel, settings.logFormat), [])
   await server.listen({ path: socket })
+  await server.checked
+  report({ type: 'checked' })
   await server.model
   report({ type: 'ready' })
 }

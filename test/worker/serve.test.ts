@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { extendModel } from '../support/gguf-patch.js'
 import { spmModel, user } from '../support/model.js'
 import { type LogLine, MAIN, Served, smallModel } from '../support/serve.js'
 import { parseEvents, post, readEvents, send } from '../support/worker.js'
@@ -114,29 +115,44 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
       running.push(served)
       expect([args, await served.ended()]).toEqual([args, 1])
       expect([args, served.errors]).toEqual([args, ''])
-      const { level, code, msg } = served.log.at(-1) as LogLine
-      expect([args, level, served.log.map((line) => line.msg)]).toEqual([
-        args,
-        60,
-        // It may have listened before the model turned out to be wrong, but never for long.
-        served.log.length === 1 ? [msg] : ['listening', msg],
-      ])
+      const { level, code, msg } = served.log[0] as LogLine
+      expect([args, level, served.log.map((line) => line.msg)]).toEqual([args, 60, [msg]])
       return { code, msg }
     }
-    const [missing, wrong, tooLong, template, unnamed, ...open] = await Promise.all([
+    const folder = mkdtempSync(join(tmpdir(), 'template-'))
+    const broken = join(folder, 'broken.jinja')
+    writeFileSync(broken, '{% if %}')
+    const damaged = join(folder, 'damaged.gguf')
+    writeFileSync(damaged, readFileSync(spmModel).subarray(0, -1))
+    const [missing, wrong, tooLong, template, unnamed, ...others] = await Promise.all([
       outcome('/nowhere/model.gguf'),
       outcome(spmModel, '--kv-cache-type', 'f8'),
       outcome(spmModel, '--context-size', '10000000', '--log-level', 'silent'),
       outcome(spmModel, '--chat-template', 'tool_use'),
       outcome(spmModel, '--model-id', ''),
+      outcome(spmModel, '--context-size', '99999'),
+      outcome(spmModel, '--chat-template-file', broken),
+      outcome(spmModel, '--chat-template-file', join(folder, 'none.jinja')),
+      outcome(spmModel, '--rope-scaling', '{"type":"linear"}'),
+      outcome(spmModel, '--gpu-layers', '5'),
+      outcome(damaged),
       ...['0.0.0.0', '::', '192.168.1.1', 'example.com'].map((host) => outcome(spmModel, '--host', host)),
     ])
+    rmSync(folder, { recursive: true })
     expect(missing).toEqual({ code: 'MODEL_NOT_FOUND', msg: expect.stringContaining('/nowhere/model.gguf') })
     const invalid = (msg: RegExp) => ({ code: 'INVALID_OPTION', msg: expect.stringMatching(msg) })
     expect(wrong).toEqual(invalid(/^--kv-cache-type must be one of/))
     expect(tooLong).toEqual(invalid(/^--context-size 10000000 exceeds/))
     expect(template).toEqual(invalid(/--chat-template/))
     expect(unnamed).toEqual(invalid(/^--model-id must be/))
+    const [long, syntax, noFile, rope, gpu, short, ...open] = others
+    expect(long).toEqual(invalid(/^--context-size 99999 exceeds/))
+    expect(syntax).toEqual({ code: 'TEMPLATE_SYNTAX', msg: expect.stringMatching(/^--chat-template-file: /) })
+    expect(noFile).toEqual(invalid(/^--chat-template-file cannot be read: ENOENT/))
+    expect(rope).toEqual(invalid(/--rope-scaling/))
+    expect(gpu).toEqual({ code: expect.any(String), msg: expect.stringMatching(/--gpu-layers/) })
+    expect(short).toEqual({ code: 'MODEL_TRUNCATED', msg: expect.stringContaining('damaged.gguf') })
+    expect(open).toHaveLength(4)
     for (const { code, msg } of open) {
       expect(code).toBeUndefined()
       expect(msg).toMatch(/^Without an API key only this machine may reach the worker, and --host /)
@@ -168,6 +184,39 @@ describe.each([[[]], [['--supervise']]])('serve %s', (supervise: string[]) => {
     running.push(nowhere)
     expect(await nowhere.ended()).toBe(1)
     expect(nowhere.log[0]?.msg).toBe('--host 192.0.2.1 is no address of this machine (EADDRNOTAVAIL).')
+  })
+
+  test.each([
+    [
+      [],
+      /^this model has no chat template, so all messages are refused: give one with --chat-template-file$/,
+    ],
+    [
+      ['rag', 'other'],
+      /^none of the chat templates is the default, so all messages are refused: choose one with --chat-template \((rag|other), (rag|other)\), or give one with --chat-template-file$/,
+    ],
+    [['tool_use'], /, so messages without tools are refused: choose one with --chat-template \(tool_use\), /],
+  ])('warns once of a model that has no usual template among %j', async (names, warning) => {
+    const folder = mkdtempSync(join(tmpdir(), 'named-'))
+    const path = join(folder, 'named.gguf')
+    const entries = Object.fromEntries(
+      names.map((name) => [`tokenizer.chat_template.${name}`, '{{ messages }}']),
+    )
+    extendModel(spmModel, path, { entries })
+    const served = await Served.start([path, '--context-size', '512', ...supervise])
+    running.push(served)
+    const warnings = () => served.log.filter(({ level }) => level === 40).map(({ msg }) => msg)
+    expect(warnings()).toEqual([expect.stringMatching(warning)])
+    // What a request gets is in the log in full, in words of flags.
+    const answer = await post(`${served.url}/chat`, { messages })
+    expect([answer.status, answer.body.error.code]).toEqual([500, 'NO_CHAT_TEMPLATE'])
+    const { err } = await served.line('request failed')
+    const flag =
+      names.length === 0 ? /pass one as --chat-template-file$/ : /as in --chat-template (\w+): .*\b\1\b/
+    expect((err as Error).message).toMatch(flag)
+    expect((err as Error).stack).not.toContain('loadModel(path')
+    expect(warnings()).toHaveLength(1)
+    rmSync(folder, { recursive: true })
   })
 
   test('names the line of a wrong API key, and never shows it', async () => {
@@ -235,7 +284,7 @@ test.skipIf(!hasScript)('on a terminal all that it prints is text, one line each
     'info  ready ',
   )
   for (const line of [
-    /^info {2}listening url=http:\S+ pid=\d+ model=loading$/,
+    /^info {2}listening url=http:\S+ pid=\d+ model=(loading|loaded)$/,
     /^info {2}the engine is ready pid=/,
   ])
     expect(served).toContainEqual(expect.stringMatching(line))
