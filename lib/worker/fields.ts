@@ -124,7 +124,8 @@ function fieldOf(name: string, row: OptionRow): Field {
   const { takes } = row
   if (takes.kind === 'number') return numberField(takes.range, about)
   const { schema, ...field } = valueField(name, row)
-  return { ...field, schema: { ...schema, ...about } }
+  const more = schema.description === undefined ? '' : ` ${schema.description}`
+  return { ...field, schema: { ...schema, ...about, description: about.description + more } }
 }
 
 /** The field without its description, by the kind of value that the option takes. */
@@ -188,20 +189,27 @@ function jsonSchema({ root, elements }: JsonShape): Schema {
   return root === 'object' ? anObject : { type: 'array', items: elements === 'object' ? anObject : {} }
 }
 
-/** The schema of a body with these members and no others; optional ones may be null, which is as good as absent. */
-function bodySchema(fields: Fields): Schema {
+/** The schema of an object with these members and no others; optional ones may be null, which is as good as absent. */
+export function objectSchema(fields: Fields): Schema {
   const entries = Object.entries(fields)
+  const required = entries.filter((entry) => entry[1].required !== undefined).map(([name]) => name)
   return {
     type: 'object',
     properties: Object.fromEntries(
-      entries.map(([name, { schema, required }]) => [
-        name,
-        required === undefined ? { ...schema, nullable: true } : schema,
-      ]),
+      entries.map(([name, { schema, required }]) => [name, required === undefined ? orNull(schema) : schema]),
     ),
-    required: entries.filter(([, { required }]) => required !== undefined).map(([name]) => name),
+    ...(required.length > 0 && { required }), // an empty list is none in OpenAPI 3.0
     additionalProperties: false,
   }
+}
+
+const NULL = { type: 'string', nullable: true, enum: [null] }
+
+/** The schema, which takes null too. In OpenAPI 3.0.3 `nullable` counts only beside a type, and an enum must hold null. */
+function orNull(schema: Schema): Schema {
+  const { anyOf, enum: values } = schema
+  if (Array.isArray(anyOf)) return { ...schema, anyOf: [...anyOf, NULL] }
+  return { ...schema, nullable: true, ...(Array.isArray(values) && { enum: [...values, null] }) }
 }
 
 export interface CheckedBody {
@@ -221,7 +229,7 @@ export class BodyReader {
   constructor(options: Fields, own: Fields) {
     this.fields = { ...options, ...own }
     this.#own = own
-    this.schema = bodySchema(this.fields)
+    this.schema = objectSchema(this.fields)
   }
 
   /** @throws VerbatimError or HttpError naming the field */

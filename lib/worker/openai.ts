@@ -9,10 +9,12 @@ import {
   BodyReader,
   booleanField,
   type Field,
+  type Fields,
   GENERATE_FIELDS,
   MESSAGES,
   membersOf,
   numberField,
+  objectSchema,
   oneOf,
   readBoolean,
   refuseOthers,
@@ -37,22 +39,16 @@ function only(values: readonly (string | number | boolean)[], why: string): Fiel
   }
 }
 
-/** Members of an object in OpenAI's API. */
-function objectField(members: Readonly<Record<string, Field>>): Field {
+/** Members of an object in OpenAI's API. Null is as good as absent, as it is for the fields of the body. */
+function objectField(members: Fields): Field {
   const names = Object.keys(members)
-  const required = names.filter((name) => members[name]?.required !== undefined)
   return {
-    schema: {
-      type: 'object',
-      properties: Object.fromEntries(names.map((name) => [name, members[name]?.schema])),
-      ...(required.length > 0 && { required }),
-      additionalProperties: false,
-    },
+    schema: objectSchema(members),
     read: (value, path) => {
-      const given = membersOf(value, path, names)
+      const all = Object.entries(membersOf(value, path, names))
+      const given = Object.fromEntries(all.filter(([, member]) => member !== null))
       for (const [name, { required, read }] of Object.entries(members)) {
-        const member = given[name] ?? undefined // null is as good as absent
-        if (member !== undefined) read(member, `${path}.${name}`, '')
+        if (Object.hasOwn(given, name)) read(given[name], `${path}.${name}`, '')
         else if (required !== undefined)
           throw invalidOption(`${path}.${name}`, `is missing: it must be ${required}.`)
       }
@@ -106,8 +102,7 @@ export async function complete(
   })
   const head = { id: `chatcmpl-${exchange.id}`, created: Math.floor(Date.now() / 1000), model: modelId }
   if (stream !== true) return exchange.json(completion(head, await exchange.result(run)))
-  const includeUsage =
-    (streamOptions as { include_usage?: boolean | null } | undefined)?.include_usage === true
+  const includeUsage = (streamOptions as { include_usage?: boolean } | undefined)?.include_usage === true
   return streamRun(exchange, run, chunks(head, includeUsage), slowReaderMs)
 }
 

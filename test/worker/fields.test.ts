@@ -1,3 +1,4 @@
+import { Ajv, type AnySchema } from 'ajv'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { BodyReader } from '#lib/worker/fields.js'
@@ -170,10 +171,61 @@ test.each([
     { stream_options: { include_obfuscation: true } },
     'stream_options.include_obfuscation is not a field that is known here. Known is include_usage.',
   ],
+  [
+    { response_format: { type: 'text', strict: true } },
+    'response_format.strict is not a field that is known here. Known is type.',
+  ],
+  [{ response_format: { type: null } }, "response_format.type is missing: it must be 'text'."],
   [{ top_logprobs: 21 }, 'top_logprobs must be an integer from 0 to 20, not 21.'],
 ])('%j is refused by /v1/chat/completions: %s', (field, message) =>
   expect(openAi(field)?.message).toBe(message),
 )
+
+test('null for a member inside a field of OpenAI’s is as good as absent, also of one that is not known', () => {
+  for (const field of [
+    { stream_options: { include_usage: null, include_obfuscation: null }, stream: true },
+    { response_format: { type: 'text', json_schema: null } },
+  ])
+    expect([field, openAi(field)]).toEqual([field, undefined])
+})
+
+/** A schema of OpenAPI 3.0, whose `exclusiveMinimum` is a boolean, as ajv takes it. */
+function forAjv(schema: unknown): unknown {
+  if (typeof schema !== 'object' || schema === null) return schema
+  if (Array.isArray(schema)) return schema.map(forAjv)
+  const { exclusiveMinimum, minimum, ...others } = schema as Record<string, unknown>
+  const least =
+    exclusiveMinimum === true ? { exclusiveMinimum: minimum } : minimum === undefined ? {} : { minimum }
+  return Object.fromEntries(
+    Object.entries({ ...others, ...least }).map(([name, part]) => [name, forAjv(part)]),
+  )
+}
+
+describe.each(ENDPOINTS)('the schema of %s', (path, reader, body) => {
+  // As strict as OpenAPI 3.0.3: `nullable` without a type is an error, and an enum holds null or it is refused.
+  const validator = new Ajv({ strict: true, strictTypes: false, formats: { 'date-time': true } })
+  const isValid = validator.compile(forAjv(reader.schema) as AnySchema)
+
+  test('takes what the worker takes for null, in every field, and so do the objects inside', () => {
+    for (const [name, { required }] of Object.entries(reader.fields))
+      expect([name, isValid({ ...body, [name]: null })]).toEqual([name, required === undefined])
+    if (path === '/v1/chat/completions')
+      for (const field of [
+        { stream_options: { include_usage: null } },
+        { response_format: { type: 'text' } },
+      ])
+        expect([field, isValid({ ...body, ...field })]).toEqual([field, true])
+  })
+
+  test('still refuses what is of no kind that a field takes', () => {
+    const { text: _, ...others } = reader.fields
+    for (const name of Object.keys(others)) {
+      const wrong = name === 'model' ? 5 : 'null'
+      const isText = name === 'stop' || name === 'now'
+      expect([name, isValid({ ...body, [name]: isText ? {} : wrong })]).toEqual([name, false])
+    }
+  })
+})
 
 describe('a number', () => {
   const sent = (name: string, text: string) =>
@@ -195,6 +247,10 @@ describe('now', () => {
     ['2024-01-01T00:00:00Z', 1704067200000],
     ['2024-02-29T23:59:59.5+05:30', 1709231399500],
     ['0000-01-01T00:00:00-00:00', -62167219200000],
+    ['2024-01-01T00:00:00.123456Z', 1704067200123],
+    ['2024-01-01T00:00:00.123999999+00:00', 1704067200123],
+    ['1969-12-31T23:59:59.9999Z', -1],
+    ['2024-01-01t00:00:00.5z', 1704067200500],
     [1704067200000, 1704067200000],
     [-8640000000000000, -8640000000000000],
   ])('takes %j', (now, time) => expect(read(now)).toEqual(new Date(time)))
@@ -221,9 +277,11 @@ describe('now', () => {
     ),
   )
 
-  test('is not cut to milliseconds', () => {
-    expect(chat({ now: '2024-01-01T00:00:00.1234Z' })?.message).toBe(
-      'now must have at most three digits behind its seconds: times are counted in milliseconds here.',
+  test('takes up to nine digits behind its seconds, and the schema says that milliseconds count', () => {
+    expect(chat({ now: '2024-01-01T00:00:00.1234567890Z' })?.message).toBe(
+      'now must have at most 9 digits behind its seconds.',
     )
+    const { now } = generateBody.schema.properties as Record<string, { description: string }>
+    expect(now?.description).toMatch(/^The time that .* The clock of templates has milliseconds: /)
   })
 })
