@@ -16,8 +16,9 @@ export type GenerateInferenceOptions = GenerateOptions & {
  * The run starts at the call; the returned {@link Inference} is a promise of the result and an async iterable of its
  * pieces. Everything that is wrong with the call rejects it, nothing is thrown: `InvalidMessagesError`,
  * `InvalidOptionError`, `DisposedError`, `NoChatTemplateError`, `TemplateError`, `TemplateLimitError`,
- * `TemplateIgnoresInputError`, `TokenizeError`, `ContextOverflowError` (the prompt is longer than `contextSize`; nothing is ever cut),
- * `QueueFullError`, `OutOfMemoryError`, `DecodeError`, `CancelledError`, or the reason of an aborted `signal`.
+ * `TemplateIgnoresInputError`, `TokenizeError`, `ContextOverflowError` (the prompt is longer than `contextSize`;
+ * nothing is ever cut), `QueueFullError`, `OutOfMemoryError`, `DecodeError`, `CancelledError`, or the reason of an aborted
+ * `signal`.
  *
  * @param messages at least one message, or the same as JSON text
  */

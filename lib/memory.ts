@@ -9,11 +9,12 @@ import type { EstimateMemoryOptions, MemoryEstimate } from './types.js'
  * Estimates the memory that a model would take of each device, and the plan by which `loadModel` would fit it in,
  * without loading it. Of a remote file only the header is read.
  *
- * Rejects with `InvalidOptionError`, `ModelLoadError` (missing, damaged, truncated, not supported, or a remote file that
- * cannot be read), `OutOfMemoryError` (more cells than any plan could have), `AddonLoadError`, or the reason of an
+ * Rejects with `InvalidOptionError`, `ModelLoadError` (missing, damaged, truncated, not supported, or a remote file
+ * that cannot be read), `OutOfMemoryError` (more cells than any plan could have), `AddonLoadError`, or the reason of an
  * aborted `signal`. That nothing fits is a result, not an error.
  *
- * @param pathOrUrl a GGUF file, by path or `file:` URL, or its `http:` or `https:` address; of a model in several files, the first, by path
+ * @param pathOrUrl a GGUF file, by path or `file:` URL, or its `http:` or `https:` address; of a model in several
+ * files, the first, by path
  */
 export async function estimateMemory(
   pathOrUrl: string | URL,

@@ -38,7 +38,7 @@ export async function verifyReceipt(
   evidence: ReceiptEvidence,
 ): Promise<ReceiptVerification> {
   const read = readReceipt(receipt)
-  const given = new OptionBag(evidence, 'evidence', Object.keys(EVIDENCE))
+  const given = new OptionBag(evidence, 'evidence', Object.keys(EVIDENCE), { prefix: 'evidence.' })
   const model = given.get('model')
   requireModel(model)
   const tokenIds = given.get('tokenIds')

@@ -130,7 +130,16 @@ describe('the flags of serve', () => {
       "type in --rope-scaling is missing: it must be one of 'none', 'linear', 'yarn'",
     ],
     ['--special-tokens', '{', 'It must be JSON text'],
-    ['--special-tokens', '{"bos_tokn": "x"}', 'Did you mean bos_token in --special-tokens?'],
+    [
+      '--special-tokens',
+      '{"bos_tokn": "x"}',
+      'bos_tokn in --special-tokens is not known here. Did you mean bos_token?',
+    ],
+    [
+      '--rope-scaling',
+      '{"type":"yarn","factor":2,"beta_fast":1}',
+      'beta_fast in --rope-scaling is not known here. Did you mean betaFast?',
+    ],
     ['--special-tokens', '{"bos_token": 1}', 'bos_token in --special-tokens must be a string or null'],
     ['--chat-template', '', '--chat-template must be a string that is not empty'],
     ['--chat-template-file', '', '--chat-template-file must be a string that is not empty'],

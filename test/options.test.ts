@@ -350,7 +350,7 @@ describe('other options', () => {
     expect(read).not.toBe(given)
     expect(refusal(() => readLoadOptions({ specialTokens: { bos_tokn: 'x' } }))).toMatchObject({
       path: 'specialTokens.bos_tokn',
-      message: expect.stringContaining('Did you mean specialTokens.bos_token?'),
+      message: expect.stringContaining('specialTokens.bos_tokn is not known here. Did you mean bos_token?'),
     })
     expect(refusal(() => readLoadOptions({ specialTokens: { bos_token: 1 } })).path).toBe(
       'specialTokens.bos_token',

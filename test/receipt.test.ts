@@ -338,7 +338,12 @@ describe('what is no evidence is refused', () => {
     ['undefined', () => undefined, 'model', 'is missing: it must be a model from loadModel'],
     ['a string', () => 'x', 'evidence', 'must be an object'],
     ['a promise', () => Promise.resolve(evidence()), 'evidence', 'not a promise: await it first'],
-    ['an unknown name', () => evidence({ tokens: [] }), 'tokens', 'is not an option that is known here'],
+    [
+      'an unknown name',
+      () => evidence({ tokens: [] }),
+      'evidence.tokens',
+      'evidence.tokens is not known here. ',
+    ],
     ['no messages', () => evidence({ messages: undefined }), 'messages', 'must be an array'],
     [
       'a model to come',

@@ -77,14 +77,14 @@ describe('the option ropeScaling', () => {
       'betaSlow',
       /extrapolationFactor 0/,
     ],
-    [{ type: 'yarn', rope_theta: 1e6 }, 'rope_theta', /Did you mean ropeScaling.frequencyBase\?/],
-    [{ rope_type: 'yarn' }, 'rope_type', /Did you mean ropeScaling.type\?/],
+    [{ type: 'yarn', rope_theta: 1e6 }, 'rope_theta', /Did you mean frequencyBase\?/],
+    [{ rope_type: 'yarn' }, 'rope_type', /Did you mean type\?/],
     [
       { type: 'yarn', original_max_position_embeddings: 4096 },
       'original_max_position_embeddings',
-      /Did you mean ropeScaling.originalContextSize\?/,
+      /Did you mean originalContextSize\?/,
     ],
-    [{ type: 'yarn', beta_fast: 4096 }, 'beta_fast', /Did you mean ropeScaling.betaFast\?/],
+    [{ type: 'yarn', beta_fast: 4096 }, 'beta_fast', /Did you mean betaFast\?/],
   ])('%o is refused: what has no effect, and other names', (ropeScaling, member, message) => {
     const error = refusal(() => readLoadOptions({ ropeScaling }))
     expect(error).toMatchObject({ path: `ropeScaling.${member}`, message: expect.stringMatching(message) })

@@ -114,7 +114,7 @@ class GgufParser {
     const auto version = number<uint32_t>();
     if ((version & 0xffff) == 0 && version != 0)
       fail("is a big-endian GGUF file: turn it round with llama.cpp's gguf_convert_endian.py");
-    if (version == 0) fail("has GGUF version 0, which there is not");
+    if (version == 0) fail("has GGUF version 0, which does not exist");
     if (version != 2 && version != 3) {
       throw Error(ErrorCode::ModelUnsupported,
                   result_.path_ + " has GGUF version " + std::to_string(version) +

@@ -62,8 +62,9 @@ export class OptionBag {
           at = typeof key === 'string' ? prefix + key : path + pathStep(key)
           if (!Object.prototype.propertyIsEnumerable.call(options, key)) continue
           const advice =
-            typeof key === 'string' ? (hint?.(key) ?? adviceOn(key, names, aliases, prefix)) : 'Remove it.'
-          throw invalidOption(at, `is not an option that is known here. ${advice}`)
+            typeof key === 'string' ? (hint?.(key) ?? adviceOn(key, names, aliases)) : 'Remove it.'
+          const what = prefix === '' ? 'is not an option that is known here' : 'is not known here'
+          throw invalidOption(at, `${what}. ${advice}`)
         }
         const prototype = Object.getPrototypeOf(options)
         const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null

@@ -2,9 +2,9 @@
 export type Aliases = (known: string) => readonly string[]
 
 /** Advice on an unknown name: the one that was meant, or all of `names`. */
-export function adviceOn(name: string, names: readonly string[], aliases?: Aliases, prefix = ''): string {
+export function adviceOn(name: string, names: readonly string[], aliases?: Aliases): string {
   const nearest = nearestName(name, names, aliases)
-  if (nearest !== undefined) return `Did you mean ${prefix}${nearest}?`
+  if (nearest !== undefined) return `Did you mean ${nearest}?`
   return `Known ${names.length === 1 ? 'is' : 'are'} ${[...names].sort().join(', ')}.`
 }
 

@@ -205,7 +205,7 @@ export function objectSchema(fields: Fields): Schema {
 
 const NULL = { type: 'string', nullable: true, enum: [null] }
 
-/** The schema, which takes null too. In OpenAPI 3.0.3 `nullable` counts only beside a type, and an enum must hold null. */
+/** The schema, which takes null too. In OpenAPI 3.0.3 `nullable` counts beside a type only, and an enum must have it. */
 function orNull(schema: Schema): Schema {
   const { anyOf, enum: values } = schema
   if (Array.isArray(anyOf)) return { ...schema, anyOf: [...anyOf, NULL] }

@@ -88,7 +88,8 @@ TEST(gguf_refuses_other_files_and_versions) {
   CHECK(code("version https://git-lfs.github.com/spec/v1", "Git LFS") == ErrorCode::ModelInvalid);
   CHECK(code("GGUF" + raw<uint32_t>(0x03000000) + std::string(16, '\0'), "big-endian") ==
         ErrorCode::ModelInvalid);
-  CHECK(code("GGUF" + raw<uint32_t>(0) + std::string(16, '\0'), "version 0") == ErrorCode::ModelInvalid);
+  CHECK(code("GGUF" + raw<uint32_t>(0) + std::string(16, '\0'), "version 0, which does not exist") ==
+        ErrorCode::ModelInvalid);
   CHECK(code("GGUF" + raw<uint32_t>(1) + std::string(16, '\0'), "version 1") == ErrorCode::ModelUnsupported);
   CHECK(code("GGUF" + raw<uint32_t>(4) + std::string(16, '\0'), "version 4") == ErrorCode::ModelUnsupported);
 }
