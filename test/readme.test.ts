@@ -49,6 +49,9 @@ const programs = scripts.filter(({ code }) => /^import /m.test(code))
 const pieces = scripts.filter((block) => !programs.includes(block))
 const commands = blocks.filter(({ language, code }) => language === 'sh' && /^curl /m.test(code))
 
+/** A declaration of a resource, which is a SyntaxError in JavaScript before Node.js 24. */
+const USING = /(?:^|[;{}(])\s*(?:await\s+)?using\s+[\w$]+\s*(?:=|of\b)/m
+
 // The names that the pieces go on from.
 const NAMES = `
   const library = await import('verbatim-llama')
@@ -148,6 +151,21 @@ test('there are programs, pieces and commands to be checked', () => {
     new Set(['README.md', 'docs/api/verbatim-llama.md', 'docs/installing.md', 'docs/verbatim.md']),
   )
   expect(names(commands)).toEqual(new Set(['docs/worker.md']))
+})
+
+// The tests may run on a later Node.js, which has these declarations.
+test.each(scripts)(
+  'the JavaScript of $name has no declaration that Node.js 20 and 22 do not parse',
+  ({ code }) => {
+    expect(code).not.toMatch(USING)
+  },
+)
+
+test('such a declaration is known by its text', () => {
+  for (const code of ['await using model = f()', '  using model = f()', 'for (await using model of f()) g()'])
+    expect(code).toMatch(USING)
+  for (const code of ['// using the model', "import { using } from 'x'", 'model.using(1)'])
+    expect(code).not.toMatch(USING)
 })
 
 describe.each(['mjs', 'ts'])('as .%s', (ending) => {
