@@ -24,6 +24,19 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   }
 }
 
+/** Uses a worker of these options, and closes it. */
+export async function useWorker(
+  options: WorkerOptions,
+  use: (worker: RunningWorker) => Promise<void>,
+): Promise<void> {
+  const worker = await startWorker(options)
+  try {
+    await use(worker)
+  } finally {
+    await worker.close()
+  }
+}
+
 /** An answer. */
 export interface Answer {
   readonly status: number
