@@ -244,7 +244,13 @@ export class Inference implements PromiseLike<InferenceResult>, AsyncIterable<De
   }
 
   #partialResult(result: NativeOutput): PartialInferenceResult {
-    return { ...this.#toDelta(result), usage: result.usage, timings: result.timings, seed: this.#seed }
+    const { usage, timings } = result
+    return {
+      ...this.#toDelta(result),
+      usage: Object.freeze(usage),
+      timings: Object.freeze(timings),
+      seed: this.#seed,
+    }
   }
 }
 

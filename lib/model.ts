@@ -1,6 +1,7 @@
 import { unusableBackends } from './addon.js'
 import { ChatTemplate } from './chat-template.js'
 import { DisposedError } from './errors.js'
+import { deepFreeze } from './freeze.js'
 import { Inference, type StartedInference } from './inference.js'
 import { invalidOption, isThenable, reading } from './json-shape.js'
 import { toNumbers } from './logprobs.js'
@@ -45,7 +46,7 @@ export class Model implements AsyncDisposable {
   constructor(key: typeof MAKE, native: NativeModel) {
     if (key !== MAKE) throw new TypeError('Models are made by loadModel().')
     this.#native = native
-    this.info = Object.freeze({ ...native.info(), unusableBackends: unusableBackends() })
+    this.info = deepFreeze({ ...native.info(), unusableBackends: unusableBackends() })
   }
 
   /**

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { loadAddon } from './addon.js'
+import { deepFreeze } from './freeze.js'
 import type { NativeDigest } from './native.js'
 import { GENERATE_ROWS } from './options/generate-options.js'
 import type { CheckedGenerateOptions } from './options/read.js'
@@ -74,5 +75,5 @@ export function completeReceipt(
   digest: NativeDigest,
   outputTokenIdsSha256: string,
 ): Receipt {
-  return Object.freeze({ ...terms, ...promptHashes(digest), outputTokenIdsSha256 })
+  return deepFreeze({ ...terms, ...promptHashes(digest), outputTokenIdsSha256 })
 }

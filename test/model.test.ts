@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { InvalidMessagesError, InvalidOptionError, loadModel, type Message, Model } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadRepeatable, rejection, rendered, tinyModel, user } from './support/model.js'
+import { loadRepeatable, rejection, rendered, tinyModel, user, writable } from './support/model.js'
 
 const DEFAULT_SYSTEM = 'You are Qwen, created by Alibaba Cloud. You are a helpful assistant.'
 let model: Model
@@ -75,7 +75,12 @@ describe('model.info', () => {
       unusableBackends: [],
       metadataSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
     })
-    expect(Object.isFrozen(other.info)).toBe(true)
+  })
+
+  test('cannot be written to, and neither can what it holds', async () => {
+    const info = model.info as unknown as Record<string, Record<string, unknown>>
+    expect(() => Object.assign(info.ropeScaling ?? {}, { factor: 99 })).toThrow(TypeError)
+    expect(writable(info, 'info')).toEqual([])
   })
 
   test('has the defaults where nothing was asked for', async () => {

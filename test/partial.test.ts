@@ -304,6 +304,19 @@ test('partial() changes nothing: a run that was asked all the time is the same',
   expect(joined(deltas)).toEqual({ text, tokenIds })
 })
 
+test('the counts and times of a partial result and of the result cannot be written to', async () => {
+  const run = start()
+  const waiting = run.partial()
+  const result = await run
+  const refused = start({ maxTokens: 0 })
+  const nothing = refused.partial()
+  await rejection(refused)
+  for (const { usage, timings } of [waiting, run.partial(), result, nothing]) {
+    expect(() => Object.assign(usage, { promptTokens: 99 })).toThrow(TypeError)
+    expect(() => Object.assign(timings, { totalMs: 99 })).toThrow(TypeError)
+  }
+})
+
 test('partial() of many runs at once, which are computed together, is whole at every moment', async () => {
   await using shared = await loadRepeatable({ maxSequences: 8, contextSize: 256, cacheSize: 256 })
   const runs = Array.from({ length: 24 }, (_, i) =>

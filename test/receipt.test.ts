@@ -9,7 +9,7 @@ import {
 } from 'verbatim-llama'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { withSnakeCaseNames } from '#lib/worker/snake-case.js'
-import { rejection, tinyModel } from './support/model.js'
+import { rejection, tinyModel, writable } from './support/model.js'
 
 const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex')
 const messages = [
@@ -99,6 +99,15 @@ describe('a receipt', () => {
       packageVersion: '0.1.0',
       llamaCppVersion: '0.5.0',
     })
+  })
+
+  test('cannot be written to, and neither can what it holds', async () => {
+    expect(writable(result.receipt, 'receipt')).toEqual([])
+    const { receipt } = await model.generateInference(messages, {
+      maxTokens: 1,
+      controlTokens: { trustRoles: ['assistant'] },
+    })
+    expect(writable(receipt, 'receipt')).toEqual([])
   })
 
   test('survives JSON, and verifies', async () => {

@@ -47,6 +47,13 @@ export const windowModel = made('tiny-cohere2-Q8_0.gguf')
 /** The template that renders the first message's content and nothing else. */
 export const contentOnly = '{{ messages[0].content }}'
 
+/** The paths of the objects in a value, itself among them, that can be written to. */
+export function writable(value: unknown, path: string): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  const inner = Object.entries(value).flatMap(([name, member]) => writable(member, `${path}.${name}`))
+  return Object.isFrozen(value) ? inner : [path, ...inner]
+}
+
 /** A conversation of one user message. */
 export function user(content: string): readonly Message[] {
   return [{ role: 'user', content }]
