@@ -160,7 +160,7 @@ class JsonCopier {
         if (value.isWellFormed()) return value
         throw this.refuse(
           depth,
-          'contains a lone surrogate, which is not valid Unicode: toWellFormed() replaces it.',
+          'contains a lone surrogate, which is not valid Unicode: replace or remove it.',
         )
       case 'object': // null
       case 'boolean':

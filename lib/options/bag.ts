@@ -163,10 +163,7 @@ export class OptionBag {
 
 export function checkWellFormed(value: string, path: string): void {
   if (!value.isWellFormed()) {
-    throw invalidOption(
-      path,
-      'contains a lone surrogate, which is not valid Unicode: toWellFormed() replaces it.',
-    )
+    throw invalidOption(path, 'contains a lone surrogate, which is not valid Unicode: replace or remove it.')
   }
 }
 

@@ -3,7 +3,7 @@ import { counted } from '../counted.js'
 import { MAX_INT32, type OptionRows, ownOnly } from './row.js'
 
 const HAS_OWN_OPTION = new Map([
-  ['messages', 'is not a template variable to set: the messages are an argument of their own.'],
+  ['messages', 'is not a template variable to set: the messages are given on their own.'],
   ['tools', 'is not a template variable to set: use the option tools.'],
   ['documents', 'is not a template variable to set: use the option documents.'],
   ['add_generation_prompt', 'is not a template variable to set: use the option addGenerationPrompt.'],

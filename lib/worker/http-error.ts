@@ -85,13 +85,25 @@ export function describeError(error: unknown): ErrorDescription {
       const { path } = error as VerbatimError & { path: string }
       return { status, code, message, path: snakeCasePath(path) }
     }
-    case 'TEMPLATE_IGNORES_INPUT':
-      return { status, code, message, path: snakeCasePath((error as TemplateIgnoresInputError).input) }
+    case 'TEMPLATE_IGNORES_INPUT': {
+      const { input } = error as TemplateIgnoresInputError
+      const path = snakeCasePath(input)
+      // Leave what is between as it is: names of the template's own variables.
+      const renamed = error.message
+        .replace(input, () => path)
+        .replace(/\bignoredInputs(?=: 'allow'\W*$)/, snakeCase)
+      return { status, code, message: renamed, path }
+    }
     case 'TEMPLATE_SYNTAX':
     case 'TEMPLATE_RENDER':
       return { status, code, message: error.message, facts: templateFacts(error as TemplateError) }
     case 'CONTEXT_OVERFLOW':
-      return { status, code, message, facts: overflowFacts(error as ContextOverflowError) }
+      return {
+        status,
+        code,
+        message: message.replaceAll('contextSize', snakeCase),
+        facts: overflowFacts(error as ContextOverflowError),
+      }
     case 'QUEUE_FULL': {
       const { maxQueue } = error as QueueFullError
       return {

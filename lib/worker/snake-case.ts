@@ -19,7 +19,7 @@ export function withSnakeCaseNames(value: unknown): unknown {
 
 /** The path of an option, such as `controlTokens.trustRoles`; what follows in JSON that the caller wrote stays. */
 export function snakeCasePath(path: string): string {
-  return path.replace(/^[A-Za-z]+(\.trustRoles)?/, snakeCase)
+  return path.replace(/^(controlTokens\.trustRoles\b|[A-Za-z]+)/, snakeCase)
 }
 
 /** Names of options that are spelled differently in a body. */

@@ -38,6 +38,11 @@ describe('errors', () => {
       'control_tokens.trust_roles[0]',
       { ...good, control_tokens: { trust_roles: ['\ud800'] } },
     ],
+    [
+      'INVALID_OPTION',
+      'template_variables.trustRoles',
+      '{"messages":[{"role":"user"}],"template_variables":{"trustRoles":"\\ud800"}}',
+    ],
     ['INVALID_OPTION', 'max_tokens', { ...good, max_tokens: 0 }],
     ['INVALID_MESSAGES', 'messages', { messages: null }],
     ['INVALID_OPTION', 'max_token', { ...good, max_token: null }],
@@ -80,12 +85,51 @@ describe('errors', () => {
     )
   })
 
+  test('speaks to clients in any language', async () => {
+    const lone = '"a\\ud800"'
+    const texts = await Promise.all(
+      [
+        `{"messages":[{"role":"user"}],"stop":${lone}}`,
+        { ...good, template_variables: { messages: [] } },
+      ].map(async (body) => (await chat(body)).body.error.message),
+    )
+    const advice = 'contains a lone surrogate, which is not valid Unicode: replace or remove it.'
+    expect(texts).toEqual([
+      `stop ${advice}`,
+      'template_variables.messages is not a template variable to set: the messages are given on their own.',
+    ])
+  })
+
+  test('names what a template ignores as the body does, and the template’s own variables as it does', async () => {
+    await using model = await loadModel(tinyModel, {
+      contextSize: 512,
+      threads: 1,
+      chatTemplate: '{{ messages[0].content }}{{ controlTokens }}{{ maxTokens }}',
+    })
+    const worker = await startWorker({ model })
+    const ignored = async (more: object) => {
+      const { status, body } = await post(`${worker.url}/chat`, { ...good, ...more })
+      expect([status, body.error.code]).toEqual([400, 'TEMPLATE_IGNORES_INPUT'])
+      return body.error
+    }
+    for (const name of ['topK', 'ignoredInputs', 'trustRoles']) {
+      const { message, path } = await ignored({ template_variables: { [name]: 'x' } })
+      expect(path).toBe(`template_variables.${name}`)
+      expect(message).toContain(`of template_variables.${name} is`)
+      expect(message).toMatch(/\bcontrolTokens, maxTokens\b/)
+      expect(message).toMatch(/ignored_inputs: 'allow'\.?$/)
+    }
+    expect((await ignored({ tools: [{ name: 'f' }] })).message).toMatch(/ignored_inputs: 'allow'\.?$/)
+    await worker.close()
+  })
+
   test.each([true, false])('answers 413 for what does not fit the context (stream: %s)', async (stream) => {
     const { status, body } = await chat({ messages: user(' a'.repeat(600)), stream })
     expect(status).toBe(413)
     const { prompt_tokens, context_size, overflow_by } = body.error
     expect(body.error).toMatchObject({ code: 'CONTEXT_OVERFLOW', context_size: 512 })
     expect(overflow_by).toBe(prompt_tokens - context_size)
+    expect(body.error.message).toMatch(/more than context_size 512;.* a larger context_size/)
   })
 
   test('answers 400 for what the template refuses', async () => {
