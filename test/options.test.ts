@@ -175,7 +175,7 @@ describe('other options', () => {
     const { signal } = new AbortController()
     expect(generate({ signal }).signal).toBe(signal)
     expect(readLoadOptions({ signal: AbortSignal.abort() }).signal?.aborted).toBe(true)
-    const lookalike = { aborted: false, addEventListener() {} }
+    const lookalike = { aborted: false, addEventListener() {}, removeEventListener() {} }
     expect(generate({ signal: lookalike }).signal).toBe(lookalike)
     for (const value of [
       null,

@@ -151,10 +151,9 @@ export class OptionBag {
     const value = this.get(name)
     if (value === undefined) return null
     const isSignal = reading(this.pathOf(name), () => {
-      const { aborted, addEventListener } = Object(value) as Partial<AbortSignal>
-      return (
-        typeof value === 'object' && typeof aborted === 'boolean' && typeof addEventListener === 'function'
-      )
+      const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>
+      const isTarget = [addEventListener, removeEventListener].every((method) => typeof method === 'function')
+      return typeof value === 'object' && typeof aborted === 'boolean' && isTarget
     })
     if (!isSignal) throw this.error(name, 'an AbortSignal')
     return value as AbortSignal
