@@ -84,9 +84,14 @@ export function reading<T>(
   }
 }
 
-/** Shortens a long path in the message: nesting may be deep, and error.path has all of it. */
-function sentence(path: string, reason: string): string {
-  return `${path.length > 200 ? `${path.slice(0, 120)}…${path.slice(-60)}` : path} ${reason}`
+/** The path and what is wrong there. A long path is shortened: nesting may be deep, and error.path has all of it. */
+export function sentence(path: string, reason: string): string {
+  return `${shortened(path)} ${reason}`
+}
+
+/** The text, without its middle where it is long. */
+export function shortened(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 120)}…${text.slice(-60)}` : text
 }
 
 /** Checks the shape of parsed JSON. toJsonText checks while writing, since it reads everything only once. */

@@ -1,7 +1,7 @@
 /// <reference lib="es2024.string" />
 // Checks paths of files, which may be file: URLs.
 import { fileURLToPath } from 'node:url'
-import { invalidOption, reading } from '../json-shape.js'
+import { invalidOption, reading, shortened } from '../json-shape.js'
 import { checkWellFormed, wrongValue } from './bag.js'
 
 const MODEL_FILE = 'the path of a model file, or its file: URL'
@@ -30,7 +30,7 @@ export function readLocalPath(path: unknown, at: string, wanted: string): string
   if (isRemote(text)) {
     throw invalidOption(
       at,
-      `is the address of a remote file: ${text}. Download it first, and pass the path of the copy.`,
+      `is the address of a remote file: ${shortened(text)}. Download it first, and pass the path of the copy.`,
     )
   }
   return localPath(text, isUrl, at)
@@ -71,7 +71,7 @@ function localPath(text: string, isUrl: boolean, at: string): string {
   // A drive of Windows has one letter.
   const scheme = /^[a-z][a-z\d+.-]+:(?=\/\/)/i.exec(text)?.[0]
   if (!isFile && (isUrl || scheme !== undefined)) {
-    throw invalidOption(at, `is a URL that is not read here: ${text}. Pass a path or a file: URL.`)
+    throw invalidOption(at, `is a URL that is not read here: ${shortened(text)}. Pass a path or a file: URL.`)
   }
   const path = isFile ? fromFileUrl(text, at) : text
   if (path.includes('\0')) throw invalidOption(at, 'contains a NUL character, which no file name can.')
@@ -82,7 +82,7 @@ function fromFileUrl(text: string, at: string): string {
   if (!/^file:\//i.test(text)) {
     throw invalidOption(
       at,
-      `is a file: URL without a slash: ${text}. Write file:///… for a URL, or ./${text} for a file of this name.`,
+      `is a file: URL without a slash: ${shortened(text)}. Write file:///… for a URL, or ./${shortened(text)} for a file of this name.`,
     )
   }
   try {
@@ -90,7 +90,7 @@ function fromFileUrl(text: string, at: string): string {
     if (/[?#]/.test(text)) {
       throw invalidOption(
         at,
-        `is a file: URL with a query or a fragment: ${text}. Write %3F for a question mark in a name and %23 for a number sign, or use pathToFileURL() of node:url.`,
+        `is a file: URL with a query or a fragment: ${shortened(text)}. Write %3F for a question mark in a name and %23 for a number sign, or use pathToFileURL() of node:url.`,
       )
     }
     return fileURLToPath(url)
@@ -100,11 +100,11 @@ function fromFileUrl(text: string, at: string): string {
     if (code === 'ERR_INVALID_FILE_URL_HOST')
       throw invalidOption(
         at,
-        `is a file: URL of another machine: ${text}. Write file:///… with three slashes for a file of this one.`,
+        `is a file: URL of another machine: ${shortened(text)}. Write file:///… with three slashes for a file of this one.`,
       )
     throw invalidOption(
       at,
-      `is a file: URL that stands for no path: ${text}. ${(error as Error).message}.`,
+      `is a file: URL that stands for no path: ${shortened(text)}. ${(error as Error).message}.`,
       error,
     )
   }

@@ -2,7 +2,7 @@
 // Checks and copies the value of one option, by the `takes` of its row.
 import { types } from 'node:util'
 import type { NamedChatTemplate, SpecialTokens } from '../input-types.js'
-import { invalidOption, type JsonShape, reading } from '../json-shape.js'
+import { invalidOption, isThenable, type JsonShape, reading, shortened } from '../json-shape.js'
 import { readJsonText, toJsonText } from '../json-text.js'
 import { checkNumber, checkWellFormed, nonEmptyText, OptionBag, wrongValue } from './bag.js'
 import { readLocalPath } from './paths.js'
@@ -90,7 +90,7 @@ function controlTokens(
   const value = given.get(name)
   if (value === undefined || value === 'template') return Object.freeze([])
   if (value === 'anywhere') return value
-  if (typeof value !== 'object' || value === null) throw given.error(name, wanted)
+  if (!isBag(value, name)) throw given.error(name, wanted)
   const policy = new OptionBag(value, name, ['trustRoles'], { prefix: `${name}.` })
   return reading(`${name}.trustRoles`, () => {
     const roles = policy.get('trustRoles')
@@ -104,6 +104,14 @@ function controlTokens(
       }),
     )
   })
+}
+
+/** True for an object that may hold options. */
+function isBag(value: unknown, path: string): value is object {
+  return reading(
+    path,
+    () => typeof value === 'object' && value !== null && !Array.isArray(value) && !isThenable(value),
+  )
 }
 
 function texts(given: OptionBag, name: string, most: number): readonly string[] {
@@ -121,7 +129,7 @@ function texts(given: OptionBag, name: string, most: number): readonly string[] 
 function names(given: OptionBag, name: string, takes: TakesOf<'names'>): readonly string[] {
   const list = items(given, name, takes, nonEmptyText)
   const twin = list.find((item, i) => list.indexOf(item) < i)
-  if (twin !== undefined) throw invalidOption(name, `names ${JSON.stringify(twin)} twice.`)
+  if (twin !== undefined) throw invalidOption(name, `names ${shortened(JSON.stringify(twin))} twice.`)
   return list
 }
 
@@ -157,7 +165,11 @@ function chatTemplate(
   name: string,
 ): string | NamedChatTemplate | { readonly path: string } | null {
   const value = given.get(name)
-  if (typeof value !== 'object' || value === null) return templateSource(given.text(name), name)
+  if (value === undefined) return null
+  if (!isBag(value, name)) {
+    if (typeof value !== 'string') throw given.error(name, "a template's source, { name } or { path }")
+    return templateSource(nonEmptyText(value, name), name)
+  }
   const place = new OptionBag(value, name, ['name', 'path'], { prefix: `${name}.` })
   const inFile = place.text('name')
   if (inFile !== null && place.has('path'))
@@ -170,19 +182,24 @@ function chatTemplate(
 }
 
 /** The source, unless it is what people write who mean something else. */
-function templateSource(source: string | null, name: string): string | null {
-  if (source === null || /\{[{%]|\n/.test(source)) return source
+function templateSource(source: string, name: string): string {
+  if (/\{[{%]|\n/.test(source)) return source
   if (/[/\\]|\.(jinja2?|j2|txt|json|gguf)$/i.test(source))
     throw invalidOption(
       name,
-      `looks like a path: a template is given as its source, or as { path: ${JSON.stringify(source)} }.`,
+      `looks like a path: a template is given as its source, or as ${withMember('path', source)}.`,
     )
   if (/^[\w.:-]+$/.test(source))
     throw invalidOption(
       name,
-      `looks like a name: a template is given as its source, or as { name: ${JSON.stringify(source)} } where the model file has one of that name. None is built in.`,
+      `looks like a name: a template is given as its source, or as ${withMember('name', source)} where the model file has one of that name. None is built in.`,
     )
   return source
+}
+
+/** An object with the text as a member, as one writes it; only the member's name where the text is long. */
+function withMember(name: string, text: string): string {
+  return text.length <= 40 ? `{ ${name}: ${JSON.stringify(text)} }` : `{ ${name} }`
 }
 
 function ownOptions(given: OptionBag, name: string, rows: OptionRows): Checked<OptionRows> | null {

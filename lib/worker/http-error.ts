@@ -8,6 +8,7 @@ import {
   type TemplateIgnoresInputError,
   VerbatimError,
 } from '../errors.js'
+import { sentence } from '../json-shape.js'
 import { inSnakeCase, snakeCase, snakeCasePath } from './snake-case.js'
 
 /** The HTTP status of each code that the worker gives: its own, and two of the library's. */
@@ -61,7 +62,7 @@ const RETRY_SOON = { 'retry-after': '1' }
 /** Error for a field with a wrong value; `reason` reads on from the path. */
 export function invalidField(path: string, reason: string): HttpError {
   const code = /^messages\b/.test(path) ? 'INVALID_MESSAGES' : 'INVALID_OPTION'
-  return new HttpError(code, `${path} ${reason}`, { path })
+  return new HttpError(code, sentence(path, reason), { path })
 }
 
 /** Error for a worker that cannot answer at the moment. */

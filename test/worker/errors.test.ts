@@ -78,6 +78,13 @@ describe('errors', () => {
     expect(body.error.message).toBe('maxTokens is not a field that is known here. Did you mean max_tokens?')
   })
 
+  test('shortens a long name in its text', async () => {
+    const name = 'a'.repeat(3000)
+    const { body } = await chat({ ...good, [name]: 1 })
+    expect(body.error.path).toBe(name)
+    expect(body.error.message.length).toBeLessThan(700)
+  })
+
   test('speaks of the fields of the body, not of the library’s options', async () => {
     const { body } = await chat({ ...good, template_variables: { add_generation_prompt: true } })
     expect(body.error.message).toBe(
