@@ -71,6 +71,12 @@ describe('what is no path of this machine is refused', () => {
     ['file:///a%2Fb.gguf', /stands for no path/],
     ['file:///a%00b.gguf', /NUL character/],
     ['file:///a%zzb.gguf', /stands for no path/],
+    ['file:///x\ny.gguf', /a tab, a line end or a backslash.*%0A.*pathToFileURL/],
+    ['file:///x\ty.gguf', /a tab/],
+    ['file:///x\ry.gguf', /a line end/],
+    ['file:///x\\y.gguf', /a backslash/],
+    ['file:///x.gguf ', /a space or control character at its end/],
+    ['file:///x.gguf\u0001', /a space or control character at its end/],
     ['file:///model.gguf?download=true', /query or a fragment.*%3F/],
     ['file:///model.gguf#1', /query or a fragment/],
     [new URL('file:///model.gguf?'), /query or a fragment/],
@@ -116,6 +122,12 @@ describe('what is no path of this machine is refused', () => {
     expect(refusal(() => readModelPathOrUrl('s3://bucket/x.gguf')).path).toBe('path')
     expect(refusal(() => readModelPathOrUrl(new URL('ftp://example.com/x.gguf'))).path).toBe('path')
   })
+})
+
+test('a file: URL keeps such characters where they are encoded', () => {
+  const path = join(folder, ' a\tb\nc\rd ')
+  expect(readModelPath(pathToFileURL(path))).toBe(path)
+  expect(readModelPath(pathToFileURL(path).href)).toBe(path)
 })
 
 test('paths that only look like URLs are paths', () => {

@@ -47,6 +47,7 @@ describe('a text is short, whatever was given', () => {
     ['a file: URL without a slash', () => readModelPath(`file:${long}`)],
     ['a file: URL with a query', () => readModelPath(`file:///${long}?`)],
     ['a file: URL of another machine', () => readModelPath(`file://${long}/x`)],
+    ['a file: URL that ends in a space', () => readModelPath(`file:///${long} `)],
   ])('%s', (_, read) => {
     expect(refusal(read).message.length).toBeLessThan(700)
   })

@@ -85,6 +85,13 @@ function fromFileUrl(text: string, at: string): string {
       `is a file: URL without a slash: ${shortened(text)}. Write file:///… for a URL, or ./${shortened(text)} for a file of this name.`,
     )
   }
+  // Refuse what the URL parser would drop or replace.
+  if (/[\t\n\r\\]/.test(text) || text.charCodeAt(text.length - 1) <= 0x20) {
+    throw invalidOption(
+      at,
+      `is a file: URL with a tab, a line end or a backslash, or with a space or control character at its end: ${shortened(JSON.stringify(text))}. Write it as %09, %0A, %5C or %20, or use pathToFileURL() of node:url.`,
+    )
+  }
   try {
     const url = new URL(text)
     if (/[?#]/.test(text)) {
