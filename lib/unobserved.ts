@@ -24,9 +24,8 @@ export function warnUnlessObserved(run: object, error: unknown, site?: string): 
   collected.register(run, unobserved, unobserved)
   if (!listens) {
     listens = true
-    process.on('beforeExit', () => warnOfAll((warning) => process.emitWarning(warning)))
-    // Emit at once: emitWarning would wait for a tick that does not come any more.
-    process.on('exit', () => warnOfAll((warning) => process.emit('warning', warning)))
+    // Not at beforeExit: its listeners may still handle a run, or go on with work.
+    process.on('exit', warnOfAll)
   }
   return unobserved
 }
@@ -36,10 +35,11 @@ export function forget(error: UnobservedError): void {
   collected.unregister(error)
 }
 
-function warnOfAll(emit: (warning: Error) => void): void {
+function warnOfAll(): void {
   for (const error of waiting) {
     forget(error)
-    emit(warningOf(error))
+    // Emit at once: emitWarning would wait for a tick that does not come any more.
+    process.emit('warning', warningOf(error))
   }
 }
 
