@@ -18,7 +18,7 @@ export interface Recomputed {
 interface Kind {
   readonly wanted: string
   /** The value as the library writes it, or undefined for one that is none of this kind. */
-  readonly read: (value: unknown) => unknown
+  readonly read: (value: unknown, path: string) => unknown
 }
 
 interface FieldRow {
@@ -58,13 +58,20 @@ const CONTROL_TOKENS: Kind = { wanted: "'template', 'anywhere' or { trustRoles }
 
 const ROPE_SCALING: Kind = {
   wanted: 'an object or null',
-  read: (value) =>
-    isObject(value)
-      ? Object.fromEntries(Object.entries(value).map(([name, member]) => [camelCase(name), member]))
-      : value === null
-        ? null
-        : undefined,
+  read: (value, path) => {
+    if (!isObject(value)) return value === null ? null : undefined
+    for (const name of Object.keys(value)) refuseTwin(name, (other) => Object.hasOwn(value, other), path)
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [camelCase(name), member]))
+  },
 }
+
+/** Refuses a name in camelCase that is there in snake_case too. */
+function refuseTwin(name: string, has: (name: string) => boolean, path: string): void {
+  const other = snakeCase(name)
+  if (name !== other && has(other))
+    throw invalidOption(`${path}.${name}`, `is there twice, also as ${other}. Remove one of them.`)
+}
+
 const IGNORED_INPUTS = kind("'refuse' or 'allow'", (value) => value === 'refuse' || value === 'allow')
 
 const FIELDS: Readonly<Record<keyof Receipt, FieldRow>> = {
@@ -116,8 +123,7 @@ export function readReceipt(receipt: unknown): ReadReceipt {
   for (const [name, { kind, isLater }] of ROWS) {
     const spelled = given.has(name) ? name : snakeCase(name)
     const path = `receipt.${spelled}`
-    if (spelled === name && name !== snakeCase(name) && given.has(snakeCase(name)))
-      throw invalidOption(path, `is there twice, also as ${snakeCase(name)}. Remove one of them.`)
+    if (spelled === name) refuseTwin(name, (other) => given.has(other), 'receipt')
     const value = given.get(spelled)
     given.delete(spelled)
     if (value === undefined) {
@@ -127,7 +133,7 @@ export function readReceipt(receipt: unknown): ReadReceipt {
         : 'Pass the whole receipt of a result.'
       throw invalidOption(`receipt.${name}`, `is missing. ${advice}`)
     }
-    fields[name] = reading(path, () => kind.read(value))
+    fields[name] = reading(path, () => kind.read(value, path))
     if (fields[name] === undefined) throw wrongValue(path, kind.wanted, value)
   }
   return { fields: fields as unknown as Receipt, unknown: [...given.keys()] }

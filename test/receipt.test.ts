@@ -314,6 +314,12 @@ describe('what is no receipt is refused', () => {
     ],
     ['a word for ignored inputs', () => receipt({ ignoredInputs: 'x' }), 'receipt.ignoredInputs', "'refuse'"],
     ['scaling in words', () => receipt({ ropeScaling: 'yarn' }), 'receipt.ropeScaling', 'an object or null'],
+    [
+      'scaling with a member twice',
+      () => receipt({ ropeScaling: { ...result.receipt.ropeScaling, original_context_size: 1 } }),
+      'receipt.ropeScaling.originalContextSize',
+      'is there twice, also as original_context_size',
+    ],
     ['no sampling', () => receipt({ sampling: 'greedy' }), 'receipt.sampling', 'must be an object'],
     ['a seed in words', () => receipt({ seed: 'seven' }), 'receipt.seed', 'an integer from 0'],
     ['a symbol', () => receipt({ [Symbol('s')]: 1 }), 'receipt[Symbol(s)]', 'named by a symbol'],
