@@ -29,6 +29,7 @@ import type {
 
 // Keys of the members of a model that only the modules of this package may reach.
 export const MAKE = Symbol('make')
+export const IS = Symbol('is')
 export const NATIVE = Symbol('native')
 export const START = Symbol('start')
 export const RENDER = Symbol('render')
@@ -47,6 +48,15 @@ export class Model implements AsyncDisposable {
     if (key !== MAKE) throw new TypeError('Models are made by loadModel().')
     this.#native = native
     this.info = deepFreeze({ ...native.info(), unusableBackends: unusableBackends() })
+  }
+
+  /**
+   * False for proxies of models, and for objects whose prototype is one, which no method works on.
+   *
+   * @internal
+   */
+  static [IS](value: unknown): value is Model {
+    return typeof value === 'object' && value !== null && #native in value
   }
 
   /**
@@ -177,11 +187,16 @@ export class Model implements AsyncDisposable {
   }
 }
 
-/** @throws InvalidOptionError for what is no model */
-export function requireModel(value: unknown): asserts value is Model {
+/**
+ * @param wanted what is wanted, for errors
+ * @throws InvalidOptionError for what is no model
+ */
+export function requireModel(value: unknown, wanted = 'a model from loadModel'): asserts value is Model {
   reading('model', () => {
-    if (value instanceof Model) return
+    if (Model[IS](value)) return
     if (isThenable(value)) throw invalidOption('model', 'is a promise: await loadModel(…) first.')
-    throw wrongValue('model', 'a model from loadModel', value)
+    if (value instanceof Model)
+      throw invalidOption('model', 'is a proxy of a model, or inherits from one: pass the model itself.')
+    throw wrongValue('model', wanted, value)
   })
 }

@@ -1,8 +1,35 @@
 // How options are refused: the texts, and values that only look right.
-import { describe, expect, test } from 'vitest'
+import { generateInference, type Model, verifyReceipt } from 'verbatim-llama'
+import { createWorker } from 'verbatim-llama/worker'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readModelPath } from '#lib/options/paths.js'
 import { readLoadOptions } from '#lib/options/read.js'
+import { contentOnly, loadRepeatable, rejection, spmModel, user } from './support/model.js'
 import { generate, refusal } from './support/options.js'
+
+let model: Model
+beforeAll(async () => {
+  model = await loadRepeatable({ chatTemplate: contentOnly }, spmModel)
+})
+afterAll(() => model.dispose())
+
+test.each<[string, (model: Model) => Model]>([
+  ['a proxy of a model', (model) => new Proxy(model, {})],
+  ['an object made from a model', (model) => Object.create(model)],
+])('%s is refused as a model', async (_, make) => {
+  const message = 'model is a proxy of a model, or inherits from one: pass the model itself.'
+  const refused = { code: 'INVALID_OPTION', path: 'model', message }
+  const other = make(model)
+  const { receipt } = await model.generateInference(user('Hi'), { maxTokens: 1 })
+  expect(await rejection(generateInference(user('Hi'), { model: other }))).toMatchObject(refused)
+  expect(await rejection(verifyReceipt(receipt, { model: other, messages: user('Hi') }))).toMatchObject(
+    refused,
+  )
+  expect(() => createWorker({ model: other })).toThrow(expect.objectContaining(refused))
+  expect(() => createWorker({ model: 5 as never })).toThrow(
+    'model must be a model from loadModel, or a promise of one, not 5.',
+  )
+})
 
 test('a signal that cannot be listened to, or not be left, is refused', () => {
   const [addEventListener, removeEventListener] = [() => {}, () => {}]

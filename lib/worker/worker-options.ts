@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import { InvalidOptionError } from '../errors.js'
-import { isThenable } from '../json-shape.js'
-import { Model } from '../model.js'
+import { isThenable, reading } from '../json-shape.js'
+import { type Model, requireModel } from '../model.js'
 import { OptionBag } from '../options/bag.js'
 import { MAX_INT32, ownOnly } from '../options/row.js'
 import type { WorkerLogger } from './exchange.js'
@@ -53,8 +53,8 @@ const LIMIT_RANGE = ownOnly({ integer: true, min: 1, max: MAX_INT32 })
 export function readWorkerOptions(options: WorkerOptions) {
   const given = new OptionBag(options, 'options', Object.keys(NAMES))
   const model = given.get('model') as WorkerOptions['model']
-  if (!(model instanceof Model) && !isThenable(model))
-    throw given.error('model', 'a model from loadModel, or a promise of one')
+  if (!reading('model', () => isThenable(model)))
+    requireModel(model, 'a model from loadModel, or a promise of one')
   const limit = (name: keyof typeof DEFAULT_LIMITS) => given.number(name, DEFAULT_LIMITS[name], LIMIT_RANGE)
   return {
     model,
