@@ -135,11 +135,15 @@ test('data that only has a member then is passed on', async () => {
   expect(text).toBe('later')
 })
 
-test('a worker whose promised model turns out to be none says so', async () => {
-  const { code, stderr } = await runScript(
+test('a worker whose promised model turns out to be none says so, and is never ready', async () => {
+  const { code, stdout, stderr } = await runScript(
     `const { createWorker } = await import(new URL('worker/index.js', indexUrl))
-    createWorker({ model: Promise.resolve({ model: 1 }) })`,
+    const worker = createWorker({ model: Promise.resolve({ model: 1 }) })
+    await new Promise(setImmediate)
+    const { error } = await (await worker.request('/ready')).json()
+    console.log(error.code, error.message)`,
+    { warnings: true },
   )
-  expect(code).toBe(1)
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'NOT_READY The model could not be loaded.\n' })
   expect(stderr).toContain('InvalidOptionError: model must be a model from loadModel, not an object.')
 })

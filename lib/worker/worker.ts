@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { counted } from '../counted.js'
+import { isThenable } from '../json-shape.js'
 import { type Model, requireModel } from '../model.js'
 import { Exchange, type WorkerEnv } from './exchange.js'
 import { GENERATE_ENDPOINTS, generate } from './generate.js'
@@ -50,17 +51,25 @@ class Worker {
     this.#metrics = new Metrics(this.#options.registry)
     this.#addRoutes()
     const { model } = this.#options
-    if ('info' in model) this.#begin(model)
-    else
-      model.then(
-        (loaded) => {
-          requireModel(loaded)
-          this.#begin(loaded)
-        },
-        () => {
-          this.#loadFailed = true // the caller, who made the promise, knows the reason
-        },
-      )
+    if (isThenable(model)) this.#beginLater(model)
+    else this.#begin(model)
+  }
+
+  async #beginLater(loading: PromiseLike<Model>): Promise<void> {
+    let model: unknown
+    try {
+      model = await loading
+    } catch {
+      this.#loadFailed = true // the caller, who made the promise, knows the reason
+      return
+    }
+    try {
+      requireModel(model)
+      this.#begin(model)
+    } catch (error) {
+      this.#loadFailed = true
+      process.emitWarning(error as Error) // nobody else can know it
+    }
   }
 
   #begin(model: Model): void {

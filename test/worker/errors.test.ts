@@ -212,9 +212,13 @@ test('answers 503 while the model is loaded, after it failed to load, and when i
   expect(await ready(worker)).toEqual([200, 503, 503, 'SHUTTING_DOWN', '1'])
   await worker.close()
 
-  const failed = await startWorker({ model: loadModel('no such file') })
-  expect(await ready(failed)).toEqual([200, 503, 503, 'NOT_READY', '1'])
-  await failed.close()
+  for (const model of [loadModel('no such file'), Promise.resolve(5 as unknown as Model)]) {
+    const failed = await startWorker({ model })
+    expect(await ready(failed)).toEqual([200, 503, 503, 'NOT_READY', '1'])
+    const { body } = await send(`${failed.url}/ready`)
+    expect(body.error.message).toBe('The model could not be loaded.')
+    await failed.close()
+  }
 })
 
 test('answers 503 for a model that is disposed', async () => {
