@@ -73,7 +73,7 @@ describe('the flags of serve', () => {
       ...['--context-size', '64', '--cache-size', '128', '--max-sequences', '4', '--gpu-layers', '3'],
       ...['--devices', 'CUDA1,CUDA0', '--tensor-split', '3,0.5', '--split-mode', 'layer'],
       ...['--rope-scaling', '{"type": "yarn", "factor": 4.5}'],
-      ...['--flash-attention', 'false', '--kv-cache-type', 'q8_0', '--on-out-of-memory', 'throw'],
+      ...['--flash-attention', 'true', '--kv-cache-type', 'q8_0', '--on-out-of-memory', 'throw'],
       ...['--max-queue', '0', '--prefix-cache-size', '9', '--threads', '2'],
       ...['--chat-template-file', 't.jinja', '--special-tokens', '{"pad_token": null, "bos_token": "<s>"}'],
     )
@@ -86,7 +86,7 @@ describe('the flags of serve', () => {
       tensorSplit: [3, 0.5],
       splitMode: 'layer',
       ropeScaling: { type: 'yarn', factor: 4.5 },
-      flashAttention: false,
+      flashAttention: true,
       kvCacheType: 'q8_0',
       onOutOfMemory: 'throw',
       maxQueue: 0,
@@ -142,7 +142,7 @@ describe('the flags of serve', () => {
     ],
     ['--special-tokens', '{"bos_token": 1}', 'bos_token in --special-tokens must be a string or null'],
     ['--chat-template', '', '--chat-template must be a string that is not empty'],
-    ['--chat-template-file', '', '--chat-template-file must be a string that is not empty'],
+    ['--chat-template-file', '', '--chat-template-file must be the path of a file'],
     ['--special-tokens', '{"bos_token":"a","bos_token":"b"}', 'It has the key "bos_token" twice.'],
     ['--special-tokens', '{"bos_token":"a","bos\\u005ftoken":"b"}', 'It has the key "bos_token" twice.'],
   ])('%s %s is refused: %s', (flag, value, reason) => {

@@ -254,7 +254,7 @@ describe('the largest contextSize', () => {
     expect(await message(plain)).toMatch(/exceeds the 256 tokens this model was trained for; .*ropeScaling/)
     expect(await message(mambaModel)).not.toContain('ropeScaling')
     expect(await message(yarn4)).toMatch(
-      /1024 tokens of the scaling in the model file: 256 \(originalContextSize\) times 4 \(factor\); .*ropeScaling/,
+      /1024 tokens that the model file allows, 256 \(originalContextSize\) times 4 \(factor\); .*ropeScaling/,
     )
     expect(await message(plain, { type: 'linear', factor: 2.5 })).toMatch(
       /640 tokens that ropeScaling allows, 256 \(originalContextSize\) times 2.5 \(factor\); .*larger factor/,
