@@ -15,7 +15,9 @@ export async function readChatTemplateFile(path: string): Promise<string> {
     // Reading a pipe could wait for ever.
     if (!file.isFile()) throw refused(`is no file: ${path}.`)
     if (file.size > MOST_BYTES) throw refused(`has more than ${MOST_BYTES} bytes: ${path}.`)
-    return decoded(path, await readFile(path))
+    const text = decoded(path, await readFile(path))
+    if (text === '') throw refused(`is an empty file: ${path}.`)
+    return text
   } catch (error) {
     const { syscall } = error as NodeJS.ErrnoException
     throw syscall === undefined ? error : refused(`cannot be read: ${(error as Error).message}.`, error)

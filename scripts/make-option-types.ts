@@ -236,7 +236,7 @@ ${details({ ...GENERATE_ROWS, ...LOAD_ROWS, ...ROPE_SCALING_ROWS })}
 
 ## Errors
 
-Every error is a \`VerbatimError\` with a \`code\`.
+Every error is a \`VerbatimError\` with a \`code\`, but for the reason of a \`signal\`, which comes as it is.
 
 | code | class | HTTP status | meaning |
 | --- | --- | --- | --- |

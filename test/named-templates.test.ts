@@ -174,6 +174,8 @@ describe('a chatTemplate in a file', () => {
   execFileSync('mkfifo', [pipe])
   const long = join(folder, 'long.jinja')
   writeFileSync(long, ' '.repeat(2 ** 22 + 1))
+  const empty = join(folder, 'empty.jinja')
+  writeFileSync(empty, '')
 
   test('is read as it is', async () => {
     const path = join(folder, 'template.jinja')
@@ -200,6 +202,7 @@ describe('a chatTemplate in a file', () => {
     ['is remote', 'https://example.com/t.jinja', /Download it first/],
     ['is on another machine', 'file://other/t.jinja', /another machine/],
     ['is too long', long, /more than 4194304 bytes/],
+    ['is empty', empty, /is an empty file/],
   ])('that %s is refused', async (_, path, message) => {
     const error = await rejection(load(named, { chatTemplate: { path } }))
     expect(error).toBeInstanceOf(InvalidOptionError)

@@ -39,6 +39,9 @@ const start = (options: GenerateOptions = {}) =>
 const startLong = (options: GenerateOptions = {}) =>
   start({ maxTokens: 15_000, ignoreEndOfSequence: true, ...options })
 
+/** Resolves when the engine has taken the run up: the status may still count an earlier one. */
+const begun = (run: Inference) => until('it is taken up', () => run.partial().usage.promptTokens > 0)
+
 const NO_TIMINGS = {
   queueMs: 0,
   prefillMs: 0,
@@ -70,7 +73,7 @@ function expectBeginning(
 describe('partial() of a run that', () => {
   test('waits for its turn has only waited', async () => {
     const ahead = startLong()
-    await until('it runs', () => model.status.running === 1)
+    await begun(ahead)
     const run = start({ logprobs: 1 })
     await until('it waits', () => model.status.waiting === 1)
     const { timings, ...rest } = run.partial()
@@ -84,7 +87,7 @@ describe('partial() of a run that', () => {
 
   test('reads its prompt in has that prompt, and nothing generated', async () => {
     const run = generateInference(promptOf(PROMPT), { model, maxTokens: 1, seed: 1 })
-    await until('it is evaluated', () => model.status.running === 1)
+    await begun(run)
     const partial = run.partial()
     expect(partial).toMatchObject({
       text: '',
@@ -224,7 +227,7 @@ describe('partial() after an end other than a good one holds what was generated:
 
   test('cancel() in the queue, and while the prompt is read in', async () => {
     const prefill = generateInference(promptOf(PROMPT), { model, maxTokens: 1, seed: 1 })
-    await until('it is evaluated', () => model.status.running === 1)
+    await begun(prefill)
     const waiting = start()
     await until('it waits', () => model.status.waiting === 1)
     waiting.cancel()
@@ -270,7 +273,7 @@ describe('partial() of a call that was refused', () => {
 
   test('because the queue is full has nothing', async () => {
     const ahead = startLong()
-    await until('it runs', () => model.status.running === 1)
+    await begun(ahead)
     const waiting = start()
     await until('it waits', () => model.status.waiting === 1)
     const refused = start()
