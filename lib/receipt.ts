@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { loadAddon } from './addon.js'
 import { deepFreeze } from './freeze.js'
 import type { NativeDigest } from './native.js'
@@ -9,19 +8,6 @@ import type { ControlTokens, ModelInfo, Receipt, ReceiptSampling } from './types
 
 /** The part of a receipt that is known when a run starts; the hashes come when it has ended. */
 export type ReceiptTerms = Omit<Receipt, keyof ReturnType<typeof promptHashes> | 'outputTokenIdsSha256'>
-
-const templateHashes = new WeakMap<ModelInfo, string>()
-
-/** SHA-256 of a model's chat template, computed once. */
-export function chatTemplateSha256(info: ModelInfo): string {
-  const known = templateHashes.get(info)
-  if (known !== undefined) return known
-  const hash = createHash('sha256')
-    .update(info.chatTemplate ?? '')
-    .digest('hex')
-  templateHashes.set(info, hash)
-  return hash
-}
 
 export function receiptTerms(info: ModelInfo, options: CheckedGenerateOptions): ReceiptTerms {
   const { version, llamaCppVersion } = loadAddon()

@@ -32,10 +32,7 @@ std::vector<ggml_backend_dev_t> all_gpus() {
 }
 
 std::string names_of(const std::vector<ggml_backend_dev_t>& devices) {
-  std::string names;
-  for (const auto device : devices)
-    names += (names.empty() ? "" : ", ") + std::string(ggml_backend_dev_name(device));
-  return names.empty() ? "none" : names;
+  return listed(devices, "none", [](ggml_backend_dev_t device) { return ggml_backend_dev_name(device); });
 }
 
 } // namespace

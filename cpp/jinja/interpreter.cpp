@@ -150,7 +150,8 @@ Rendered Interpreter::finish(Text text) const {
       if (added) {
         result.origins.push_back(origins_.path(origin));
         const int32_t variable = origins_.variable_of(origin);
-        if (variable != messages || origins_.is_content(origin, *variables_)) reached.insert(variable);
+        if (!reached.contains(variable) && (variable != messages || origins_.is_content(origin, *variables_)))
+          reached.insert(variable);
       }
       number = found->second;
     }

@@ -1,5 +1,6 @@
 #include "prompt/chat-templates.h"
 
+#include "base/counted.h"
 #include "base/sha256.h"
 
 #include <algorithm>
@@ -70,10 +71,7 @@ const UsedChatTemplate* ChatTemplates::find(const char* name) const {
 }
 
 std::string ChatTemplates::names() const {
-  std::string names;
-  for (const auto& [name, source] : in_file_)
-    names += (names.empty() ? "" : ", ") + name;
-  return names;
+  return listed(in_file_, "", [](const NamedChatTemplate& each) { return each.name; });
 }
 
 } // namespace verbatim

@@ -1,9 +1,10 @@
 #include "prompt/ignored-inputs.h"
 
+#include "base/counted.h"
 #include "base/error.h"
 
+#include <functional>
 #include <string>
-#include <string_view>
 
 namespace verbatim {
 
@@ -13,19 +14,12 @@ namespace {
   throw Error(ErrorCode::TemplateIgnoresInput, message, {{"input", input}});
 }
 
-/// The names, or "nothing", for a sentence.
-std::string list(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names)
-    text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nothing" : text;
-}
-
 /// The reason that a template drops a variable, and what to do.
 std::string reason(const std::string& name, const jinja::Template& chat_template) {
-  const std::string reason = chat_template.reads(name)
-                                 ? "the chat template prints it, but not for these messages"
-                                 : "the chat template reads only " + list(chat_template.variables());
+  const std::string reason =
+      chat_template.reads(name)
+          ? "the chat template prints it, but not for these messages"
+          : "the chat template reads only " + listed(chat_template.variables(), "nothing", std::identity());
   return reason + "; leave it out, or pass ignoredInputs: 'allow'";
 }
 

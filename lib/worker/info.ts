@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { loadAddon } from '../addon.js'
 import type { Model } from '../model.js'
 import { GENERATE_ROWS } from '../options/generate-options.js'
-import { chatTemplateSha256 } from '../receipt.js'
+import type { ModelInfo } from '../types.js'
 import { GENERATE_ENDPOINTS } from './generate.js'
 import type { ModelFiles } from './model-files.js'
 import { snakeCase, withSnakeCaseNames } from './snake-case.js'
@@ -20,6 +21,19 @@ const CAPABILITIES = {
 /** The name of the model's file, without its folder: clients must not see paths of the server. */
 export function defaultModelId(model: Model): string {
   return basename(model.info.path).replace(/\.gguf$/i, '')
+}
+
+const templateHashes = new WeakMap<ModelInfo, string>()
+
+/** SHA-256 of a model's chat template, computed once. */
+function chatTemplateSha256(info: ModelInfo): string {
+  const known = templateHashes.get(info)
+  if (known !== undefined) return known
+  const hash = createHash('sha256')
+    .update(info.chatTemplate ?? '')
+    .digest('hex')
+  templateHashes.set(info, hash)
+  return hash
 }
 
 /** The answer of `/worker/info`: facts about the worker, and hashes that prove them. */
